@@ -1,0 +1,84 @@
+"""The event families: each one declaration, in the app that owns it.
+
+An app's `families` module is imported at start-up (see `apps.py`) and calls `register` for each family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from processing.envelope import Envelope, Event, Invalid, decode_json, read_payload, read_seq
+
+Handler = Callable[[Sequence[Event]], None]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of event.
+
+    `schema` describes the payload; `seq` and `fail` belong to the pipeline and are not part of it. Unknown members
+    pass. `handler` gets the events of a batch, in order, inside the transaction that records them: it writes with
+    Django's default connection and raises to have the event retried. `types` are event types that belong to the
+    family when a message names no family.
+    """
+
+    name: str
+    schema: type[msgspec.Struct]
+    handler: Handler
+    types: frozenset[str] = frozenset()
+    decoder: msgspec.json.Decoder[msgspec.Struct] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoder", msgspec.json.Decoder(self.schema))
+
+
+_families: dict[str, Family] = {}
+_family_of_type: dict[str, str] = {}
+
+
+def register(family: Family) -> Family:
+    """Make a family known. Raises `ValueError` when its name or one of its types is taken."""
+    if not family.name or family.name in _families:
+        raise ValueError(f"event family {family.name!r} is declared twice (or has no name)")
+    for event_type in family.types:
+        owner = _family_of_type.setdefault(event_type, family.name)
+        if owner != family.name:
+            raise ValueError(f"event type {event_type!r} belongs to {owner!r}, {family.name!r} cannot own it too")
+    _families[family.name] = family
+    return family
+
+
+def families() -> tuple[Family, ...]:
+    return tuple(_families.values())
+
+
+def get_family(name: str) -> Family:
+    """Raises `Invalid` for a name that nobody declared."""
+    family = _families.get(name)
+    if family is None:
+        known = ", ".join(sorted(_families)) or "none"
+        raise Invalid("family", f"{name!r} is not a known event family (known: {known})")
+    return family
+
+
+def read_event(envelope: Envelope) -> Event:
+    """Check an envelope's payload, by its family's schema if it has one. Raises `Invalid`."""
+    payload, text = read_payload(envelope.payload)
+    name = envelope.family if envelope.family is not None else _family_of_type.get(envelope.type, "")
+    data = None
+    if name or envelope.family is not None:
+        data = decode_json(get_family(name).decoder, envelope.payload, "payload")
+    return Event(
+        id=envelope.id,
+        user_id=envelope.userId,
+        type=envelope.type,
+        family=name,
+        seq=read_seq(payload),
+        fail=payload.get("fail") is True,
+        timestamp=envelope.timestamp,
+        payload_json=text,
+        payload=data,
+    )
