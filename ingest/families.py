@@ -1,0 +1,3 @@
+"""The event families of this app; imported at start-up (`processing.apps`). A new family is one more import here."""
+
+from ingest.game_events import family as family

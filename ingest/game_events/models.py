@@ -1,0 +1,31 @@
+"""What became of game events: one row for each that was processed."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class GameEvent(models.Model):
+    """A processed game event. `timestamp` is when it happened, by its sender; `created_at` when it was processed."""
+
+    event_id = models.TextField(db_collation="C")
+    event_type = models.TextField()
+    player_id = models.TextField(db_collation="C")
+    game_id = models.TextField(null=True, blank=True)
+    session_id = models.TextField(null=True, blank=True)
+    seq = models.BigIntegerField(null=True, blank=True)
+    timestamp = models.DateTimeField()
+    data = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "game_events"
+        # a constraint, not unique=True: that would add a second index for LIKE, which the C collation makes useless
+        constraints = [models.UniqueConstraint(fields=["event_id"], name="game_events_event_id_unique")]
+        indexes = [
+            # GET /game-events and the admin: newest first, of all players or of one
+            models.Index(fields=["-timestamp", "-id"], name="game_events_newest"),
+            models.Index(fields=["player_id", "-timestamp", "-id"], name="game_events_player_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.event_id}"

@@ -1,0 +1,4 @@
+"""The tables of this app, each in the module that uses it."""
+
+from ingest.api_keys.models import ApiKey as ApiKey
+from ingest.game_events.models import GameEvent as GameEvent
