@@ -1,0 +1,1 @@
+"""The site: settings, urls, the Celery app, and the embedded services for a laptop."""

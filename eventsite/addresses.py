@@ -1,0 +1,124 @@
+"""The addresses of the services: read from the environment, made into what the clients want."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from eventsite.env import Reader, UnusableValue, parse_words
+
+TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+BOOTSTRAP_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+ORIGIN = re.compile(r"https?://[^/\s]+")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
+CONNECTION_MEMBERS = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+SESSION_OPTIONS = "-c idle_in_transaction_session_timeout=5s"  # a frozen process loses its locks
+KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # seconds, seconds, probes
+
+
+def parse_postgres(text: str) -> dict[str, Any]:
+    """A Postgres URL as an entry of Django's DATABASES."""
+    if urlsplit(text).scheme not in ("postgres", "postgresql"):
+        raise UnusableValue("allowed is a URL such as postgres://user:password@host:5432/name")
+    try:
+        members = psycopg.conninfo.conninfo_to_dict(text)
+    except psycopg.ProgrammingError as error:
+        raise UnusableValue(f"{str(error).strip()}; allowed is postgres://user:password@host:5432/name") from error
+    options = {name: value for name, value in members.items() if name not in CONNECTION_MEMBERS}
+    options["options"] = f"{options.get('options', '')} {SESSION_OPTIONS}".strip()
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{key: members.get(name) or "" for name, key in CONNECTION_MEMBERS.items()},
+        "OPTIONS": {"connect_timeout": 5, **KEEPALIVES, **options},
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def parse_redis(text: str) -> str:
+    return _parse_url(text, REDIS_SCHEMES, "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket")
+
+
+def parse_celery_broker(text: str) -> str:
+    return _parse_url(text, CELERY_SCHEMES, "a Redis URL (redis://host:6379/0) or a RabbitMQ one (amqp://host:5672//)")
+
+
+def celery_broker_of(redis_url: str) -> str:
+    """Celery's name for a Redis URL: it knows sockets by another scheme."""
+    return f"redis+socket{redis_url.removeprefix('unix')}" if redis_url.startswith("unix:") else redis_url
+
+
+def parse_bootstrap_servers(text: str) -> str:
+    servers = parse_words(text)
+    for server in servers:
+        match = BOOTSTRAP_SERVER.fullmatch(server)
+        if not match or not 1 <= int(match[1]) <= 65535:
+            raise UnusableValue(f"{server!r} is no host:port; allowed is a list such as host-1:9092,host-2:9092")
+    return ",".join(servers)
+
+
+def parse_topic(text: str) -> str:
+    if not TOPIC.fullmatch(text) or text in (".", ".."):
+        raise UnusableValue("allowed are 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+    return text
+
+
+def kafka_security(read: Reader) -> dict[str, Any]:
+    """KAFKA_SECURITY_PROTOCOL is librdkafka's `security.protocol`, KAFKA_SECURITY_SASL_USERNAME its `sasl.username`.
+
+    librdkafka itself says what is wrong with them, if anything.
+    """
+    options: dict[str, str | int | float | bool] = {
+        "security.protocol" if name == "PROTOCOL" else name.lower().replace("_", "."): value
+        for name, value in _named(read.variables, "KAFKA_SECURITY_")
+    }
+    if options:
+        try:
+            AdminClient(options)
+        except KafkaException as error:
+            read.refuse(f"KAFKA_SECURITY_* cannot be used: librdkafka says {error.args[0].str()}")
+    return options
+
+
+def parse_ip(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise UnusableValue("allowed is an IP address to listen on, such as 127.0.0.1 or 0.0.0.0") from error
+
+
+def parse_origins(text: str) -> list[str]:
+    origins = parse_words(text)
+    for origin in origins:
+        if not ORIGIN.fullmatch(origin):
+            raise UnusableValue(f"{origin!r} is no origin; allowed is a list such as https://admin.example.com")
+    return origins
+
+
+def _named(variables: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
+    return (
+        (name.removeprefix(prefix), value) for name, value in variables.items() if name.startswith(prefix) and value
+    )
+
+
+def _parse_url(text: str, schemes: tuple[str, ...], allowed: str) -> str:
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        raise UnusableValue(f"{error}; allowed is {allowed}") from error
+    local = url.scheme in ("unix", "redis+socket")
+    if url.scheme not in schemes or port == 0 or not (url.path.strip("/") if local else url.hostname):
+        raise UnusableValue(f"allowed is {allowed}")
+    database = url.path.strip("/")
+    if url.scheme in ("redis", "rediss") and database and not database.isdecimal():
+        raise UnusableValue(f"the database is a number; allowed is {allowed}")
+    return text

@@ -1,0 +1,208 @@
+"""Every setting of the site. What the environment decides stands first, under the variable's own name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from eventsite import addresses, env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+KIB, MIB = 2**10, 2**20
+
+_variables = env.load(BASE_DIR)
+_read = env.Reader(_variables)
+
+# --- the environment: the web ---
+DEBUG = _read.flag("DEBUG", default=False)
+SECRET_KEY = _read.text("SECRET_KEY")
+if not SECRET_KEY:
+    SECRET_KEY = "development only: anyone can read this key in the repository"
+    if not DEBUG:
+        _read.refuse("SECRET_KEY is not set: with DEBUG off it has to be, to a long random text (or set DEBUG=1)")
+ALLOWED_HOSTS = _read.words("ALLOWED_HOSTS", ["localhost", ".localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = _read.read("CSRF_TRUSTED_ORIGINS", addresses.parse_origins, [])
+HTTPS_ONLY = _read.flag("HTTPS_ONLY", default=not DEBUG)
+WEB_PORT = _read.number("WEB_PORT", 8000, least=1, most=65535)
+WEB_WORKERS = _read.number("WEB_WORKERS", 1, least=1, most=256)
+WEB_HOST = _read.read("WEB_HOST", addresses.parse_ip, "127.0.0.1")
+
+# --- the environment: the services ---
+_NO_DATABASE = {"ENGINE": "django.db.backends.dummy"}
+REDIS_URL = _read.read("REDIS_URL", addresses.parse_redis, "")
+CELERY_BROKER_URL = _read.read(
+    "CELERY_BROKER_URL", addresses.parse_celery_broker, addresses.celery_broker_of(REDIS_URL)
+)
+KAFKA_BOOTSTRAP_SERVERS = _read.read("KAFKA_BOOTSTRAP_SERVERS", addresses.parse_bootstrap_servers, "")
+KAFKA_CLIENT_CONFIG: dict[str, Any] = {
+    "bootstrap.servers": KAFKA_BOOTSTRAP_SERVERS,
+    **addresses.kafka_security(_read),
+}
+KAFKA_EVENTS_TOPIC = _read.read("KAFKA_EVENTS_TOPIC", addresses.parse_topic, "events")
+KAFKA_PRODUCT_TOPIC = _read.read("KAFKA_PRODUCT_TOPIC", addresses.parse_topic, "product-events")
+KAFKA_DLQ_TOPIC = _read.read("KAFKA_DLQ_TOPIC", addresses.parse_topic, "events.dlq")
+if len({KAFKA_EVENTS_TOPIC, KAFKA_PRODUCT_TOPIC, KAFKA_DLQ_TOPIC}) < 3:
+    _read.refuse(
+        f"KAFKA_EVENTS_TOPIC={KAFKA_EVENTS_TOPIC!r}, KAFKA_PRODUCT_TOPIC={KAFKA_PRODUCT_TOPIC!r} and "
+        f"KAFKA_DLQ_TOPIC={KAFKA_DLQ_TOPIC!r} cannot be used together: allowed are three different topics"
+    )
+KAFKA_CONSUMER_GROUP = _read.text("KAFKA_CONSUMER_GROUP", "event-processors")
+KAFKA_GROUP_PROTOCOL = _read.choice("KAFKA_GROUP_PROTOCOL", "classic", {"classic", "consumer"})
+KAFKA_TOPIC_PARTITIONS = _read.number("KAFKA_TOPIC_PARTITIONS", 8, least=1, most=10_000)
+
+# --- the environment: the door ---
+INGEST_REQUIRE_API_KEY = _read.flag("INGEST_REQUIRE_API_KEY", default=not DEBUG)
+FAULT_INJECTION = _read.flag("FAULT_INJECTION", default=DEBUG)
+RATE_LIMIT_PER_USER = _read.number("RATE_LIMIT_PER_USER", 100)
+RATE_LIMIT_PER_IP = _read.number("RATE_LIMIT_PER_IP", 0)
+TRUSTED_PROXY_COUNT = _read.number("TRUSTED_PROXY_COUNT", 0, most=100)
+BATCH_MAX_EVENTS = _read.number("BATCH_MAX_EVENTS", 1000, least=1, most=1_000_000)
+BODY_MAX_BYTES = _read.size("BODY_MAX_BYTES", 10 * MIB, least=1, most=1024 * MIB)
+EVENT_MAX_BYTES = _read.size("EVENT_MAX_BYTES", 256 * KIB, least=1, most=900 * MIB)
+BACKPRESSURE_MAX_LAG = _read.number("BACKPRESSURE_MAX_LAG", 50_000)
+BACKPRESSURE_WAIT_MS = _read.number("BACKPRESSURE_WAIT_MS", 2_000, most=600_000)
+
+# --- the environment: processing ---
+RETRY_MAX_RETRIES = _read.number("RETRY_MAX_RETRIES", 3, most=1_000)
+RETRY_BACKOFF_MS = _read.number("RETRY_BACKOFF_MS", 500)
+RETRY_BACKOFF_MAX_MS = _read.number("RETRY_BACKOFF_MAX_MS", 60_000)
+SEQUENCE_GAP_TIMEOUT_MS = _read.number("SEQUENCE_GAP_TIMEOUT_MS", 2_000)
+HOT_STATE_TTL_S = _read.number("HOT_STATE_TTL_S", 86_400, least=1)
+ORDER_LIST_MAX = _read.number("ORDER_LIST_MAX", 10_000, least=1)
+CONSUMER_BATCH_SIZE = _read.number("CONSUMER_BATCH_SIZE", 1_000, least=1, most=100_000)
+FAILURE_LIMIT_IN_A_ROW = _read.number("FAILURE_LIMIT_IN_A_ROW", 100)
+FAILURE_LIMIT_PERCENT = _read.number("FAILURE_LIMIT_PERCENT", 50, most=100)
+FAILURE_WINDOW = _read.number("FAILURE_WINDOW", 1_000)
+RETENTION_DAYS = _read.number("RETENTION_DAYS", 30, least=1, most=36_500)
+RETENTION_FORGET_DAYS = _read.number("RETENTION_FORGET_DAYS", 0, most=36_500)
+
+DATABASES = {"default": _read.read("DATABASE_URL", addresses.parse_postgres, dict[str, Any](_NO_DATABASE))}
+_read.finish()
+
+# Commands that need no service run without them; the others stop with one line, see commandline.py.
+MISSING_SERVICES = [name for name in ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS") if not _read.text(name)]
+
+# --- Django ---
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "processing",
+    "ingest",
+    "revenue",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "eventsite.urls"
+WSGI_APPLICATION = "eventsite.wsgi.application"
+APPEND_SLASH = False  # no endpoint has one; a redirect would lose a POST's body
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = None  # the door counts for itself, see BODY_MAX_BYTES
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- https, for the pages that people open ---
+SESSION_COOKIE_SECURE = HTTPS_ONLY
+CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+# Only these pages redirect: a redirected POST of an event is a lost one, and probes speak plain http.
+SECURE_REDIRECT_EXEMPT = [r"^(?!admin|docs)"]
+SECURE_HSTS_SECONDS = 30 * 86_400 if HTTPS_ONLY else 0
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Speaking for the whole domain (W005) and for all browsers' built-in lists (W021) is for its owner to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# --- Redis ---
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {
+            "SOCKET_TIMEOUT": 5,
+            "SOCKET_CONNECT_TIMEOUT": 2,
+            "CONNECTION_POOL_KWARGS": {"health_check_interval": 30},
+        },
+    }
+}
+
+# --- Django REST framework ---
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Events",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Celery: its messages are hints, a sweep finds what a lost one would have said ---
+CELERY_TASK_DEFAULT_QUEUE = "eventsite"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True, "health_check_interval": 30}
+    if CELERY_BROKER_URL.startswith("redis")
+    else {}
+)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # its memory is enough: what matters is due every few seconds
+CELERY_TIMEZONE = TIME_ZONE
+
+LOGGING = logs.configure(readable=DEBUG, colours=sys.stderr.isatty())
