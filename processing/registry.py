@@ -40,9 +40,11 @@ _family_of_type: dict[str, str] = {}
 
 
 def register(family: Family) -> Family:
-    """Make a family known. Raises `ValueError` when its name or one of its types is taken."""
-    if not family.name or family.name in _families:
-        raise ValueError(f"event family {family.name!r} is declared twice (or has no name)")
+    """Make a family known. Raises `ValueError` when its name is no identifier, or it or one of its types is taken."""
+    if not family.name.isidentifier():
+        raise ValueError(f"event family {family.name!r}: the name must be an identifier, such as 'game'")
+    if family.name in _families:
+        raise ValueError(f"event family {family.name!r} is declared twice")
     for event_type in family.types:
         owner = _family_of_type.setdefault(event_type, family.name)
         if owner != family.name:
@@ -82,3 +84,20 @@ def read_event(envelope: Envelope) -> Event:
         payload_json=text,
         payload=data,
     )
+
+
+def restore_event(
+    id: str, user_id: str, event_type: str, family: str, seq: int | None, timestamp: int, payload_json: bytes
+) -> Event:
+    """An event as the inbox keeps it. Its payload is decoded by its family only when it is handled (`decoded`)."""
+    payload, _ = read_payload(payload_json)
+    fail = payload.get("fail") is True
+    return Event(id, user_id, event_type, family, seq, fail, timestamp, payload_json, None)
+
+
+def decoded(event: Event) -> Event:
+    """The event with its payload as its family's schema. Raises `Invalid` if the schema has moved on without it."""
+    if event.payload is not None:
+        return event
+    family = get_family(event.family)
+    return msgspec.structs.replace(event, payload=decode_json(family.decoder, event.payload_json, "payload"))

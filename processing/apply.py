@@ -1,0 +1,124 @@
+"""Run handlers over a batch, inside the transaction that records it, and say what became of each event."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from processing.envelope import Event
+from processing.faults import DatabaseUnfitError, connection_is_lost, is_unfit
+from processing.registry import decoded, get_family
+from processing.retry import RetryPolicy
+from processing.rounds import DRILL, Run, deal
+from processing.statuses import Status
+
+MAX_ERROR_CHARS = 2000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an event whose turn it was. `retry_in_ms` is set when it is retrying."""
+
+    event: Event
+    status: Status
+    attempts: int
+    error: str | None = None
+    attempt_limit: int | None = None
+    retry_in_ms: int | None = None
+    drill: bool = False
+
+
+class DrillError(Exception):
+    """The sender asked for it."""
+
+
+def retry_policy() -> RetryPolicy:
+    return RetryPolicy(settings.RETRY_MAX_RETRIES, settings.RETRY_BACKOFF_MS, settings.RETRY_BACKOFF_MAX_MS)
+
+
+def apply(runs: Sequence[Run]) -> list[Outcome]:
+    """Run each event's handler, in order; each call has a savepoint of its own, so a failure undoes that call alone.
+
+    A call that fails is run again in halves until the guilty event is found. A guilty event holds up the
+    later ones of its chain, of whatever family, unless its tries are used up. Raises what `is_unfit` says is nobody's
+    failure; then the whole transaction is to run again.
+    """
+    batch = _Batch(retry_policy())
+    for group, members in deal(runs, drills=settings.FAULT_INJECTION):
+        batch.call(group, members)
+    return batch.outcomes
+
+
+class _Batch:
+    def __init__(self, policy: RetryPolicy) -> None:
+        self.policy = policy
+        self.outcomes: list[Outcome] = []
+        self.blocked: set[Hashable] = set()  # chains that wait for a retry
+
+    def call(self, group: str, runs: Sequence[Run]) -> None:
+        runs = self._unblocked(runs)
+        if group == DRILL:
+            for run in runs:
+                # one by one: a drill may block the lane for the next
+                for free in self._unblocked([run]):
+                    self._failed(free, DrillError("payload.fail asked for a failure"), drill=True)
+        elif not group:
+            self._processed(runs)
+        elif runs:
+            self._call_handler(group, runs)
+
+    def _call_handler(self, family: str, runs: Sequence[Run]) -> None:
+        try:
+            with transaction.atomic():
+                get_family(family).handler([decoded(run.event) for run in runs])
+        except Exception as error:
+            if connection_is_lost():
+                raise DatabaseUnfitError("the connection was lost while a handler ran") from error
+            if is_unfit(error):
+                raise
+            if len(runs) == 1:
+                self._failed(runs[0], error)
+                return
+            middle = len(runs) // 2
+            self._call_handler(family, runs[:middle])
+            rest = self._unblocked(runs[middle:])
+            if rest:
+                self._call_handler(family, rest)
+        else:
+            self._processed(runs)
+
+    def _unblocked(self, runs: Sequence[Run]) -> Sequence[Run]:
+        if not self.blocked:
+            return runs
+        free = [run for run in runs if run.chain not in self.blocked]
+        self.outcomes.extend(
+            Outcome(run.event, Status.HELD, run.attempts, attempt_limit=run.limit)
+            for run in runs
+            if run.chain in self.blocked
+        )
+        return free
+
+    def _processed(self, runs: Sequence[Run]) -> None:
+        self.outcomes.extend(Outcome(run.event, Status.PROCESSED, run.attempts + 1) for run in runs)
+
+    def _failed(self, run: Run, error: Exception, *, drill: bool = False) -> None:
+        attempts = run.attempts + 1
+        limit = self.policy.attempt_limit(run.attempts) if run.limit is None else run.limit
+        text = describe(error)
+        if attempts >= limit:
+            self.outcomes.append(Outcome(run.event, Status.FAILED, attempts, text, limit, drill=drill))
+            return
+        failures = max(1, attempts - (limit - self.policy.attempt_limit()))
+        delay = self.policy.delay_ms(failures)
+        self.outcomes.append(Outcome(run.event, Status.RETRYING, attempts, text, limit, delay, drill))
+        if run.chain is not None:
+            self.blocked.add(run.chain)
+
+
+def describe(error: Exception) -> str:
+    """One text that fits a row, a header and a page; without NUL, which Postgres cannot store."""
+    text = f"{type(error).__name__}: {error}".replace("\0", "\\0")
+    return text.encode("utf-8", "replace").decode()[:MAX_ERROR_CHARS]

@@ -1,0 +1,149 @@
+"""What processing remembers. Postgres is the truth; `store.py` holds the SQL of the hot path."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+from django.db.models.lookups import IsNull
+
+from processing.statuses import Status
+
+BYTE_ORDER = "C"  # ids and users are locked in byte order, so they are stored in it
+
+
+class InboxEvent(models.Model):
+    """Every event once. The primary key is what makes a second delivery change nothing.
+
+    A row that was not final on arrival keeps its message (`raw`, `key`, where it stood), so that it can be run again.
+    """
+
+    id = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
+    user_id = models.TextField(db_collation=BYTE_ORDER)
+    type = models.TextField()
+    family = models.TextField(blank=True)
+    seq = models.BigIntegerField(null=True)
+    status = models.TextField(choices=Status)
+    attempts = models.IntegerField(help_text="handler runs that succeeded or raised")
+    attempt_limit = models.IntegerField(null=True, help_text="after this many attempts it is failed")
+    error = models.TextField(null=True)  # noqa: DJ001 - null: none; the hot path writes no empty strings
+    payload = models.TextField(null=True)  # noqa: DJ001 - compact JSON text; null: unreadable, or taken by retention
+    occurred_at = models.DateTimeField(null=True, help_text="the event's own timestamp")
+    received_at = models.DateTimeField(db_default=Now())
+    final_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    replay = models.BigIntegerField(null=True, help_text="replayed together: a user's events keep their order")
+    replay_order = models.IntegerField(null=True)
+    version = models.IntegerField(db_default=1, help_text="raised by each change of status; guards the hot state")
+    topic = models.TextField(null=True)  # noqa: DJ001
+    partition = models.IntegerField(null=True)
+    offset = models.BigIntegerField(null=True)
+    key = models.BinaryField(null=True)
+    raw = models.BinaryField(null=True)
+
+    class Meta:
+        db_table = "inbox"
+        verbose_name = "event"
+        indexes = [
+            # lanes: the next seq of a user, and who owns a seq; the admin and readers: a user's events
+            models.Index("user_id", "seq", name="inbox_lane"),
+            # newest first; a batch shares one value, so this index stays small
+            models.Index("received_at", name="inbox_received"),
+            # the sweep of retries and the breaker's probe
+            models.Index("next_attempt_at", name="inbox_retrying", condition=models.Q(status=Status.RETRYING)),
+            # the admin's filter by status, for all that is not the happy path
+            models.Index(
+                "status", "received_at", name="inbox_unhappy", condition=~models.Q(status=Status.PROCESSED)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Lane(models.Model):
+    """A user's next `seq`. Whoever moves the lane locks this row."""
+
+    user_id = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
+    next_seq = models.BigIntegerField(db_default=1)
+    waiting_since = models.DateTimeField(null=True, help_text="when the first of the events that wait here was read")
+    order_version = models.BigIntegerField(db_default=0, help_text="raised with each change of the order list")
+
+    class Meta:
+        db_table = "lanes"
+        indexes = [
+            models.Index("waiting_since", name="lanes_waiting", condition=IsNull(models.F("waiting_since"), False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_id
+
+
+class DeadLetter(models.Model):
+    """An event that nobody will try again by itself. It never expires."""
+
+    class Reason(models.TextChoices):
+        FAILED = "failed", "its handler kept failing"
+        POISON = "poison", "it could not be read"
+
+    event = models.OneToOneField(InboxEvent, models.CASCADE, primary_key=True, related_name="dead_letter")
+    reason = models.TextField(choices=Reason)
+    queued_at = models.DateTimeField(db_default=Now())
+    published_at = models.DateTimeField(null=True, help_text="when Kafka had its copy on the dead-letter topic")
+    discarded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "dead_letters"
+        indexes = [
+            models.Index("queued_at", name="dead_letters_queued"),
+            models.Index("queued_at", name="dead_letters_unpublished", condition=models.Q(published_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class HotStateOutbox(models.Model):
+    """Events whose hot state no redelivery will write again: written and deleted after the commit, or by a sweep."""
+
+    id = models.BigAutoField(primary_key=True)
+    event_ids = ArrayField(models.TextField())
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "hot_state_outbox"
+
+    def __str__(self) -> str:
+        return f"{len(self.event_ids)} events"
+
+
+class Breaker(models.Model):
+    """The one row (id 1) that is there while a bad deploy has stopped the intake."""
+
+    id = models.IntegerField(primary_key=True)
+    reason = models.TextField()
+    opened_at = models.DateTimeField(db_default=Now())
+    probes = models.IntegerField(db_default=0)
+    next_probe_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "breaker"
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class OperatorAction(models.Model):
+    """Who did what to which event, and when."""
+
+    event_id = models.TextField(db_index=True)
+    action = models.TextField()
+    actor = models.TextField()
+    detail = models.TextField(blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "operator_actions"
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.event_id} by {self.actor}"

@@ -1,0 +1,48 @@
+"""How a batch's events are dealt to their handlers: in as few calls as the order of each user allows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from processing.envelope import Event
+
+DRILL = "payload.fail"  # the group of events that are to fail; no family can have this name
+
+
+@dataclass(frozen=True)
+class Run:
+    """An event whose turn it is. `limit`: the attempts after which it is failed, counted with those it had."""
+
+    event: Event
+    attempts: int = 0
+    limit: int | None = None  # None: on arrival, the policy's
+    chain: Hashable = None  # events of one chain wait for each other: a user's lane, or what was replayed together
+
+
+def group_of(event: Event, drills: bool) -> str:
+    return DRILL if drills and event.fail else event.family
+
+
+def deal(runs: Sequence[Run], *, drills: bool) -> list[tuple[str, list[Run]]]:
+    """The handler calls that a batch needs, as (group, runs), in order.
+
+    Two runs of one chain, or two of one user outside of any, never swap, not even across families: a run goes into a
+    later call than the one before it, or into the same one behind it. Events without a family have nothing to do and
+    cost no extra call: they follow at the end of their round.
+    """
+    groups = {group_of(run.event, drills) for run in runs}
+    if len(groups) <= 1:
+        return [(group, list(runs)) for group in groups]
+    calls: dict[tuple[int, bool, str], list[Run]] = {}
+    last: dict[Hashable, tuple[int, str]] = {}
+    for run in runs:
+        group = group_of(run.event, drills)
+        chain = (run.event.user_id, run.chain)
+        round_number, before = last.get(chain, (0, group))
+        if group and (run.chain or group != DRILL):
+            if before and before != group:
+                round_number += 1
+            last[chain] = (round_number, group)
+        calls.setdefault((round_number, not group, group), []).append(run)
+    return [(group, calls[key]) for key in sorted(calls) for group in [key[2]]]

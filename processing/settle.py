@@ -1,0 +1,263 @@
+"""What commits, and in which order: the transactions that give events their outcome.
+
+`settle_batch` records a batch from Kafka; `take_turns` lets waiting events of lanes run, `retry_free` those that no
+lane holds; `pass_gaps` gives up on missing seqs. Each is one transaction. The hot state is written after it, from the
+`Settled` that it returns (see `hot_state.py`); what no redelivery would bring again is named in the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import takewhile
+
+from processing import store, waiting
+from processing.apply import Outcome, apply
+from processing.envelope import Event
+from processing.lanes import LaneState, plan_arrivals
+from processing.models import DeadLetter
+from processing.rounds import Run
+from processing.statuses import WAITING, Status
+from processing.store import Change, Cursor, LaneMove, Message, Poison
+from processing.transactions import transaction
+from processing.waiting import Waiting
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An event as it came from Kafka."""
+
+    event: Event
+    message: Message
+
+
+@dataclass(frozen=True)
+class OrderChange:
+    """Seqs that a lane processed, and the lane's order version before and after. They follow all before them, except
+    where `before` is None: then they came late."""
+
+    user_id: str
+    before: int | None
+    after: int
+    seqs: list[int]
+
+
+@dataclass
+class Settled:
+    """What a transaction did, for those who act after it. Nothing of it is lost with the process: sweeps find it."""
+
+    at: datetime
+    worked: list[str] = field(default_factory=list)  # ids that were being worked on
+    processed: list[Event] = field(default_factory=list)  # on arrival, with one attempt
+    look_up: list[str] = field(default_factory=list)  # ids whose hot state is written from their rows
+    orders: list[OrderChange] = field(default_factory=list)
+    outbox_id: int | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    ready: set[str] = field(default_factory=set)  # users whose lane wants a turn
+    held: int = 0
+    skipped: int = 0
+    poisoned: int = 0
+    known: int = 0
+
+    def count(self, status: Status) -> int:
+        return sum(outcome.status is status for outcome in self.outcomes)
+
+    @property
+    def retries(self) -> list[tuple[str, int]]:
+        """Ids that are to be tried again, and in how many milliseconds."""
+        return [(o.event.id, o.retry_in_ms) for o in self.outcomes if o.retry_in_ms is not None]
+
+
+def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Settled:
+    """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing."""
+    settled = Settled(_now())
+    first = {a.event.id: a for a in reversed(arrivals)}
+    unique = [a.event for a in arrivals if first[a.event.id] is a]
+    with transaction() as cursor:
+        known = store.insert_arrivals(cursor, unique, settled.at) if unique else set()
+        known_poison = store.insert_poison(cursor, poisons, settled.at)
+        fresh = [event for event in unique if event.id not in known]
+        lanes = store.lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
+        runs, changes = _plan(cursor, fresh, lanes, settled)
+        settled.outcomes = apply(runs)
+        changes += _changes(o for o in settled.outcomes if o.status is not Status.PROCESSED)
+        changes = [_with_message(change, first[change.id].message) for change in changes]
+        store.save_changes(cursor, changes, settled.at, fresh=True)
+        store.move_lanes(cursor, _moves_of_batch(lanes, settled, {first[c.id].event.user_id for c in changes}))
+        _bury(cursor, settled, [p.id for p in poisons if p.id not in known_poison])
+    settled.worked = [event.id for event in unique]
+    settled.processed = [o.event for o in settled.outcomes if o.status is Status.PROCESSED]
+    settled.look_up = [c.id for c in changes if c.status not in WAITING] + sorted(known) + [p.id for p in poisons]
+    settled.held = sum(change.status is Status.HELD for change in changes)
+    settled.known = len(arrivals) - len(fresh) + len(known_poison)
+    return settled
+
+
+def take_turns(users: Collection[str]) -> Settled:
+    """Run what waits at the front of these users' lanes, as far as there is no gap and no retry to wait for."""
+    settled = Settled(_now())
+    with transaction() as cursor:
+        lanes = store.lock_lanes(cursor, users)
+        found = waiting.lane_runs(cursor, list(lanes.values()))
+        runs = [each.run for rows in found.values() for each in takewhile(_can_run, rows)]
+        _settle_waiting(cursor, settled, runs)
+        fronts = {user: _front(lane, settled.outcomes) for user, lane in lanes.items() if user in found}
+        still = waiting.still_waiting(cursor, fronts)
+        settled.orders = _order_changes(lanes, settled.outcomes)
+        versions = {order.user_id: order.after for order in settled.orders}
+        store.move_lanes(
+            cursor,
+            [
+                LaneMove(user, front, user in still, versions.get(user, lanes[user].order_version))
+                for user, front in sorted(fronts.items())
+            ],
+        )
+        settled.ready = {user for user in still if fronts[user] > lanes[user].next_seq}
+    return settled
+
+
+def retry_free(ids: Collection[str]) -> Settled:
+    """Try again those of these events whose time has come and that no lane holds: without seq, or replayed late."""
+    settled = Settled(_now())
+    with transaction() as cursor:
+        lanes = store.lock_lanes(cursor, waiting.users_of_late_events(cursor, ids))
+        stopped: set[object] = set()
+        runs: list[Run] = []
+        for each in waiting.free_retries(cursor, ids, lanes.values()):
+            if each.due and each.run.chain not in stopped:
+                runs.append(each.run)
+            elif each.run.chain is not None:
+                stopped.add(each.run.chain)
+        _settle_waiting(cursor, settled, runs)
+        settled.orders = _order_changes(lanes, settled.outcomes, late=True)
+        moves = [
+            LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in settled.orders
+        ]
+        store.move_lanes(cursor, moves)
+    return settled
+
+
+def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
+    """Give up on the missing seq of these users' lanes, if it still is the one named and still missing.
+
+    Returns the users whose lanes have moved: they want a turn.
+    """
+    moves: list[LaneMove] = []
+    with transaction() as cursor:
+        for user, lane in store.lock_lanes(cursor, gaps).items():
+            lowest = waiting.lowest_waiting(cursor, user, lane.next_seq)
+            if lane.next_seq == gaps[user] and lowest is not None and lowest > lane.next_seq:
+                moves.append(LaneMove(user, lowest, True, lane.order_version))
+        store.move_lanes(cursor, moves)
+    return {move.user_id for move in moves}
+
+
+def _plan(
+    cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState], settled: Settled
+) -> tuple[list[Run], list[Change]]:
+    """The runs of a batch, and what becomes of the events that are not run."""
+    runs: list[Run] = []
+    by_lane: dict[str, list[Event]] = {}
+    for event in fresh:
+        if event.seq is None:
+            runs.append(Run(event))
+        else:
+            by_lane.setdefault(event.user_id, []).append(event)
+    owned = store.owned_seqs(cursor, [e for user in by_lane if lanes[user].waiting for e in by_lane[user]])
+    changes: list[Change] = []
+    for user, arrivals in by_lane.items():
+        plan = plan_arrivals(lanes[user], arrivals, owned.get(user, set()))
+        runs += [Run(event, chain=user) for event in plan.run]
+        changes += [Change(event.id, Status.HELD, 0) for event in plan.held]
+        changes += [Change(event.id, Status.SKIPPED, 0, _why_skipped(lanes[user], event)) for event in plan.skipped]
+        settled.skipped += len(plan.skipped)
+        if plan.ready:
+            settled.ready.add(user)
+    return runs, changes
+
+
+def _why_skipped(lane: LaneState, event: Event) -> str:
+    if event.seq is not None and event.seq < lane.next_seq:
+        return f"seq {event.seq} was passed: the lane of {event.user_id!r} stands at {lane.next_seq}"
+    return f"seq {event.seq} of {event.user_id!r} belongs to another event that came first"
+
+
+def _settle_waiting(cursor: Cursor, settled: Settled, runs: Sequence[Run]) -> None:
+    """Run events that have waited, and record what became of them. One that is held again stays as it was."""
+    settled.outcomes = [outcome for outcome in apply(runs) if outcome.status is not Status.HELD]
+    store.save_changes(cursor, _changes(settled.outcomes), settled.at, fresh=False)
+    _bury(cursor, settled, [])
+    settled.worked = [outcome.event.id for outcome in settled.outcomes]
+    settled.look_up = [outcome.event.id for outcome in settled.outcomes if outcome.status not in WAITING]
+    settled.outbox_id = store.add_to_outbox(cursor, settled.look_up)
+
+
+def _can_run(each: Waiting) -> bool:
+    return each.status is Status.HELD or each.due
+
+
+def _changes(outcomes: Iterable[Outcome]) -> list[Change]:
+    return [Change(o.event.id, o.status, o.attempts, o.error, o.attempt_limit, o.retry_in_ms) for o in outcomes]
+
+
+def _with_message(change: Change, message: Message) -> Change:
+    """What is final on arrival needs its bytes no more, unless it is a dead letter."""
+    if change.status is Status.SKIPPED:
+        return change
+    return Change(
+        change.id, change.status, change.attempts, change.error, change.attempt_limit, change.retry_in_ms, message
+    )
+
+
+def _moves_of_batch(lanes: Mapping[str, LaneState], settled: Settled, changed: set[str]) -> list[LaneMove]:
+    """Where the batch leaves its lanes. A lane waits if it did, or if something of it now is held or retrying."""
+    settled.orders = _order_changes(lanes, settled.outcomes)
+    versions = {order.user_id: order.after for order in settled.orders}
+    fronts: dict[str, int] = {}
+    for outcome in settled.outcomes:
+        event = outcome.event
+        if event.seq is not None and outcome.status not in WAITING:
+            fronts[event.user_id] = event.seq + 1
+    return [
+        LaneMove(
+            user,
+            fronts.get(user, lane.next_seq),
+            lane.waiting or user in changed,
+            versions.get(user, lane.order_version),
+        )
+        for user, lane in lanes.items()
+    ]
+
+
+def _front(lane: LaneState, outcomes: Iterable[Outcome]) -> int:
+    """The next seq of a lane after these outcomes."""
+    final = (o.event.seq for o in outcomes if o.event.user_id == lane.user_id and o.status not in WAITING)
+    return max([lane.next_seq, *(seq + 1 for seq in final if seq is not None)])
+
+
+def _order_changes(
+    lanes: Mapping[str, LaneState], outcomes: Iterable[Outcome], *, late: bool = False
+) -> list[OrderChange]:
+    seqs: dict[str, list[int]] = {}
+    for outcome in outcomes:
+        if outcome.event.seq is not None and outcome.status is Status.PROCESSED:
+            seqs.setdefault(outcome.event.user_id, []).append(outcome.event.seq)
+    return [
+        OrderChange(user, None if late else lanes[user].order_version, lanes[user].order_version + 1, processed)
+        for user, processed in seqs.items()
+    ]
+
+
+def _bury(cursor: Cursor, settled: Settled, poisons: Sequence[str]) -> None:
+    """Make dead letters of what has failed for good."""
+    failed = [outcome.event.id for outcome in settled.outcomes if outcome.status is Status.FAILED]
+    store.add_dead_letters(cursor, failed, DeadLetter.Reason.FAILED, settled.at)
+    store.add_dead_letters(cursor, poisons, DeadLetter.Reason.POISON, settled.at)
+    settled.poisoned = len(poisons)
+
+
+def _now() -> datetime:
+    """The time of an outcome, in whole milliseconds, as it is told everywhere."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,251 @@
+"""The SQL of the hot path: inbox, lanes, dead letters and outbox, a handful of statements a batch.
+
+Every transaction takes its locks in one order: new inbox ids, lanes, rows already in the inbox, then what handlers
+lock; each in byte order. All functions take a cursor of an open transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+from processing.envelope import Event
+from processing.lanes import LaneState
+from processing.models import DeadLetter
+from processing.statuses import WAITING, Status
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+WAITING_STATUSES = sorted(WAITING)
+
+
+@dataclass(frozen=True)
+class Message:
+    """Where an event stood in Kafka, and its bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A message that could not be read. `user_id` and `type` are set when at least its envelope could."""
+
+    id: str
+    message: Message
+    error: str
+    user_id: str = ""
+    type: str = ""
+    family: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A new status for an inbox row; `message` is kept with a row that is not final on arrival."""
+
+    id: str
+    status: Status
+    attempts: int
+    error: str | None = None
+    attempt_limit: int | None = None
+    retry_in_ms: int | None = None
+    message: Message | None = None
+
+
+@dataclass(frozen=True)
+class LaneMove:
+    """A lane's next position. `waiting`: events of it are held or retrying there."""
+
+    user_id: str
+    next_seq: int
+    waiting: bool
+    order_version: int
+
+
+def raw_cursor() -> Cursor:
+    """A psycopg cursor on Django's connection: the server binds parameters, and errors keep their SQLSTATE."""
+    connection.ensure_connection()
+    raw: psycopg.Connection[tuple[Any, ...]] = connection.connection
+    return psycopg.Cursor(raw)
+
+
+def begin(cursor: Cursor) -> None:
+    """Once at the start of a transaction: a deferred constraint that a handler breaks fails in its own savepoint."""
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> set[str]:
+    """Record the events, their ids unique, as processed at `now`; who is not is changed later in the transaction.
+
+    Returns the ids that the inbox had before: those change nothing.
+    """
+    cursor.execute(
+        """CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (id text, user_id text, type text, family text, seq bigint,
+           payload text, timestamp_ms bigint) ON COMMIT DELETE ROWS"""
+    )
+    with cursor.copy("COPY arrivals FROM STDIN") as copy:
+        for e in events:
+            copy.write_row((e.id, e.user_id, e.type, e.family, e.seq, e.payload_json.decode(), e.timestamp))
+    cursor.execute(
+        """WITH fresh AS (
+             INSERT INTO inbox (id, user_id, type, family, seq, status, attempts, payload, occurred_at, final_at)
+             SELECT id, user_id, type, family, seq, %s, 1, payload, to_timestamp(timestamp_ms / 1000.0), %s
+             FROM arrivals ORDER BY id COLLATE "C"
+             ON CONFLICT (id) DO NOTHING RETURNING id)
+           SELECT id FROM arrivals WHERE id NOT IN (SELECT id FROM fresh)""",
+        (Status.PROCESSED, now),
+    )
+    return {id for (id,) in cursor}
+
+
+def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> set[str]:
+    """Record unreadable messages as failed, without a handler run. Returns the ids that the inbox had before."""
+    if not poisons:
+        return set()
+    cursor.executemany(
+        """INSERT INTO inbox (id, user_id, type, family, status, attempts, error, final_at,
+                              topic, partition, "offset", key, raw)
+           VALUES (%s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING id""",
+        [
+            (p.id, p.user_id, p.type, p.family, Status.FAILED, p.error, now, *_columns(p.message))
+            for p in sorted(poisons, key=lambda p: p.id)
+        ],
+        returning=True,
+    )
+    fresh: set[str] = set()
+    for _ in poisons:
+        fresh.update(id for (id,) in cursor.fetchall())
+        if not cursor.nextset():
+            break
+    return {p.id for p in poisons} - fresh
+
+
+def lock_lanes(cursor: Cursor, users: Collection[str], *, create: bool = False) -> dict[str, LaneState]:
+    """Lock the lanes of these users, in byte order; `create` makes those that are missing."""
+    if not users:
+        return {}
+    ordered = sorted(users)
+    if create:
+        cursor.execute(
+            "INSERT INTO lanes (user_id) SELECT unnest(%s::text[]) ON CONFLICT (user_id) DO NOTHING", (ordered,)
+        )
+    cursor.execute(
+        """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version FROM lanes
+           WHERE user_id = ANY(%s) ORDER BY user_id FOR UPDATE""",
+        (ordered,),
+    )
+    return {row[0]: LaneState(*row) for row in cursor}
+
+
+def owned_seqs(cursor: Cursor, new: Sequence[Event]) -> dict[str, set[int]]:
+    """Of the seqs of these new events, those that another event of the inbox already waits with, by user."""
+    if not new:
+        return {}
+    cursor.execute(
+        """SELECT i.user_id, i.seq FROM unnest(%s::text[], %s::bigint[]) AS n(user_id, seq)
+           JOIN inbox i ON i.user_id = n.user_id AND i.seq = n.seq WHERE i.status = ANY(%s)""",
+        ([e.user_id for e in new], [e.seq for e in new], WAITING_STATUSES),
+    )
+    owned: dict[str, set[int]] = {}
+    for user_id, seq in cursor:
+        owned.setdefault(user_id, set()).add(seq)
+    return owned
+
+
+def save_changes(cursor: Cursor, changes: Sequence[Change], now: datetime, *, fresh: bool) -> None:
+    """Give inbox rows their new status. `fresh`: they were inserted in this transaction, so no version is raised."""
+    if not changes:
+        return
+    messages = [_columns(c.message) for c in changes]
+    cursor.execute(
+        """UPDATE inbox i SET status = c.status, attempts = c.attempts, error = c.error,
+                  attempt_limit = c.attempt_limit,
+                  final_at = CASE WHEN c.status = ANY(%(waiting)s) THEN NULL ELSE %(now)s END,
+                  next_attempt_at = now() + c.retry_in_ms * interval '1 millisecond',
+                  version = i.version + %(raise)s,
+                  topic = coalesce(c.topic, i.topic), partition = coalesce(c.partition, i.partition),
+                  "offset" = coalesce(c."offset", i."offset"), key = coalesce(c.key, i.key),
+                  raw = coalesce(c.raw, i.raw)
+           FROM unnest(%(id)s::text[], %(status)s::text[], %(attempts)s::int[], %(error)s::text[], %(limit)s::int[],
+                       %(retry)s::int[], %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[],
+                       %(key)s::bytea[], %(raw)s::bytea[])
+                AS c(id, status, attempts, error, attempt_limit, retry_in_ms, topic, partition, "offset", key, raw)
+           WHERE i.id = c.id""",
+        {
+            "waiting": WAITING_STATUSES,
+            "now": now,
+            "raise": 0 if fresh else 1,
+            "id": [c.id for c in changes],
+            "status": [str(c.status) for c in changes],
+            "attempts": [c.attempts for c in changes],
+            "error": [c.error for c in changes],
+            "limit": [c.attempt_limit for c in changes],
+            "retry": [c.retry_in_ms for c in changes],
+            "topic": [m[0] for m in messages],
+            "partition": [m[1] for m in messages],
+            "offset": [m[2] for m in messages],
+            "key": [m[3] for m in messages],
+            "raw": [m[4] for m in messages],
+        },
+    )
+
+
+def move_lanes(cursor: Cursor, moves: Sequence[LaneMove]) -> None:
+    """Store new lane positions. A lane that has moved and still waits does so since its lowest event was read."""
+    if not moves:
+        return
+    cursor.execute(
+        """UPDATE lanes l SET next_seq = c.next_seq, order_version = c.order_version,
+                  waiting_since = CASE
+                    WHEN NOT c.waiting THEN NULL
+                    WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())
+                    ELSE (SELECT i.received_at FROM inbox i WHERE i.user_id = c.user_id AND i.seq >= c.next_seq
+                            AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) END
+           FROM unnest(%s::text[], %s::bigint[], %s::bool[], %s::bigint[])
+                AS c(user_id, next_seq, waiting, order_version)
+           WHERE l.user_id = c.user_id""",
+        (
+            WAITING_STATUSES,
+            [m.user_id for m in moves],
+            [m.next_seq for m in moves],
+            [m.waiting for m in moves],
+            [m.order_version for m in moves],
+        ),
+    )
+
+
+def add_dead_letters(cursor: Cursor, ids: Sequence[str], reason: DeadLetter.Reason, now: datetime) -> None:
+    """Make these failed events dead letters; one that was replayed and failed again is a new one."""
+    if not ids:
+        return
+    cursor.execute(
+        """INSERT INTO dead_letters (event_id, reason, queued_at)
+           SELECT id, %s, %s FROM unnest(%s::text[]) id
+           ON CONFLICT (event_id) DO UPDATE SET reason = excluded.reason, queued_at = excluded.queued_at,
+                                                published_at = NULL, discarded_at = NULL""",
+        (reason, now, sorted(ids)),
+    )
+
+
+def add_to_outbox(cursor: Cursor, ids: Sequence[str]) -> int | None:
+    """Name the events whose hot state is to be written after this commit, by us or by a sweep. Returns the row's id."""
+    if not ids:
+        return None
+    cursor.execute("INSERT INTO hot_state_outbox (event_ids) VALUES (%s) RETURNING id", (list(ids),))
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _columns(message: Message | None) -> tuple[str | None, int | None, int | None, bytes | None, bytes | None]:
+    if message is None:
+        return (None, None, None, None, None)
+    return (message.topic, message.partition, message.offset, message.key, message.value)

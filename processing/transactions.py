@@ -1,0 +1,65 @@
+"""A transaction on Django's connection with a raw cursor, and what to do while the database is not fit for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event as Flag
+from typing import TypeVar
+
+import structlog
+from django.db import connection
+from django.db import transaction as django_transaction
+
+from processing import store
+from processing.faults import is_unfit
+from processing.store import Cursor
+
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 2.0
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class StoppedError(Exception):
+    """The process is to stop while it waited for a service; what it had in hand is not done, and comes again."""
+
+
+@contextmanager
+def transaction() -> Iterator[Cursor]:
+    with django_transaction.atomic():
+        cursor = store.raw_cursor()
+        store.begin(cursor)
+        yield cursor
+
+
+def once_fit(work: Callable[[], T], stop: Flag) -> T:
+    """Do `work`, a transaction that can be run again whole; while the database is not fit, wait and do it again.
+
+    Raises `StoppedError` when `stop` is set meanwhile, and whatever `work` raises that is not the database's state.
+    """
+    wait = FIRST_WAIT_S
+    while True:
+        try:
+            result = work()
+        except Exception as error:
+            if not database_is_unfit(error):
+                raise
+            log.warning("Postgres is not fit, the transaction will run again", error=str(error).strip(), wait_s=wait)
+        else:
+            return result
+        if stop.wait(wait):
+            raise StoppedError("stopped while Postgres was not fit")
+        wait = min(LONGEST_WAIT_S, wait * 2)
+
+
+def database_is_unfit(error: Exception) -> bool:
+    """`is_unfit` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew."""
+    try:
+        unfit = is_unfit(error)
+    except Exception as second:  # the question itself found the database unfit
+        unfit = is_unfit(second)
+    if unfit:
+        connection.close()
+    return unfit

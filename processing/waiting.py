@@ -1,0 +1,164 @@
+"""The SQL that finds events which wait: whose turn has come, who wakes them, which lanes stand before a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from processing.lanes import LaneState
+from processing.registry import restore_event
+from processing.rounds import Run
+from processing.statuses import WAITING, Status
+from processing.store import Cursor
+
+TURN_ROWS = 2000  # events that one transaction releases at most
+TURN_CHARS = 16_000_000  # and their payloads' text, at most
+
+WAITING_STATUSES = sorted(WAITING)
+
+_EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
+                    attempts, attempt_limit, status, next_attempt_at <= clock_timestamp()"""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An inbox row that waits, as it can be run again. `due`: it is retrying, and its time has come."""
+
+    run: Run
+    status: Status
+    due: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A lane whose next seq is missing, and the partition of the first event behind the gap."""
+
+    user_id: str
+    next_seq: int
+    topic: str | None
+    partition: int | None
+
+
+def lane_runs(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, list[Waiting]]:
+    """What waits in these (locked) lanes from their front on, without a gap, by user; bounded, so ask again."""
+    if not lanes:
+        return {}
+    cursor.execute(
+        f"""SELECT {_EVENT_COLUMNS} FROM unnest(%(users)s::text[], %(fronts)s::bigint[]) AS l(lane, front),
+            LATERAL (
+              SELECT n.*, row_number() OVER w AS position, sum(length(payload)) OVER w AS chars FROM (
+                SELECT * FROM inbox WHERE user_id = l.lane AND seq >= l.front AND status = ANY(%(waiting)s)
+                ORDER BY seq LIMIT %(rows)s) n
+              WINDOW w AS (ORDER BY seq)) r
+            WHERE seq = front + position - 1 AND (position = 1 OR chars <= %(chars)s)
+            ORDER BY user_id, seq""",
+        {
+            "users": [lane.user_id for lane in lanes],
+            "fronts": [lane.next_seq for lane in lanes],
+            "waiting": WAITING_STATUSES,
+            "rows": max(1, TURN_ROWS // len(lanes)),
+            "chars": TURN_CHARS // len(lanes),
+        },
+    )
+    runs: dict[str, list[Waiting]] = {}
+    for row in cursor:
+        runs.setdefault(row[1], []).append(_waiting(row, chain=row[1]))
+    return runs
+
+
+def free_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneState]) -> list[Waiting]:
+    """The retrying events among `ids` that no lane holds (no seq, or replayed after their lane passed it), locked.
+
+    With one that was replayed comes all that was replayed with it, in order, since that may wait for it. What another
+    process works on is left to it, with what was replayed behind it.
+    """
+    cursor.execute(
+        f"""WITH together AS (
+              SELECT id, row_number() OVER (PARTITION BY user_id, replay ORDER BY replay_order) AS position
+              FROM inbox WHERE status = %(retrying)s AND (user_id, replay) IN
+                (SELECT user_id, replay FROM inbox WHERE id = ANY(%(ids)s) AND replay IS NOT NULL))
+            SELECT {_EVENT_COLUMNS}, replay, together.position FROM inbox LEFT JOIN together USING (id)
+            WHERE status = %(retrying)s AND (id = ANY(%(ids)s) OR together.id IS NOT NULL)
+              AND (seq IS NULL OR seq < (SELECT f.front FROM unnest(%(users)s::text[], %(fronts)s::bigint[])
+                                           AS f(lane, front) WHERE f.lane = inbox.user_id))
+            ORDER BY replay NULLS FIRST, replay_order, received_at, "offset", id
+            LIMIT %(rows)s FOR UPDATE OF inbox SKIP LOCKED""",
+        {
+            "ids": list(ids),
+            "retrying": Status.RETRYING,
+            "users": [lane.user_id for lane in lanes],
+            "fronts": [lane.next_seq for lane in lanes],
+            "rows": TURN_ROWS,
+        },
+    )
+    found: list[Waiting] = []
+    reached: dict[tuple[str, int], int] = {}
+    for row in cursor:
+        replay, position = row[11:]
+        if replay is None:
+            found.append(_waiting(row, chain=None))
+        elif position == reached.get((row[1], replay), 0) + 1:
+            reached[row[1], replay] = position
+            found.append(_waiting(row, chain=(row[1], replay)))
+    return found
+
+
+def owners(cursor: Cursor, ids: Collection[str]) -> tuple[set[str], set[str]]:
+    """Who must be woken for these waiting ids: the users whose lanes hold them, and the ids that no lane holds."""
+    cursor.execute(
+        """SELECT i.id, i.user_id, i.seq IS NOT NULL AND i.seq >= coalesce(l.next_seq, 1)
+           FROM inbox i LEFT JOIN lanes l ON l.user_id = i.user_id AND i.seq IS NOT NULL
+           WHERE i.id = ANY(%s) AND i.status = ANY(%s)""",
+        (list(ids), WAITING_STATUSES),
+    )
+    users: set[str] = set()
+    free: set[str] = set()
+    for id, user_id, in_lane in cursor:
+        users.add(user_id) if in_lane else free.add(id)
+    return users, free
+
+
+def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
+    """The users whose lanes are to be locked before these ids are run: those of events that have a seq."""
+    cursor.execute("SELECT DISTINCT user_id FROM inbox WHERE id = ANY(%s) AND seq IS NOT NULL", (list(ids),))
+    return {user_id for (user_id,) in cursor}
+
+
+def gaps(cursor: Cursor, timeout_ms: int, limit: int = 1000) -> list[Gap]:
+    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have."""
+    cursor.execute(
+        """SELECT l.user_id, l.next_seq, f.topic, f.partition FROM lanes l, LATERAL (
+             SELECT seq, topic, partition FROM inbox i WHERE i.user_id = l.user_id AND i.seq >= l.next_seq
+               AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) f
+           WHERE l.waiting_since < clock_timestamp() - %s * interval '1 millisecond' AND f.seq > l.next_seq
+           ORDER BY l.waiting_since LIMIT %s""",
+        (WAITING_STATUSES, timeout_ms, limit),
+    )
+    return [Gap(*row) for row in cursor]
+
+
+def lowest_waiting(cursor: Cursor, user_id: str, next_seq: int) -> int | None:
+    """The lowest seq that waits in a lane."""
+    cursor.execute(
+        "SELECT min(seq) FROM inbox WHERE user_id = %s AND seq >= %s AND status = ANY(%s)",
+        (user_id, next_seq, WAITING_STATUSES),
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
+    """Of these users (with their next seq), those who have events waiting in their lane."""
+    cursor.execute(
+        """SELECT l.lane FROM unnest(%s::text[], %s::bigint[]) AS l(lane, front)
+           WHERE EXISTS (SELECT FROM inbox i WHERE i.user_id = l.lane AND i.seq >= l.front AND i.status = ANY(%s))""",
+        (list(fronts), list(fronts.values()), WAITING_STATUSES),
+    )
+    return {user_id for (user_id,) in cursor}
+
+
+def _waiting(row: tuple[Any, ...], chain: Hashable) -> Waiting:
+    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due = row[:11]
+    event = restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
+    return Waiting(Run(event, attempts, limit, chain), Status(status), bool(due))
