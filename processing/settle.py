@@ -49,7 +49,7 @@ class Settled:
 
     at: datetime
     worked: list[str] = field(default_factory=list)  # ids that were being worked on
-    processed: list[Event] = field(default_factory=list)  # on arrival, with one attempt
+    arrived: list[Event] = field(default_factory=list)  # processed on arrival, with one attempt
     look_up: list[str] = field(default_factory=list)  # ids whose hot state is written from their rows
     orders: list[OrderChange] = field(default_factory=list)
     outbox_id: int | None = None
@@ -84,10 +84,11 @@ def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Sett
         changes += _changes(o for o in settled.outcomes if o.status is not Status.PROCESSED)
         changes = [_with_message(change, first[change.id].message) for change in changes]
         store.save_changes(cursor, changes, settled.at, fresh=True)
-        store.move_lanes(cursor, _moves_of_batch(lanes, settled, {first[c.id].event.user_id for c in changes}))
+        waits = {first[change.id].event.user_id for change in changes if change.status in WAITING}
+        store.move_lanes(cursor, _moves(lanes, settled, waits | {u for u, lane in lanes.items() if lane.waiting}))
         _bury(cursor, settled, [p.id for p in poisons if p.id not in known_poison])
     settled.worked = [event.id for event in unique]
-    settled.processed = [o.event for o in settled.outcomes if o.status is Status.PROCESSED]
+    settled.arrived = [o.event for o in settled.outcomes if o.status is Status.PROCESSED]
     settled.look_up = [c.id for c in changes if c.status not in WAITING] + sorted(known) + [p.id for p in poisons]
     settled.held = sum(change.status is Status.HELD for change in changes)
     settled.known = len(arrivals) - len(fresh) + len(known_poison)
@@ -102,18 +103,11 @@ def take_turns(users: Collection[str]) -> Settled:
         found = waiting.lane_runs(cursor, list(lanes.values()))
         runs = [each.run for rows in found.values() for each in takewhile(_can_run, rows)]
         _settle_waiting(cursor, settled, runs)
-        fronts = {user: _front(lane, settled.outcomes) for user, lane in lanes.items() if user in found}
+        fronts = _fronts(settled.outcomes)
         still = waiting.still_waiting(cursor, fronts)
-        settled.orders = _order_changes(lanes, settled.outcomes)
-        versions = {order.user_id: order.after for order in settled.orders}
-        store.move_lanes(
-            cursor,
-            [
-                LaneMove(user, front, user in still, versions.get(user, lanes[user].order_version))
-                for user, front in sorted(fronts.items())
-            ],
-        )
-        settled.ready = {user for user in still if fronts[user] > lanes[user].next_seq}
+        moved = {user: lane for user, lane in lanes.items() if user in fronts}
+        store.move_lanes(cursor, _moves(moved, settled, still))
+        settled.ready = still
     return settled
 
 
@@ -210,30 +204,29 @@ def _with_message(change: Change, message: Message) -> Change:
     )
 
 
-def _moves_of_batch(lanes: Mapping[str, LaneState], settled: Settled, changed: set[str]) -> list[LaneMove]:
-    """Where the batch leaves its lanes. A lane waits if it did, or if something of it now is held or retrying."""
+def _moves(lanes: Mapping[str, LaneState], settled: Settled, waits: Collection[str]) -> list[LaneMove]:
+    """Where the outcomes leave these lanes, those that have changed; `waits` are the users of whom something waits."""
     settled.orders = _order_changes(lanes, settled.outcomes)
     versions = {order.user_id: order.after for order in settled.orders}
-    fronts: dict[str, int] = {}
-    for outcome in settled.outcomes:
-        event = outcome.event
-        if event.seq is not None and outcome.status not in WAITING:
-            fronts[event.user_id] = event.seq + 1
-    return [
-        LaneMove(
-            user,
-            fronts.get(user, lane.next_seq),
-            lane.waiting or user in changed,
-            versions.get(user, lane.order_version),
-        )
+    fronts = _fronts(settled.outcomes)
+    moves = [
+        LaneMove(user, fronts.get(user, lane.next_seq), user in waits, versions.get(user, lane.order_version))
         for user, lane in lanes.items()
     ]
+    return [move for move in moves if move != _standing(lanes[move.user_id])]
 
 
-def _front(lane: LaneState, outcomes: Iterable[Outcome]) -> int:
-    """The next seq of a lane after these outcomes."""
-    final = (o.event.seq for o in outcomes if o.event.user_id == lane.user_id and o.status not in WAITING)
-    return max([lane.next_seq, *(seq + 1 for seq in final if seq is not None)])
+def _standing(lane: LaneState) -> LaneMove:
+    return LaneMove(lane.user_id, lane.next_seq, lane.waiting, lane.order_version)
+
+
+def _fronts(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """The next seq of the lanes that these outcomes, ascending in each lane, have moved."""
+    return {
+        outcome.event.user_id: outcome.event.seq + 1
+        for outcome in outcomes
+        if outcome.event.seq is not None and outcome.status not in WAITING
+    }
 
 
 def _order_changes(

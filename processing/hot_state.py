@@ -1,0 +1,123 @@
+"""The hot state: what Redis holds of the events, a view of Postgres. The one module of `processing` that writes Redis.
+
+Every write can be made again, and late: versions keep it from undoing what is newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django_redis import get_redis_connection
+from redis import Redis
+from redis.commands.core import Script
+
+from processing.settle import OrderChange, Settled
+from processing.statuses import FINAL, Status
+from processing.store import raw_cursor
+
+INFLIGHT_TTL_S = 30
+RETRACTED = "retracted"
+GONE_VERSION = 2**53 - 1  # of a row that is no more: newer than any
+REBUILD_USERS = 100
+
+Field = str | int | bytes
+
+
+def begin(ids: Sequence[str]) -> None:
+    """Mark events as being worked on."""
+    if ids:
+        _run("begin", [INFLIGHT_TTL_S, *ids])
+
+
+def write(settled: Settled) -> None:
+    """Write what a transaction has settled, and drop its row of the outbox. Raises `redis.RedisError`."""
+    rows, orders = _look_up(settled.look_up, known={order.user_id for order in settled.orders})
+    arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
+    arguments += (_ms(settled.at), len(settled.arrived))
+    for event in settled.arrived:
+        arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
+    arguments.append(len(rows))
+    for row in rows:
+        arguments += row
+    written = {event.id for event in settled.arrived}
+    idle = [id for id in settled.worked if id not in written] if len(written) < len(settled.worked) else []
+    arguments += (len(idle), *idle)
+    for order in [*settled.orders, *orders]:
+        before = "" if order.before is None else order.before
+        arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
+    rebuild_orders([user.decode() for user in _run("write", arguments)])
+    if settled.outbox_id is not None:
+        raw_cursor().execute("DELETE FROM hot_state_outbox WHERE id = %s", (settled.outbox_id,))
+
+
+def rebuild_orders(users: Sequence[str]) -> None:
+    """Put the order lists of these users back, whole, from Postgres."""
+    for start in range(0, len(users), REBUILD_USERS):
+        cursor = raw_cursor().execute(
+            """SELECT l.user_id, l.order_version, coalesce(o.seqs, '{}') FROM lanes l LEFT JOIN LATERAL (
+                 SELECT array_agg(seq ORDER BY seq) AS seqs FROM (
+                   SELECT seq FROM inbox i WHERE i.user_id = l.user_id AND i.seq IS NOT NULL AND i.status = %s
+                   ORDER BY seq DESC LIMIT %s) newest) o ON true
+               WHERE l.user_id = ANY(%s) AND o.seqs IS NOT NULL""",
+            (Status.PROCESSED, settings.ORDER_LIST_MAX, list(users[start : start + REBUILD_USERS])),
+        )
+        arguments: list[Field] = [settings.HOT_STATE_TTL_S]
+        for user, version, seqs in cursor:
+            arguments += (user, version, len(seqs), *seqs)
+        _run("orders", arguments)
+
+
+def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
+    """The hot state of these events as their rows have it now, and the order lists of users not `known` to check."""
+    if not ids:
+        return [], []
+    cursor = raw_cursor().execute(
+        """SELECT i.id, i.version, i.status, i.final_at, i.attempts, i.user_id, i.type, i.seq, i.error,
+                  d.event_id IS NOT NULL AND d.discarded_at IS NULL, i.replay IS NOT NULL, l.order_version
+           FROM inbox i LEFT JOIN dead_letters d ON d.event_id = i.id
+                LEFT JOIN lanes l ON l.user_id = i.user_id AND i.seq IS NOT NULL WHERE i.id = ANY(%s)""",
+        (list(ids),),
+    )
+    rows: list[Sequence[Field]] = []
+    orders: dict[str, OrderChange] = {}
+    missing = set(ids)
+    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in cursor:
+        missing.discard(id)
+        if status in FINAL:
+            at = 0 if final_at is None else _ms(final_at)
+            rows.append(
+                (id, version, status, at, attempts, user, kind, "" if seq is None else seq, error or "", int(dead))
+            )
+        elif replayed:
+            rows.append(_retracted(id, version))
+        if seq is not None and status == Status.PROCESSED and user not in known:
+            orders[user] = OrderChange(user, None, order_version, [])
+    rows += [_retracted(id, GONE_VERSION) for id in sorted(missing)]
+    return rows, list(orders.values())
+
+
+def _retracted(id: str, version: int) -> Sequence[Field]:
+    """An event that is final no more: replayed, or turned into the event that its bytes carry."""
+    return (id, version, RETRACTED, 0, 0, "", "", "", "", 0)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _run(name: str, arguments: Iterable[Field]) -> Any:
+    return _script(name)(args=arguments, client=_redis())
+
+
+@cache
+def _script(name: str) -> Script:
+    return Script(_redis(), (Path(__file__).parent / "lua" / f"{name}.lua").read_bytes())
+
+
+def _redis() -> Redis[bytes]:
+    return get_redis_connection("default")
