@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
-from django.db.models.lookups import IsNull
 
 from processing.statuses import Status
 
@@ -72,7 +71,7 @@ class Lane(models.Model):
     class Meta:
         db_table = "lanes"
         indexes = [
-            models.Index("waiting_since", name="lanes_waiting", condition=IsNull(models.F("waiting_since"), False)),
+            models.Index("waiting_since", name="lanes_waiting", condition=models.Q(waiting_since__isnull=False)),
         ]
 
     def __str__(self) -> str:
