@@ -1,0 +1,131 @@
+"""Family bodies: how an endpoint's own member names map to the envelope. Declared by each family beside its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from ingest.wire import split
+from ingest.wire.candidate import Context, Parsed, Problem
+from ingest.wire.candidate import Refused as Refused
+from ingest.wire.events import EventBody, candidate, check_count, decode, named, refused
+from processing.envelope import Invalid, check_text
+from processing.registry import Family
+
+NULL = b"null"
+
+_members = msgspec.json.Decoder(dict[str, Raw])
+_items = msgspec.json.Decoder(list[Raw])
+_body = msgspec.json.Decoder(EventBody)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A family's body on the wire. What is none of the named members goes into the payload under its own name.
+
+    `user` and `type` name the members that become the envelope's; `event_id` and `timestamp` say whether the members
+    of these names are there: "optional", "required" or "none". `path` is the endpoint for one or a list, empty for a
+    family with an endpoint of its own. Events that are not `rated` take no unit of a rate limit.
+    """
+
+    family: Family
+    path: str = ""
+    user: str = "userId"
+    type: str = "eventType"
+    event_id: str = "optional"
+    timestamp: str = "required"
+    rated: bool = True
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The body's name of each member that is the envelope's."""
+        names = {"userId": self.user, "type": self.type, "eventId": "eventId", "timestamp": "timestamp"}
+        dropped = {name for name in ("eventId", "timestamp") if self.presence(name) == "none"}
+        return {ours: theirs for ours, theirs in names.items() if ours not in dropped}
+
+    def presence(self, name: str) -> str:
+        """ "required", "optional" or "none", of a member of the envelope by its own name."""
+        return {"eventId": self.event_id, "timestamp": self.timestamp}.get(name, "required")
+
+
+_bodies: list[Body] = []
+
+
+def declare(body: Body) -> Body:
+    """Make a body known; call it where the family is registered."""
+    _bodies.append(body)
+    return body
+
+
+def bodies() -> Sequence[Body]:
+    return tuple(_bodies)
+
+
+def parse_body(body: Body, text: bytes, key: str | None, context: Context, where: str = "") -> Parsed:
+    """One event in its family's form."""
+    try:
+        check_text(text)
+        made = candidate(_event_body(body, decode(_members, text)), key, context)
+        made.rated = body.rated
+        return made
+    except Invalid as error:
+        return refused(_own_path(body, named(error)), text, where, (body.user, body.type))
+
+
+def parse_bodies(body: Body, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
+    """A list of events; item i has the idempotency key `{key}#{i}`. Raises `Invalid` for a list that cannot be used."""
+    items = _split(text)
+    check_count(items, limit, "")
+    keys = [None if key is None else f"{key}#{index}" for index in range(len(items))]
+    return [
+        parse_body(body, bytes(item), own, context, f"[{index}]")
+        for index, (item, own) in enumerate(zip(items, keys, strict=True))
+    ]
+
+
+def is_list(text: bytes) -> bool:
+    return text.lstrip(b" \t\r\n")[:1] == b"["
+
+
+def _split(text: bytes) -> Sequence[bytes | Raw]:
+    try:
+        items: Sequence[bytes | Raw] = decode(_items, text)
+        return items
+    except Invalid:
+        found = split.split_list(text)
+        if found is None:
+            raise
+        return found
+
+
+def _event_body(body: Body, members: dict[str, Raw]) -> EventBody:
+    """The envelope's members under their own names, the rest as payload."""
+    given = {name: raw for name, raw in members.items() if bytes(raw) != NULL}
+    event: dict[str, Any] = {}
+    for ours, theirs in body.names.items():
+        raw = given.pop(theirs, None)
+        if raw is not None:
+            event[ours] = raw
+        elif body.presence(ours) == "required":
+            raise Invalid(theirs, "is missing")
+    event["payload"] = given
+    event["family"] = body.family.name
+    made: EventBody = decode(_body, msgspec.json.encode(event))
+    return made
+
+
+def _own_path(body: Body, error: Invalid) -> Invalid:
+    """The error's path in the body's own names: `payload.seq` is its `seq`."""
+    path = error.path.removeprefix("payload").removeprefix(".")
+    if path == error.path:
+        path = body.names.get(path, path)
+    error.path = path
+    return error
+
+
+def problem(error: Invalid) -> Problem:
+    return Problem(error.path, error.message)

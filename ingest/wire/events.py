@@ -1,0 +1,221 @@
+"""The bodies of `POST /events` and `POST /events/batch`: from bytes to events, checked as the consumer checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import orjson
+from msgspec import Raw
+
+from ingest.wire import split
+from ingest.wire.candidate import Candidate, Context, Parsed, Problem, Refused, TooLarge
+from ingest.wire.identity import MAX_KEY_LENGTH, content_digest, derived_event_id, key_name, new_event_id
+from ingest.wire.members import check_members
+from ingest.wire.timestamps import parse_timestamp
+from processing.envelope import (
+    Envelope,
+    EventId,
+    EventType,
+    Invalid,
+    UserId,
+    check_not_blank,
+    check_text,
+    decode_json,
+    encode_envelope,
+)
+from processing.registry import get_family, read_event
+
+LONGEST_MESSAGE = 500  # characters of a refusal: what the caller sent must not come back in full
+EMPTY = Raw(b"{}")
+
+
+class EventBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One event as a client writes it. Null of an optional member means left out."""
+
+    userId: UserId  # noqa: N815 - the wire's names, here and below
+    type: EventType
+    payload: Raw = EMPTY
+    eventId: EventId | None = None  # noqa: N815
+    timestamp: int | str | None = None
+    family: str | None = None
+
+
+class BatchEvent(EventBody, forbid_unknown_fields=True):
+    """One event of a batch."""
+
+    idempotencyKey: str | None = None  # noqa: N815
+
+
+class Batch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[BatchEvent]
+
+
+class RawBatch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[Raw]
+
+
+_event = msgspec.json.Decoder(EventBody)
+_batch_event = msgspec.json.Decoder(BatchEvent)
+_batch = msgspec.json.Decoder(Batch)
+_raw_batch = msgspec.json.Decoder(RawBatch)
+_members = msgspec.json.Decoder(dict[str, Raw])
+_text = msgspec.json.Decoder(str)
+
+
+def parse_one(body: bytes, key: str | None, context: Context) -> Parsed:
+    """The body of `POST /events`; `key` is the Idempotency-Key."""
+    try:
+        check_text(body)
+        return candidate(decode(_event, body), key, context)
+    except Invalid as error:
+        return refused(error, body)
+
+
+def parse_batch(body: bytes, limit: int, context: Context) -> list[Parsed]:
+    """The events of `POST /events/batch`, in their order. Raises `Invalid` when the batch itself cannot be used."""
+    try:
+        check_text(body)
+        events = _batch.decode(body).events
+    except (Invalid, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _parse_items(_split_batch(body), limit, context)
+    check_count(events, limit, "events")
+    return [_batch_candidate(event, index, context) for index, event in enumerate(events)]
+
+
+def _batch_candidate(event: BatchEvent, index: int, context: Context) -> Parsed:
+    try:
+        return candidate(event, event.idempotencyKey, context)
+    except Invalid as error:
+        return refused_struct(error, event, f"events[{index}]")
+
+
+def _parse_items(items: Sequence[bytes | Raw], limit: int, context: Context) -> list[Parsed]:
+    """Item by item, after the whole could not be read at once: at least one of them is bad."""
+    check_count(items, limit, "events")
+    return [_parse_item(bytes(item), index, context) for index, item in enumerate(items)]
+
+
+def _parse_item(item: bytes, index: int, context: Context) -> Parsed:
+    try:
+        check_text(item)
+        event = decode(_batch_event, item)
+        return candidate(event, event.idempotencyKey, context)
+    except Invalid as error:
+        return refused(error, item, f"events[{index}]")
+
+
+def _split_batch(body: bytes) -> Sequence[bytes | Raw]:
+    try:
+        return decode(_raw_batch, body).events
+    except Invalid as error:
+        items = split.split_batch(body)
+        if items is None:
+            raise Invalid(error.path, shorten(error.message)) from error
+        return items
+
+
+def check_count(items: Sequence[Any], limit: int, path: str) -> None:
+    if not items:
+        raise Invalid(path, "is empty: send at least one event")
+    if len(items) > limit:
+        raise Invalid(path, f"has {len(items)} events: send at most {limit} at once")
+
+
+def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
+    """Check a decoded event and write the envelope that Kafka gets. Raises `Invalid`."""
+    check_not_blank(body.userId, "userId")
+    check_not_blank(body.type, "type")
+    payload = body.payload if bytes(body.payload) != b"null" else EMPTY
+    stamp = context.now if body.timestamp is None else parse_timestamp(body.timestamp, "timestamp")
+    made = Candidate(body.eventId or "", body.userId, body.type, stamp, b"", body.eventId is not None)
+    envelope = Envelope(made.id, body.userId, body.type, payload, stamp, body.family)
+    event = read_event(envelope)
+    if event.family:
+        check_members(get_family(event.family).schema, orjson.loads(event.payload_json))
+    if key is not None:
+        _remember_key(made, body, event.payload_json, key, context.caller)
+    elif not made.id:
+        made.id = new_event_id()
+    envelope.id = made.id
+    made.value = encode_envelope(envelope)
+    if len(made.value) > context.max_bytes:
+        raise TooLarge("", f"is {len(made.value)} bytes as it would be stored; at most {context.max_bytes} are allowed")
+    return made
+
+
+def _remember_key(made: Candidate, body: EventBody, payload: bytes, key: str, caller: str) -> None:
+    check_key(key)
+    content = [body.eventId, body.userId, body.type, body.timestamp, body.family, orjson.loads(payload)]
+    made.key = key_name(caller, key)
+    made.digest = content_digest(content)
+    made.id = made.id or derived_event_id(made.key, made.digest)
+    made.known_before = True
+
+
+def check_key(key: str) -> None:
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or key.isspace():
+        raise Invalid("idempotencyKey", f"must have 1 to {MAX_KEY_LENGTH} characters and not be blank")
+
+
+def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
+    """As `decode_json`; a member that is unknown or missing is named by the path."""
+    try:
+        return decode_json(decoder, value)
+    except Invalid as error:
+        raise named(error) from error
+
+
+def named(error: Invalid) -> Invalid:
+    """msgspec tells the object and has the member's name in its text: make it the path."""
+    for start, message in (
+        ("Object contains unknown field `", "is not a known member"),
+        ("Object missing required field `", "is missing"),
+    ):
+        if error.message.startswith(start):
+            member = error.message.removeprefix(start).rstrip("`")
+            return Invalid(f"{error.path}.{member}" if error.path else member, message)
+    return error
+
+
+def refused(error: Invalid, item: bytes, where: str = "", names: tuple[str, str] = ("userId", "type")) -> Refused:
+    """What an unreadable event is remembered by: whatever of it can be read. `names` are user's and type's members."""
+    try:
+        members = _members.decode(item)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        members = {}
+    user, kind = names
+    return Refused(
+        problem=_problem(error, where),
+        id=_usable_text(members.get("eventId"), 255),
+        user_id=_usable_text(members.get(user), 255),
+        type=_usable_text(members.get(kind), 100),
+        too_large=isinstance(error, TooLarge),
+    )
+
+
+def refused_struct(error: Invalid, event: EventBody, where: str) -> Refused:
+    return Refused(_problem(error, where), event.eventId or "", event.userId, event.type, isinstance(error, TooLarge))
+
+
+def _problem(error: Invalid, where: str) -> Problem:
+    error = named(error)
+    joint = "." if where and error.path and not error.path.startswith("[") else ""
+    return Problem(shorten(f"{where}{joint}{error.path}"), shorten(error.message))
+
+
+def shorten(text: str) -> str:
+    """One line, of bounded length, without what no store takes."""
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:LONGEST_MESSAGE])
+    return line if len(text) <= LONGEST_MESSAGE else line + "…"
+
+
+def _usable_text(raw: Raw | None, longest: int) -> str:
+    if raw is None:
+        return ""
+    try:
+        text = _text.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return text if len(text) <= longest and not text.isspace() and "\0" not in text else ""

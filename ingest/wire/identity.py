@@ -1,0 +1,39 @@
+"""Event ids and idempotency keys: what makes two requests the same."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from uuid_utils import uuid7
+
+MAX_KEY_LENGTH = 255
+
+
+def new_event_id() -> str:
+    return str(uuid7())
+
+
+def key_name(caller: str, key: str) -> str:
+    """The idempotency key in Redis: a hash, so that a caller's text reaches no other key, and nobody reads it there."""
+    return "idem:" + sha256(f"{caller}|{key}".encode()).hexdigest()
+
+
+def content_digest(content: Any) -> str:
+    """The same for the same JSON, however its members are ordered and spaced."""
+    return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def derived_event_id(name: str, digest: str) -> str:
+    """The id of an event with an idempotency key (`key_name`) and none of its own: a UUIDv8 of the key and content."""
+    return uuid_shaped(sha256(f"{name}|{digest}".encode()).digest())
+
+
+def uuid_shaped(digest: bytes) -> str:
+    """The first 16 bytes as the text of a UUIDv8 (RFC 9562: for uses of one's own)."""
+    octets = bytearray(digest[:16])
+    octets[6] = 0x80 | octets[6] & 0x0F
+    octets[8] = 0x80 | octets[8] & 0x3F
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,45 @@
+"""Which members a family's payload may have: the door refuses the others by name, Kafka's reader lets them pass."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from processing.envelope import PIPELINE_MEMBERS, Invalid
+
+Members = dict[str, "Members | None"]  # None: whatever it holds is the sender's own
+
+
+@cache
+def members_of(schema: type[msgspec.Struct]) -> Members:
+    """The payload's members by their names on the wire, those of nested objects within."""
+    kind = inspect.type_info(schema)
+    assert isinstance(kind, inspect.StructType)
+    return {**_members(kind), **dict.fromkeys(PIPELINE_MEMBERS)}
+
+
+def check_members(schema: type[msgspec.Struct], payload: dict[str, Any]) -> None:
+    """Raises `Invalid` at the first member that the schema does not name."""
+    _check(members_of(schema), payload, "payload")
+
+
+def _members(kind: inspect.StructType) -> Members:
+    return {field.encode_name: _nested(field.type) for field in kind.fields}
+
+
+def _nested(kind: inspect.Type) -> Members | None:
+    if isinstance(kind, inspect.UnionType):
+        return next((members for members in map(_nested, kind.types) if members is not None), None)
+    return _members(kind) if isinstance(kind, inspect.StructType) else None
+
+
+def _check(members: Members, node: dict[str, Any], path: str) -> None:
+    if not node.keys() <= members.keys():
+        unknown = next(name for name in node if name not in members)
+        raise Invalid(f"{path}.{unknown}", "is not a known member")
+    for name, inner in members.items():
+        if inner is not None and isinstance(child := node.get(name), dict):
+            _check(inner, child, f"{path}.{name}")
