@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Sequence
 
+import django
 from django.conf import settings
 from django.core.management import execute_from_command_line, get_commands
 from django.db import OperationalError
@@ -19,6 +20,7 @@ DATABASE_COMMANDS = frozenset({"create_api_key"})  # and all of Django's own
 
 def run(arguments: Sequence[str]) -> None:
     """Run a management command."""
+    django.setup()  # before anyone asks for the commands: Django looks for them once
     require_services(needed_services(arguments[1:]))
     try:
         execute_from_command_line(list(arguments))

@@ -47,10 +47,12 @@ class Reader:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
+        self.names: set[str] = set()
         self.problems: list[str] = []
 
     def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
         """`parse` raises `UnusableValue`."""
+        self.names.add(name)
         text = self.variables.get(name, "").strip()
         if not text:
             return default
@@ -96,6 +98,11 @@ def parse_flag(text: str) -> bool:
     if word not in TRUE | FALSE:
         raise UnusableValue("allowed are 1, true, yes, on and 0, false, no, off")
     return word in TRUE
+
+
+def is_true(text: str) -> bool:
+    """For those who look before the settings do, and leave the complaint to them."""
+    return text.strip().lower() in TRUE
 
 
 def parse_number(text: str, least: int, most: int) -> int:

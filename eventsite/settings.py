@@ -21,7 +21,9 @@ SECRET_KEY = _read.text("SECRET_KEY")
 if not SECRET_KEY:
     SECRET_KEY = "development only: anyone can read this key in the repository"
     if not DEBUG:
-        _read.refuse("SECRET_KEY is not set: with DEBUG off it has to be, to a long random text (or set DEBUG=1)")
+        _read.refuse(
+            "SECRET_KEY is not set and DEBUG is off: set SECRET_KEY to a long random text, or DEBUG=1, or start `make run`"
+        )
 ALLOWED_HOSTS = _read.words("ALLOWED_HOSTS", ["localhost", ".localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = _read.read("CSRF_TRUSTED_ORIGINS", addresses.parse_origins, [])
 HTTPS_ONLY = _read.flag("HTTPS_ONLY", default=not DEBUG)
@@ -81,6 +83,7 @@ RETENTION_FORGET_DAYS = _read.number("RETENTION_FORGET_DAYS", 0, most=36_500)
 DATABASES = {"default": _read.read("DATABASE_URL", addresses.parse_postgres, dict[str, Any](_NO_DATABASE))}
 _read.finish()
 
+ENVIRONMENT_VARIABLES = frozenset(_read.names)
 # Commands that need no service run without them; the others stop with one line, see commandline.py.
 MISSING_SERVICES = [name for name in ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS") if not _read.text(name)]
 
@@ -99,6 +102,7 @@ INSTALLED_APPS = [
     "processing",
     "ingest",
     "revenue",
+    "eventsite",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

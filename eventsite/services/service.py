@@ -22,6 +22,7 @@ class Service(ABC):
     name: ClassVar[str]
     variable: ClassVar[str]  # that tells the site its address
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    loss: ClassVar[str] = ""  # what its death costs, for the operator
     start_timeout_s: ClassVar[float] = 30
     stop_timeout_s: ClassVar[float] = 20
 
@@ -61,6 +62,11 @@ class Service(ABC):
             else:
                 break
         return self.address
+
+    def start_again(self) -> None:
+        """After its death, on the same port. Raises `ServiceFailed`."""
+        self.stop()
+        self._start_once()
 
     def _start_once(self) -> None:
         with self.log.open("wb") as log:

@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+.PHONY: help install run reset test test-kafka lint bench services
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt
+
+help: ## list these
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/installed ## make .venv with all that is needed
+
+.venv/installed: $(REQUIREMENTS)
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(REQUIREMENTS:%=-r %)
+	@touch $@
+
+run: install ## everything on this machine, until Ctrl-C
+	@exec $(BIN)/python -m eventsite.run
+
+reset: install ## empty the database, Redis and the topics
+	@exec $(BIN)/python -m eventsite.reset
+
+test: install ## all tests, on embedded services
+	@exec $(BIN)/python -m pytest
+
+test-kafka: install ## the whole-pipeline tests, on a real Apache Kafka (needs java and mvn)
+	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline
+
+lint: install ## ruff, mypy and the rules on imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	DEBUG=1 IGNORE_ENV_FILES=1 $(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## measure, on a real Apache Kafka where there is Java
+	@exec $(BIN)/python -m bench
+
+services: install ## Postgres, Redis and a real Apache Kafka (needs java and mvn), until Ctrl-C
+	@exec $(BIN)/python -m eventsite.services

@@ -1,0 +1,24 @@
+"""Make ready what the processes stand on: tables, static files and, for development, a login for the admin."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from eventsite.admin_login import ensure_admin
+
+
+class Command(BaseCommand):
+    help = "Run the migrations and collect the static files; with DEBUG or --admin, make an admin user and print it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--admin", action="store_true", help="make the admin user even with DEBUG off")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
+        call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)
+        if settings.DEBUG or options["admin"]:
+            login = ensure_admin(settings.VAR_DIR / "admin.password")
+            self.stdout.write(f"Admin login: {login}")

@@ -1,0 +1,150 @@
+"""`make run`: everything on one machine, from the database to the admin, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings
+from honcho.environ import parse_procfile
+
+from eventsite import embedded, env, runfile
+from eventsite.services.process import ServiceFailed, die_with_parent, port_is_open, spawn, stop
+from eventsite.services.service import Service
+from eventsite.signals import StopRequests
+from eventsite.supervisor import Supervisor
+from eventsite.web import require_free_port
+
+BASE = Path(__file__).resolve().parent.parent
+VAR = BASE / "var"
+RUN_FILE = VAR / "run.env"
+STOP_WITHIN_S = 10.0
+DRAIN_WITHIN_S = 30
+MANAGE = (sys.executable, "manage.py")
+
+
+def main() -> None:
+    if "MAKELEVEL" in os.environ:
+        die_with_parent(signal.SIGTERM)  # a make that was killed would leave us behind
+    requests = StopRequests()
+    variables = complete(env.load(BASE))
+    os.environ.update(variables)
+    require_free_port(settings.WEB_HOST, settings.WEB_PORT)  # the first look at the settings: it says what is wrong
+    try:
+        with runfile.held(RUN_FILE):
+            _run(variables, requests)
+    except runfile.StackIsUp as error:
+        sys.exit(f"make run is up here already (process {error}): its addresses are in {RUN_FILE}")
+    except ServiceFailed as error:
+        sys.exit(str(error))
+
+
+def complete(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a stack for development: DEBUG on unless it is set, and then a key of its own."""
+    completed = {"DEBUG": "1", **variables}
+    if not completed.get("SECRET_KEY") and env.is_true(completed["DEBUG"]):
+        completed["SECRET_KEY"] = _kept_secret(VAR / "secret-key")
+    return completed
+
+
+def _kept_secret(file: Path) -> str:
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(50), encoding="ascii")
+    return file.read_text(encoding="ascii").strip()
+
+
+def _run(variables: Mapping[str, str], requests: StopRequests) -> None:
+    services = embedded.not_set(embedded.laptop_services(VAR), variables)
+    with embedded.running(services, say) as addresses:
+        environment = {
+            **variables,
+            **addresses,
+            "IGNORE_ENV_FILES": "1",  # ours are decided, whatever becomes of the files
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{variables.get('PATH', os.defpath)}",
+            "PYTHONUNBUFFERED": "1",
+        }
+        if not _prepare(environment, requests):
+            return
+        runfile.write(RUN_FILE, published(environment))
+        supervisor = Supervisor(parse_procfile(_procfile()).processes, environment, BASE, say_for)
+        try:
+            _watch(supervisor, services, requests)
+        finally:
+            _stop(supervisor, requests, drain="KAFKA_BOOTSTRAP_SERVERS" in addresses)
+
+
+def published(environment: Mapping[str, str]) -> dict[str, str]:
+    """What `var/run.env` says: what was set, and what we added to it."""
+    names = settings.ENVIRONMENT_VARIABLES | {name for name in environment if name.startswith("KAFKA_SECURITY_")}
+    return {
+        "WEB_PORT": str(settings.WEB_PORT),
+        **{name: environment[name] for name in sorted(names & set(environment))},
+    }
+
+
+def _procfile() -> str:
+    return (BASE / "Procfile").read_text(encoding="utf-8")
+
+
+def _prepare(environment: Mapping[str, str], requests: StopRequests) -> bool:
+    """Migrations, topics, static files, the admin's login. Returns whether we may go on."""
+    process = spawn([*MANAGE, "prepare", "--admin"], death_signal=signal.SIGTERM, folder=BASE, environment=environment)
+    while process.poll() is None and not requests.count:
+        time.sleep(0.05)
+    stop(process, signal.SIGTERM, STOP_WITHIN_S)
+    if process.returncode and not requests.count:
+        raise ServiceFailed("preparing failed, see above: `make reset` empties what is in var/")
+    return not requests.count
+
+
+def _watch(supervisor: Supervisor, services: list[Service], requests: StopRequests) -> None:
+    ready = False
+    while not requests.count:
+        supervisor.step(0.2)
+        embedded.revive(services, say)
+        if not ready and port_is_open(settings.WEB_PORT):
+            ready = True
+            _say_where_to_look()
+
+
+def _say_where_to_look() -> None:
+    url = f"http://127.0.0.1:{settings.WEB_PORT}"
+    say(f"ready: {url}/admin/ (the login stands above), {url}/docs, {url}/health/ready; Ctrl-C ends it all")
+
+
+def _stop(supervisor: Supervisor, requests: StopRequests, *, drain: bool) -> None:
+    """First those that bring in work, then those that do it."""
+    say("stopping")
+    supervisor.stop({"web", "beat"}, STOP_WITHIN_S, requests.killing)
+    if drain:
+        _drain(supervisor, requests)
+    supervisor.stop(set(supervisor.children), STOP_WITHIN_S, requests.killing)
+
+
+def _drain(supervisor: Supervisor, requests: StopRequests) -> None:
+    """The embedded broker forgets what nobody read: leave the consumer the time to read it."""
+    command = [*MANAGE, "drain", "--timeout", str(DRAIN_WITHIN_S)]
+    process = spawn(command, death_signal=signal.SIGTERM, folder=BASE, environment=supervisor.environment)
+    while process.poll() is None and not requests.hurried():
+        supervisor.step(0.2)
+    stop(process, signal.SIGTERM, 1)
+
+
+def say(line: str) -> None:
+    say_for("run", line)
+
+
+def say_for(name: str, line: str) -> None:
+    print(f"{name:<9}| {line}", flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventsite.settings")
+    main()

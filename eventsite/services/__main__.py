@@ -1,0 +1,64 @@
+"""`make services`: Postgres, Redis and a real Apache Kafka, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from eventsite import embedded, runfile
+from eventsite.services.kafka import Kafka
+from eventsite.services.postgres import Postgres
+from eventsite.services.process import ServiceFailed, die_with_parent
+from eventsite.services.service import Service
+from eventsite.services.valkey import Valkey
+from eventsite.signals import StopRequests
+
+VAR = Path(__file__).resolve().parent.parent.parent / "var"
+ENV_FILE = VAR / "services.env"
+DATA = VAR / "services"
+KAFKA_LIBRARIES = VAR / "kafka-libs"
+
+
+def main() -> None:
+    if "MAKELEVEL" in os.environ:
+        die_with_parent(signal.SIGTERM)  # a make that was killed would leave us behind
+    requests = StopRequests()
+    try:
+        with runfile.held(ENV_FILE):
+            _run(requests)
+    except runfile.StackIsUp as error:
+        sys.exit(f"make services is up here already (process {error}): its addresses are in {ENV_FILE}")
+    except ServiceFailed as error:
+        sys.exit(str(error))
+
+
+def _run(requests: StopRequests) -> None:
+    services: list[Service] = [
+        Postgres(DATA / "postgres"),
+        Valkey(DATA / "redis"),
+        Kafka(DATA / "kafka", KAFKA_LIBRARIES),
+    ]
+    with embedded.running(services, say) as addresses:
+        runfile.write(ENV_FILE, addresses)
+        _say_addresses(addresses)
+        while not requests.count:
+            embedded.revive(services, say)
+            time.sleep(0.2)
+
+
+def _say_addresses(addresses: Mapping[str, str]) -> None:
+    say("up; Ctrl-C ends them. While they are up, everything started in this checkout uses them. Elsewhere:")
+    for name, value in addresses.items():
+        say(f"export {name}={value}")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
