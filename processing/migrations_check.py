@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import structlog
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+log = structlog.get_logger(__name__)
+
+_seen_complete = False
 
 
 def missing_migrations() -> list[str]:
@@ -11,3 +16,17 @@ def missing_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def has_migrations() -> bool:
+    """Whether the database had all of them when this process last had reason to ask; says so in the log if not.
+
+    Once it had, one that goes missing (a step back) shows as an error of the statement that needs it, see `faults`.
+    """
+    global _seen_complete
+    if not _seen_complete:
+        missing = missing_migrations()
+        _seen_complete = not missing
+        if missing:
+            log.warning("waiting for migrations: run manage.py migrate", missing=missing)
+    return _seen_complete

@@ -146,3 +146,16 @@ class OperatorAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.event_id} by {self.actor}"
+
+
+class Retention(models.Model):
+    """The one row (id 1) that says how far retention has come."""
+
+    id = models.IntegerField(primary_key=True)
+    stripped_until = models.DateTimeField(help_text="events received before this were stripped, if they were final")
+
+    class Meta:
+        db_table = "retention"
+
+    def __str__(self) -> str:
+        return str(self.stripped_until)

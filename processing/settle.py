@@ -47,7 +47,7 @@ class OrderChange:
 class Settled:
     """What a transaction did, for those who act after it. Nothing of it is lost with the process: sweeps find it."""
 
-    at: datetime
+    at: datetime = field(default_factory=lambda: _now())
     worked: list[str] = field(default_factory=list)  # ids that were being worked on
     arrived: list[Event] = field(default_factory=list)  # processed on arrival, with one attempt
     look_up: list[str] = field(default_factory=list)  # ids whose hot state is written from their rows
@@ -71,7 +71,7 @@ class Settled:
 
 def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Settled:
     """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing."""
-    settled = Settled(_now())
+    settled = Settled()
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction() as cursor:
@@ -97,7 +97,7 @@ def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Sett
 
 def take_turns(users: Collection[str]) -> Settled:
     """Run what waits at the front of these users' lanes, as far as there is no gap and no retry to wait for."""
-    settled = Settled(_now())
+    settled = Settled()
     with transaction() as cursor:
         lanes = store.lock_lanes(cursor, users)
         found = waiting.lane_runs(cursor, list(lanes.values()))
@@ -113,7 +113,7 @@ def take_turns(users: Collection[str]) -> Settled:
 
 def retry_free(ids: Collection[str]) -> Settled:
     """Try again those of these events whose time has come and that no lane holds: without seq, or replayed late."""
-    settled = Settled(_now())
+    settled = Settled()
     with transaction() as cursor:
         lanes = store.lock_lanes(cursor, waiting.users_of_late_events(cursor, ids))
         stopped: set[object] = set()

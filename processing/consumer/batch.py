@@ -1,0 +1,80 @@
+"""From messages to a batch: what can be read becomes arrivals, the rest poison. No service is touched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError
+from confluent_kafka import Message as KafkaMessage
+from django.conf import settings
+
+from processing.envelope import Envelope, Invalid, decode_envelope
+from processing.registry import read_event
+from processing.settle import Arrival
+from processing.store import Message, Poison
+
+Partition = tuple[str, int]  # topic and number
+
+
+@dataclass
+class Batch:
+    """A piece of the log, in order. `positions`: the offset after the last of it, by partition."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    poisons: list[Poison] = field(default_factory=list)
+    positions: dict[Partition, int] = field(default_factory=dict)
+    epochs: dict[Partition, int] = field(default_factory=dict)  # the assignments that it was read under
+
+    def __len__(self) -> int:
+        return len(self.arrivals) + len(self.poisons)
+
+    def without(self, lost: set[Partition]) -> Batch:
+        """What is left when these partitions have gone to another consumer."""
+        return Batch(
+            [a for a in self.arrivals if (a.message.topic, a.message.partition) not in lost],
+            [p for p in self.poisons if (p.message.topic, p.message.partition) not in lost],
+            {partition: offset for partition, offset in self.positions.items() if partition not in lost},
+            self.epochs,
+        )
+
+
+def read_batch(messages: Sequence[KafkaMessage]) -> Batch:
+    """Read polled messages and end-of-partition marks; other errors must have been taken out."""
+    batch = Batch()
+    for polled in messages:
+        error = polled.error()
+        topic, partition, offset = polled.topic(), polled.partition(), polled.offset()
+        if error is not None:
+            assert error.code() == KafkaError._PARTITION_EOF
+            batch.positions[topic, partition] = offset
+            continue
+        batch.positions[topic, partition] = offset + 1
+        message = Message(topic, partition, offset, polled.key(), polled.value())
+        outcome = read_message(message)
+        if isinstance(outcome, Arrival):
+            batch.arrivals.append(outcome)
+        else:
+            batch.poisons.append(outcome)
+    return batch
+
+
+def read_message(message: Message) -> Arrival | Poison:
+    envelope: Envelope | None = None
+    try:
+        if message.value is None:
+            raise Invalid("", "has no value (a tombstone)")
+        if len(message.value) > settings.EVENT_MAX_BYTES:
+            raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
+        envelope = decode_envelope(message.value)
+        return Arrival(read_event(envelope), message)
+    except Invalid as error:
+        carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
+        return Poison(poison_id(message), message, f"the message {error}" if not error.path else str(error), *carried)
+
+
+def poison_id(message: Message) -> str:
+    """An id for what has none of its own: the same message read again gets the same one."""
+    place = f"{message.topic}\n{message.partition}\n{message.offset}\n".encode()
+    return "poison-" + hashlib.sha256(place + (message.value or b"")).hexdigest()[:32]

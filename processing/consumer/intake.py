@@ -1,0 +1,227 @@
+"""The Kafka side of the consumer: poll, hand over, commit, and give partitions back when asked to.
+
+Offsets are committed here alone, and only up to what the pipeline says is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from threading import Event as Flag
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+from django.conf import settings
+from django.db import connection
+
+from processing import kafka
+from processing.consumer.batch import Batch, Partition, read_batch
+from processing.consumer.gaps import GapWatch
+from processing.consumer.pipeline import Pipeline
+from processing.migrations_check import has_migrations
+from processing.transactions import once_fit
+
+POLL_S = 0.05
+FULL_S = 1.0  # after this long without room the partitions are paused, and polling goes on to stay in the group
+REVOKE_S = 5.0  # what is in hand may take this long before partitions are given back
+FINISH_S = 8.0
+BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
+COMMIT_TIMEOUT_S = 2.0
+WATERMARK_TIMEOUT_S = 5.0
+RETRIABLE = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE)
+
+log = structlog.get_logger(__name__)
+
+
+class Intake:
+    def __init__(self, topics: Sequence[str], group: str, batch_size: int, stop: Flag) -> None:
+        self._topics = list(topics)
+        self._batch_size = batch_size
+        self._stop = stop
+        self._consumer = Consumer(kafka.consumer_config(group, _on_error), on_commit=self._on_commit)
+        self._gaps = GapWatch(settings.SEQUENCE_GAP_TIMEOUT_MS / 1000, self._ask_end, self._seen_end)
+        self._pipeline = Pipeline(self._gaps, stop)
+        self._in_hand: deque[Batch] = deque()
+        self._committed: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}  # where the log ended when its end was last reached
+        self._paused = False
+        self._average_bytes = 1.0
+
+    def run(self, *, once: bool = False) -> None:
+        """Consume until stopped; `once`: until everything that the log holds is done."""
+        if not self._prepare():
+            return
+        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        self._pipeline.start()
+        log.info("consuming", topics=self._topics)
+        try:
+            while not self._stop.is_set() and not (once and self._drained()):
+                self._step()
+            self._pipeline.finish(FINISH_S)
+            self._commit(wait=True)
+        finally:
+            self._stop.set()
+            self._consumer.close()
+        if self._pipeline.failure is not None:
+            raise self._pipeline.failure
+        log.info("stopped", topics=self._topics)
+
+    def _prepare(self) -> bool:
+        """Wait for the cluster and the migrations; False when stopped meanwhile."""
+        while not self._stop.is_set():
+            try:
+                kafka.ensure_topics(self._topics)
+                if once_fit(has_migrations, self._stop):
+                    connection.close()  # this thread needs it no more
+                    return True
+            except KafkaException as error:
+                log.warning("Kafka is away, waiting for it", error=str(error))
+            self._stop.wait(1.0)
+        return False
+
+    def _step(self) -> None:
+        """One round: hand over what is in hand, else poll for more; commit what is done."""
+        if self._in_hand:
+            self._hand_over(POLL_S)
+        else:
+            self._resume()
+            self._poll(POLL_S)
+        self._commit()
+
+    def _poll(self, timeout_s: float) -> None:
+        room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
+        messages = [message for message in self._consumer.consume(room, timeout_s) if self._is_news(message)]
+        if messages:
+            self._in_hand.append(read_batch(messages))
+            size = sum(len(message) for message in messages)
+            self._average_bytes = max(size / len(messages), self._average_bytes * 0.9, 1.0)
+
+    def _is_news(self, message: KafkaMessage) -> bool:
+        """Whether it is a message or the end of a partition; errors are told, and those that are final raised."""
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._ends[message.topic(), message.partition()] = message.offset()
+            return True
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            log.warning("a topic is missing, making it", error=error.str())
+            kafka.ensure_topics(self._topics)
+        elif error.retriable() or error.code() in RETRIABLE:
+            log.warning("Kafka is in trouble, polling on", error=error.str())
+        else:
+            raise KafkaException(error)
+        return False
+
+    def _hand_over(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + FULL_S
+        while self._in_hand and self._pipeline.offer(self._in_hand[0], timeout_s):
+            self._in_hand.popleft()
+            deadline = time.monotonic() + FULL_S
+        if not self._in_hand or self._stop.is_set():
+            return
+        while self._in_hand and not self._stop.is_set() and time.monotonic() < deadline:
+            self._commit()
+            if self._pipeline.offer(self._in_hand[0], timeout_s):
+                self._in_hand.popleft()
+                return
+        self._pause()
+        self._poll(0.0)
+
+    def _pause(self) -> None:
+        if not self._paused:
+            log.info("the stages are busy; polling only to stay in the group")
+        self._consumer.pause(self._consumer.assignment())  # again each time: an assignment may have come
+        self._paused = True
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._consumer.resume(self._consumer.assignment())
+            self._paused = False
+
+    # --- partitions come and go; called from within a poll ---
+
+    def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        keys = _keys(partitions)
+        log.info("got partitions", partitions=[p for _, p in keys])
+        self._forget(keys)
+        self._gaps.assigned(keys, time.monotonic())
+
+    def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        keys = _keys(partitions)
+        log.info("giving partitions back", partitions=[p for _, p in keys])
+        deadline = time.monotonic() + REVOKE_S
+        while not self._is_idle() and time.monotonic() < deadline and not self._stop.is_set():
+            if self._in_hand and self._pipeline.offer(self._in_hand[0], POLL_S):
+                self._in_hand.popleft()
+            elif not self._in_hand:
+                time.sleep(POLL_S / 5)
+        self._commit(wait=True)
+        self._lost(_consumer, partitions)
+
+    def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        keys = _keys(partitions)
+        lost = set(keys)
+        self._in_hand = deque(batch.without(lost) for batch in self._in_hand)
+        self._gaps.revoked(keys)
+        self._forget(keys)
+
+    def _forget(self, keys: list[Partition]) -> None:
+        self._pipeline.forget(keys)
+        for key in keys:
+            self._committed.pop(key, None)
+            self._ends.pop(key, None)
+
+    def _is_idle(self) -> bool:
+        return not self._in_hand and self._pipeline.is_empty()
+
+    # --- offsets ---
+
+    def _commit(self, *, wait: bool = False) -> None:
+        done = self._pipeline.done()
+        news = {key: offset for key, offset in done.items() if self._committed.get(key) != offset}
+        if not news:
+            return
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in news.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=not wait)
+        except KafkaException as error:
+            log.warning("offsets were not committed; what they cover is known and changes nothing", error=str(error))
+        else:
+            self._committed |= news
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            problem = error or partition.error
+            if problem is not None:
+                log.warning("an offset was not committed, trying again", partition=partition.partition, error=str(problem))
+                self._committed.pop((partition.topic, partition.partition), None)
+
+    def _drained(self) -> bool:
+        """Every assigned partition has been read to its end, and that end is committed."""
+        assigned = _keys(self._consumer.assignment())
+        return (
+            bool(assigned)
+            and self._is_idle()
+            and all(key in self._ends and self._committed.get(key) == self._ends[key] for key in assigned)
+        )
+
+    # --- the ends of the log, asked for by the Postgres stage ---
+
+    def _ask_end(self, partition: Partition) -> int:
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=WATERMARK_TIMEOUT_S)
+        return int(high)
+
+    def _seen_end(self, partition: Partition) -> int:
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        return int(high)
+
+
+def _keys(partitions: Sequence[TopicPartition]) -> list[Partition]:
+    return [(partition.topic, partition.partition) for partition in partitions]
+
+
+def _on_error(error: KafkaError) -> None:
+    log.warning("Kafka client", error=error.str())

@@ -1,0 +1,30 @@
+"""`manage.py consume_kafka`: events from Kafka into Postgres and Redis, in order per user, each once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from processing.consumer.intake import Intake
+
+
+class Command(BaseCommand):
+    help = "Process events from Kafka until stopped (SIGTERM, Ctrl-C)."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--topic", action="append", help="read this topic instead; can be given several times")
+        parser.add_argument("--group", default=settings.KAFKA_CONSUMER_GROUP, help="consumer group")
+        parser.add_argument("--batch-size", type=int, default=settings.CONSUMER_BATCH_SIZE, help="events a batch")
+        parser.add_argument("--once", action="store_true", help="process what there is, then exit")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        topics = options["topic"] or [settings.KAFKA_EVENTS_TOPIC]
+        Intake(topics, options["group"], options["batch_size"], stop).run(once=options["once"])
