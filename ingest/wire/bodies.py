@@ -10,9 +10,8 @@ import msgspec
 from msgspec import Raw
 
 from ingest.wire import split
-from ingest.wire.candidate import Context, Parsed, Problem
-from ingest.wire.candidate import Refused as Refused
-from ingest.wire.events import EventBody, candidate, check_count, decode, named, refused
+from ingest.wire.candidate import Context, Parsed
+from ingest.wire.events import KEY_HEADER, EventBody, candidate, check_count, check_key, decode, named, refused
 from processing.envelope import Invalid, check_text
 from processing.registry import Family
 
@@ -65,11 +64,21 @@ def bodies() -> Sequence[Body]:
     return tuple(_bodies)
 
 
-def parse_body(body: Body, text: bytes, key: str | None, context: Context, where: str = "") -> Parsed:
+def parse_body(body: Body, text: bytes, key: str | None, context: Context) -> Parsed:
     """One event in its family's form."""
+    try:
+        check_key(key, KEY_HEADER)
+    except Invalid as error:
+        return refused(error, text, names=(body.user, body.type))
+    return _parse(body, text, key, context, "")
+
+
+def _parse(body: Body, text: bytes, key: str | None, context: Context, where: str) -> Parsed:
     try:
         check_text(text)
         made = candidate(_event_body(body, decode(_members, text)), key, context)
+        if body.family.types and made.type not in body.family.types:
+            raise Invalid("type", f"must be one of {', '.join(sorted(body.family.types))}")
         made.rated = body.rated
         return made
     except Invalid as error:
@@ -78,11 +87,12 @@ def parse_body(body: Body, text: bytes, key: str | None, context: Context, where
 
 def parse_bodies(body: Body, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
     """A list of events; item i has the idempotency key `{key}#{i}`. Raises `Invalid` for a list that cannot be used."""
+    check_key(key, KEY_HEADER)
     items = _split(text)
     check_count(items, limit, "")
     keys = [None if key is None else f"{key}#{index}" for index in range(len(items))]
     return [
-        parse_body(body, bytes(item), own, context, f"[{index}]")
+        _parse(body, bytes(item), own, context, f"[{index}]")
         for index, (item, own) in enumerate(zip(items, keys, strict=True))
     ]
 
@@ -125,7 +135,3 @@ def _own_path(body: Body, error: Invalid) -> Invalid:
         path = body.names.get(path, path)
     error.path = path
     return error
-
-
-def problem(error: Invalid) -> Problem:
-    return Problem(error.path, error.message)

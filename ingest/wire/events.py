@@ -28,6 +28,7 @@ from processing.envelope import (
 from processing.registry import get_family, read_event
 
 LONGEST_MESSAGE = 500  # characters of a refusal: what the caller sent must not come back in full
+KEY_HEADER = "Idempotency-Key"
 EMPTY = Raw(b"{}")
 
 
@@ -67,6 +68,7 @@ _text = msgspec.json.Decoder(str)
 def parse_one(body: bytes, key: str | None, context: Context) -> Parsed:
     """The body of `POST /events`; `key` is the Idempotency-Key."""
     try:
+        check_key(key, KEY_HEADER)
         check_text(body)
         return candidate(decode(_event, body), key, context)
     except Invalid as error:
@@ -86,6 +88,7 @@ def parse_batch(body: bytes, limit: int, context: Context) -> list[Parsed]:
 
 def _batch_candidate(event: BatchEvent, index: int, context: Context) -> Parsed:
     try:
+        check_key(event.idempotencyKey, "idempotencyKey")
         return candidate(event, event.idempotencyKey, context)
     except Invalid as error:
         return refused_struct(error, event, f"events[{index}]")
@@ -101,6 +104,7 @@ def _parse_item(item: bytes, index: int, context: Context) -> Parsed:
     try:
         check_text(item)
         event = decode(_batch_event, item)
+        check_key(event.idempotencyKey, "idempotencyKey")
         return candidate(event, event.idempotencyKey, context)
     except Invalid as error:
         return refused(error, item, f"events[{index}]")
@@ -146,7 +150,6 @@ def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
 
 
 def _remember_key(made: Candidate, body: EventBody, payload: bytes, key: str, caller: str) -> None:
-    check_key(key)
     content = [body.eventId, body.userId, body.type, body.timestamp, body.family, orjson.loads(payload)]
     made.key = key_name(caller, key)
     made.digest = content_digest(content)
@@ -154,9 +157,9 @@ def _remember_key(made: Candidate, body: EventBody, payload: bytes, key: str, ca
     made.known_before = True
 
 
-def check_key(key: str) -> None:
-    if not 1 <= len(key) <= MAX_KEY_LENGTH or key.isspace():
-        raise Invalid("idempotencyKey", f"must have 1 to {MAX_KEY_LENGTH} characters and not be blank")
+def check_key(key: str | None, path: str) -> None:
+    if key is not None and (not 1 <= len(key) <= MAX_KEY_LENGTH or key.isspace()):
+        raise Invalid(path, f"must have 1 to {MAX_KEY_LENGTH} characters and not be blank")
 
 
 def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:

@@ -1,0 +1,63 @@
+"""Who calls: from the Authorization header to an API key's id. A key is looked up once in a few seconds."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from hashlib import sha256
+from http import HTTPStatus
+
+from django.conf import settings
+from django.db import Error
+
+from ingest.api_keys.models import ApiKey
+from ingest.door.errors import Unavailable
+from ingest.http.problems import Problem
+
+ANONYMOUS = "anonymous"
+CACHED_S = 5.0  # so soon a revoked key is refused everywhere, and a new one known
+CACHE_MAX = 10_000
+
+_cache: dict[str, tuple[str, float]] = {}  # hash: caller (empty: no such key), when it runs out
+
+
+def caller_of(authorization: str) -> str:
+    """The caller's id. Raises `Problem` 401, and `Unavailable` when the key cannot be looked up."""
+    key = named_key(authorization)
+    caller = find_caller(sha256(key.encode()).hexdigest()) if key else ""
+    if caller:
+        return caller
+    if settings.INGEST_REQUIRE_API_KEY:
+        text = "this API key is unknown or revoked" if key else "an API key is needed: Authorization: Api-Key …"
+        raise Problem(HTTPStatus.UNAUTHORIZED, text, headers={"WWW-Authenticate": 'Api-Key realm="events"'})
+    return ANONYMOUS
+
+
+def named_key(authorization: str) -> str:
+    """The key in an Authorization header; empty if it names none."""
+    scheme, _, key = authorization.strip().partition(" ")
+    return key.strip() if scheme.lower() == "api-key" else ""
+
+
+def find_caller(digest: str) -> str:
+    """The id of the key with this hash, empty if there is none that counts."""
+    caller, until = _cache.get(digest, ("", 0.0))
+    now = time.monotonic()
+    if until < now:
+        caller = _look_up(digest)
+        if len(_cache) >= CACHE_MAX:  # of a flood of made-up keys
+            _cache.clear()
+        _cache[digest] = caller, now + CACHED_S
+    return caller
+
+
+def _look_up(digest: str) -> str:
+    try:
+        found = ApiKey.objects.filter(sha256=digest, revoked_at=None).values_list("id", "sha256").first()
+    except Error as error:
+        raise Unavailable("Postgres cannot be asked for the API key: try again later") from error
+    return f"key {found[0]}" if found and hmac.compare_digest(found[1], digest) else ""
+
+
+def forget_cached() -> None:
+    _cache.clear()

@@ -1,0 +1,130 @@
+-- Decide about the events of several requests, in order, and reserve what is to be published. One step for all.
+-- ARGV: limit per user (0: none), limit per address (0: none), reservation_ms, ttl_s, then for each request:
+--   token of this attempt, token of the request, address (or ''), whether it counts for its address whatever its events are (1 or 0),
+--   a user whose remaining limit is asked for (or ''), a count, and for each event:
+--   whether its id may be known (1 or 0), id, user (or '': not limited), idempotency key (or ''), content digest.
+-- Returns for each request: the least remaining limit of its users (-1: no limit), whether its address is over its
+--   limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing is under way,
+--   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id.
+local USER_WINDOW_US, ADDRESS_WINDOW_US = 1000000, 1000000
+local user_limit, address_limit, reservation_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local ttl = ARGV[4]
+local position = 5
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local used, taken = {}, {} -- by this call: units of each window, idempotency keys
+
+local function take()
+  position = position + 1
+  return ARGV[position - 1]
+end
+
+local function rate_key(user) -- no caller's text may reach an address' window
+  return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
+end
+
+local function units(key, window)
+  if not used[key] then
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
+    used[key] = redis.call('ZCARD', key)
+  end
+  return used[key]
+end
+
+local function spend(key, window, limit, member)
+  if units(key, window) >= limit then
+    return redis.call('ZSCORE', key, member) ~= false -- sent again after a lost answer
+  end
+  if redis.call('ZADD', key, now, member) == 1 then
+    used[key] = used[key] + 1
+    redis.call('PEXPIRE', key, window / 1000)
+  end
+  return true
+end
+
+local function known(key, id, digest, token, may_be_known)
+  if key ~= '' then
+    local held = redis.call('GET', key)
+    if held then
+      local state, first, rest = held:match('^(%a):([^:]*):?(.*)$')
+      if state == 'd' then
+        return (first == digest and 'd' or 'c') .. rest
+      elseif first ~= token or taken[key] then
+        return 2
+      end
+    end
+  end
+  if may_be_known then
+    if redis.call('EXISTS', 'accepted:' .. id, 'dedup:' .. id) > 0 then
+      if key ~= '' then
+        redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl)
+      end
+      return 'd' .. id
+    end
+    local holder = redis.call('GET', 'reserved:' .. id)
+    if holder and holder ~= token then
+      return 2
+    end
+  end
+  return nil
+end
+
+local function address_allows(address, request)
+  if address_limit == 0 or address == '' then
+    return true
+  end
+  return spend('rate:ip:' .. address, ADDRESS_WINDOW_US, address_limit, request)
+end
+
+local function decide(token, request, address, may_be_known, id, user, key, digest)
+  local answer = known(key, id, digest, token, may_be_known)
+  if answer then
+    return answer
+  end
+  if not address_allows(address, request) then
+    return 3
+  end
+  if user_limit > 0 and user ~= '' and not spend(rate_key(user), USER_WINDOW_US, user_limit, id) then
+    return 1
+  end
+  if key ~= '' then
+    taken[key] = true
+    redis.call('SET', key, 'p:' .. token, 'PX', reservation_ms)
+  end
+  if may_be_known then
+    redis.call('SET', 'reserved:' .. id, token, 'PX', reservation_ms)
+  end
+  return 0
+end
+
+local function remaining(user)
+  return math.max(0, user_limit - units(rate_key(user), USER_WINDOW_US))
+end
+
+local answers = {}
+while ARGV[position] do
+  local token, request, address, counts = take(), take(), take(), take() == '1'
+  local asked, count = take(), tonumber(take())
+  local head = #answers + 1
+  local least = user_limit > 0 and user_limit or -1
+  answers[head], answers[head + 1] = 0, 0
+  if counts and not address_allows(address, request) then
+    answers[head + 1] = 1
+  end
+  for _ = 1, count do
+    local may_be_known, id, user, key, digest = take() == '1', take(), take(), take(), take()
+    local answer = decide(token, request, address, may_be_known, id, user, key, digest)
+    if answer == 3 then
+      answers[head + 1] = 1
+    end
+    answers[#answers + 1] = answer
+    if user_limit > 0 and user ~= '' then
+      least = math.min(least, remaining(user))
+    end
+  end
+  if user_limit > 0 and asked ~= '' then
+    least = math.min(least, remaining(asked))
+  end
+  answers[head] = least
+end
+return answers

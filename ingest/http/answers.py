@@ -1,0 +1,82 @@
+"""What became of events, as HTTP answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from rest_framework.response import Response
+
+from ingest.door.submission import Outcome, Status
+from ingest.http.problems import Problem, retry_after
+from ingest.wire.candidate import Parsed, Refused
+
+WINDOW_S = 1
+
+PENDING = "the same event or idempotency key is just being published by another request: try again"
+CONFLICT = "this idempotency key was used before, with other content"
+RATE_LIMITED = "the user's rate limit is used up: try again later"
+ERRORS = {Status.PENDING: PENDING, Status.CONFLICT: CONFLICT, Status.RATE_LIMITED: RATE_LIMITED}
+
+
+def answer_one(event: Parsed, outcome: Outcome) -> Response:
+    """As contract 3.1. Raises `Problem` for what is no success."""
+    if outcome.status is Status.ACCEPTED:
+        return Response(result(outcome), HTTPStatus.ACCEPTED, headers={"Location": location(outcome.event_id)})
+    if outcome.status is Status.DUPLICATE:
+        return Response(result(outcome), HTTPStatus.OK, headers={"Location": location(outcome.event_id)})
+    raise refusal(event, outcome)
+
+
+def refusal(event: Parsed, outcome: Outcome) -> Problem:
+    error = ERRORS.get(outcome.status, outcome.error)
+    id = {"eventId": outcome.event_id}
+    match outcome.status:
+        case Status.CONFLICT:
+            return Problem(HTTPStatus.CONFLICT, error, **id)
+        case Status.PENDING:
+            return Problem(HTTPStatus.CONFLICT, error, headers=retry_after(1), **id)
+        case Status.RATE_LIMITED:
+            return Problem(HTTPStatus.TOO_MANY_REQUESTS, error, headers=retry_after(WINDOW_S), **id)
+        case Status.UNAVAILABLE:
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), **id)
+    assert isinstance(event, Refused)
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if event.too_large else HTTPStatus.BAD_REQUEST
+    return Problem(status, error, errors=[event.problem], **id)
+
+
+def answer_many(outcomes: Sequence[Outcome]) -> Response:
+    """As contract 3.2. Raises `Problem` when something could not be taken."""
+    results = [result(outcome) for outcome in outcomes]
+    seen = {outcome.status for outcome in outcomes}
+    if seen & {Status.UNAVAILABLE, Status.PENDING}:
+        text = next(each["error"] for each in results if each["status"] == Status.UNAVAILABLE)
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=retry_after(1), results=results)
+    headers = retry_after(WINDOW_S) if Status.RATE_LIMITED in seen else {}
+    return Response({"results": results}, HTTPStatus.ACCEPTED, headers=headers)
+
+
+def result(outcome: Outcome) -> dict[str, Any]:
+    status = Status.UNAVAILABLE if outcome.status is Status.PENDING else outcome.status
+    if status is Status.ACCEPTED or status is Status.DUPLICATE:
+        return {"eventId": outcome.event_id, "status": status}
+    return {"eventId": outcome.event_id, "status": status, "error": ERRORS.get(outcome.status, outcome.error)}
+
+
+def location(event_id: str) -> str:
+    return f"/events/{quote(event_id, safe='')}"
+
+
+def limit_fields(remaining: int | None) -> dict[str, str]:
+    """RateLimit-Policy and RateLimit of the IETF draft; nobody's units are used where no user was told."""
+    limit = settings.RATE_LIMIT_PER_USER
+    policies = [f'"user";q={limit};w={WINDOW_S}'] if limit else []
+    if settings.RATE_LIMIT_PER_IP:
+        policies.append(f'"address";q={settings.RATE_LIMIT_PER_IP};w={WINDOW_S}')
+    fields = {"RateLimit-Policy": ", ".join(policies)} if policies else {}
+    if limit:
+        fields["RateLimit"] = f'"user";r={limit if remaining is None else remaining};t={WINDOW_S}'
+    return fields

@@ -1,0 +1,51 @@
+"""Where a request comes from: its client's address, and the trace that it belongs to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from ingest.door.service import Origin
+
+UNKNOWN = "unknown"
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def read_origin(meta: Mapping[str, Any]) -> Origin:
+    """From the WSGI environment. The address is empty where no limit asks for it."""
+    address = client_address(meta, settings.TRUSTED_PROXY_COUNT) if settings.RATE_LIMIT_PER_IP else ""
+    return Origin(address, read_traceparent(meta.get("HTTP_TRACEPARENT", "")))
+
+
+def client_address(meta: Mapping[str, Any], trusted: int) -> str:
+    """What the outermost of the trusted proxies saw; the peer's own address without one, or if it is no address."""
+    peer = parse_address(meta.get("REMOTE_ADDR", "")) or UNKNOWN
+    if not trusted:
+        return peer
+    entries = meta.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    return parse_address(entries[-trusted]) or peer if len(entries) >= trusted else peer
+
+
+def parse_address(text: str) -> str:
+    """In its one canonical form; empty if it is none."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.IPv6Address(int(address)))  # without a zone, which may be any text
+    return str(address)
+
+
+def read_traceparent(header: str) -> str:
+    """The caller's, if it is one (W3C Trace Context), else a new one."""
+    if _TRACEPARENT.fullmatch(header):
+        return header
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -1,0 +1,101 @@
+"""Errors as `application/problem+json` (RFC 9457). No stack trace ever leaves the server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from ingest.door.errors import AddressLimited, Unavailable
+from ingest.wire.candidate import Problem as Detail
+from processing.envelope import Invalid
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """An answer that is an error. `errors` name the members at fault; `more` are further members of the body."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        error: str,
+        *,
+        errors: Sequence[Detail] = (),
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.errors = errors or (Detail("", error),)
+        self.headers = dict(headers or {})
+        self.more = more
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "detail": self.error,
+            "error": self.error,
+            "errors": [{"path": each.path, "message": each.message} for each in self.errors],
+            **self.more,
+        }
+
+
+def retry_after(seconds: int) -> dict[str, str]:
+    return {"Retry-After": str(seconds)}
+
+
+def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's exception handler: every exception becomes a problem."""
+    problem = as_problem(error)
+    return Response(problem.body(), problem.status, headers=problem.headers, content_type=MEDIA_TYPE)
+
+
+def as_problem(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case Invalid():
+            return Problem(HTTPStatus.BAD_REQUEST, str(error), errors=[Detail(error.path, error.message)])
+        case Unavailable():
+            headers = retry_after(error.retry_after)
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+        case AddressLimited():
+            text = "your address' rate limit is used up: try again later"
+            return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers=retry_after(1))
+        case UnreadablePostError() | exceptions.ParseError():
+            return Problem(HTTPStatus.BAD_REQUEST, "the body could not be read to its end")
+        case Http404() | exceptions.NotFound():
+            return Problem(HTTPStatus.NOT_FOUND, "there is nothing at this address")
+        case PermissionDenied():
+            return Problem(HTTPStatus.FORBIDDEN, "this is not allowed")
+        case exceptions.APIException():
+            return _of_drf(error)
+    log.error("a request failed", exc_info=error)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+
+
+def _of_drf(error: exceptions.APIException) -> Problem:
+    return Problem(HTTPStatus(error.status_code), str(error.detail))
+
+
+def response(problem: Problem) -> HttpResponse:
+    """Outside of DRF's views."""
+    return HttpResponse(orjson.dumps(problem.body()), MEDIA_TYPE, problem.status, headers=problem.headers)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """For a path that nobody has."""
+    return response(Problem(HTTPStatus.NOT_FOUND, "there is nothing at this address"))

@@ -1,0 +1,21 @@
+"""Every metric of the door, by name."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge
+
+from ingest.door.submission import Outcome
+
+EVENTS = Counter("door_events_total", "Events by what became of them at the door", ["status"])
+REQUESTS_TURNED_AWAY = Counter("door_requests_turned_away_total", "Requests answered 503 as a whole", ["reason"])
+GROUP_LAG = Gauge(
+    "door_group_lag", "Messages that the consumer group has not committed", multiprocess_mode="mostrecent"
+)
+
+
+def count_outcomes(outcomes: Iterable[Outcome]) -> None:
+    for status, number in collections.Counter(outcome.status for outcome in outcomes).items():
+        EVENTS.labels(status).inc(number)

@@ -1,0 +1,64 @@
+"""Where events come in."""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ingest.door.service import admit
+from ingest.http.answers import answer_many, answer_one
+from ingest.http.base import DoorView
+from ingest.http.body import read_body
+from ingest.http.origin import read_origin
+from ingest.wire.bodies import Body, is_list, parse_bodies, parse_body
+from ingest.wire.candidate import Context, Parsed
+from ingest.wire.events import parse_batch, parse_one
+
+
+class IngestView(DoorView):
+    """What the endpoints share that take events."""
+
+    def context(self) -> Context:
+        return Context(self.caller, time.time_ns() // 1_000_000, settings.EVENT_MAX_BYTES)
+
+    def take_one(self, request: Request, event: Parsed) -> Response:
+        admitted = admit([event], read_origin(request.META))
+        self.remaining = admitted.remaining
+        return answer_one(event, admitted.outcomes[0])
+
+    def take_many(self, request: Request, events: list[Parsed]) -> Response:
+        admitted = admit(events, read_origin(request.META))
+        self.remaining = admitted.remaining
+        return answer_many(admitted.outcomes)
+
+
+class EventsView(IngestView):
+    def post(self, request: Request) -> Response:
+        return self.take_one(request, parse_one(read_body(request._request), idempotency_key(request), self.context()))
+
+
+class EventBatchView(IngestView):
+    def post(self, request: Request) -> Response:
+        body = read_body(request._request)
+        return self.take_many(request, parse_batch(body, settings.BATCH_MAX_EVENTS, self.context()))
+
+
+class FamilyView(IngestView):
+    """One event of a family in the family's own form, or a list of them."""
+
+    body: Body
+
+    def post(self, request: Request) -> Response:
+        text = read_body(request._request)
+        key = idempotency_key(request)
+        if not is_list(text):
+            return self.take_one(request, parse_body(self.body, text, key, self.context()))
+        return self.take_many(request, parse_bodies(self.body, text, key, settings.BATCH_MAX_EVENTS, self.context()))
+
+
+def idempotency_key(request: Request) -> str | None:
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    return key

@@ -1,0 +1,86 @@
+"""How far the consumer group is behind: committed offsets against the ends of the partitions."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cache
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from django.conf import settings
+
+TIMEOUT_S = 2.0
+EXACT_TIMEOUT_S = 3.0
+
+_lock = threading.Lock()
+
+
+def group_lag(exact: bool = False) -> dict[tuple[str, int], int]:
+    """Messages per (topic, partition) that the group has not committed. Raises `KafkaException`.
+
+    Not `exact`, the embedded broker's ends fall short by up to a batch: it tells where the last batch begins. To be
+    exact the last batch is fetched.
+    """
+    with _lock:
+        consumer = _consumer(os.getpid(), settings.KAFKA_CLIENT_CONFIG["bootstrap.servers"])
+        committed = consumer.committed(_partitions(consumer), timeout=TIMEOUT_S)
+        ranges = {(each.topic, each.partition): _range(consumer, each) for each in committed}
+        if exact:
+            ranges |= _fetched_ranges(consumer, ranges)
+    return {(each.topic, each.partition): _lag(each.offset, *ranges[each.topic, each.partition]) for each in committed}
+
+
+def _lag(committed: int, low: int, high: int) -> int:
+    """Where nothing is committed the group begins with the first message that is there."""
+    return max(0, high - (low if committed == OFFSET_INVALID else max(low, committed)))
+
+
+@cache
+def _consumer(pid: int, servers: str) -> Consumer:
+    """One for each process; it never joins the group."""
+    return Consumer(
+        {
+            **settings.KAFKA_CLIENT_CONFIG,
+            "group.id": settings.KAFKA_CONSUMER_GROUP,
+            "client.id": "eventsite-lag",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "latest",
+        }
+    )
+
+
+def _partitions(consumer: Consumer) -> list[TopicPartition]:
+    topics = consumer.list_topics(timeout=TIMEOUT_S).topics
+    names = (settings.KAFKA_EVENTS_TOPIC, settings.KAFKA_PRODUCT_TOPIC)
+    return [TopicPartition(name, each) for name in names if name in topics for each in topics[name].partitions]
+
+
+def _range(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    low, high = consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
+    return low, high
+
+
+def _fetched_ranges(
+    consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]]
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """The ends as told by fetching what lies behind the known ones."""
+    waiting = {key: high - 1 for key, (low, high) in ranges.items() if high > low}
+    found: dict[tuple[str, int], tuple[int, int]] = {}
+    consumer.assign([TopicPartition(*key, offset) for key, offset in waiting.items()])
+    try:
+        while waiting:
+            message = consumer.poll(EXACT_TIMEOUT_S)
+            if message is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the ends of the partitions are not told"))
+            error = message.error()
+            if error is None:
+                continue
+            if error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            key = message.topic() or "", message.partition() or 0
+            found[key] = ranges[key][0], message.offset() or 0
+            waiting.pop(key, None)
+    finally:
+        consumer.unassign()
+    return found
