@@ -49,9 +49,10 @@ class EventBatchView(IngestView):
 class FamilyView(IngestView):
     """One event of a family in the family's own form, or a list of them."""
 
-    body: Body
+    body: Body | None = None  # `as_view` sets it
 
     def post(self, request: Request) -> Response:
+        assert self.body is not None
         text = read_body(request._request)
         key = idempotency_key(request)
         if not is_list(text):

@@ -54,15 +54,15 @@ def consumer_config(group: str, on_error: Callable[[KafkaError], None]) -> dict[
     return config
 
 
-def ensure_topics(names: Iterable[str]) -> None:
+def ensure_topics(names: Iterable[str], timeout_s: float = ADMIN_TIMEOUT_S) -> None:
     """Make the topics that are missing. Raises `KafkaException` when the cluster refuses or cannot be reached."""
     admin = AdminClient(client_config())
-    known = admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
+    known = admin.list_topics(timeout=timeout_s).topics
     missing = [name for name in names if name not in known]
     if not missing:
         return
     topics = [NewTopic(name, num_partitions=settings.KAFKA_TOPIC_PARTITIONS) for name in missing]
-    for name, made in admin.create_topics(topics, request_timeout=ADMIN_TIMEOUT_S).items():
+    for name, made in admin.create_topics(topics, request_timeout=timeout_s).items():
         try:
             made.result()
         except KafkaException as error:

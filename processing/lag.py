@@ -9,6 +9,8 @@ from functools import cache
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from django.conf import settings
 
+from processing.kafka import client_config
+
 TIMEOUT_S = 2.0
 EXACT_TIMEOUT_S = 3.0
 
@@ -40,7 +42,7 @@ def _consumer(pid: int, servers: str) -> Consumer:
     """One for each process; it never joins the group."""
     return Consumer(
         {
-            **settings.KAFKA_CLIENT_CONFIG,
+            **client_config(),
             "group.id": settings.KAFKA_CONSUMER_GROUP,
             "client.id": "eventsite-lag",
             "enable.auto.commit": False,

@@ -97,8 +97,9 @@ def look_up(event_id: str) -> tuple[Accepted | None, dict[str, str]]:
     return accepted, {name.decode(): value.decode() for name, value in state.items()}
 
 
-def connection() -> Redis[bytes]:
-    return get_redis_connection("default")
+def connection() -> Redis:
+    client: Redis = get_redis_connection("default")
+    return client
 
 
 def _run(name: str, arguments: list[Field]) -> Any:

@@ -11,7 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from ingest.wire.candidate import Candidate
-from processing.topics import ensure_topics
+from processing.kafka import ensure_topics
+from processing.kafka import producer_config as base_config
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class EventProducer:
     def prepare(self) -> None:
         """Connect and see to the topic. Raises `KafkaException` when Kafka does not answer in time."""
         if self._doubtful:
-            ensure_topics([self._topic])
+            ensure_topics([self._topic], DELIVERY_TIMEOUT_MS / 1000)
             self._doubtful = False
         if self._producer is None:
             self._producer = Producer(producer_config(), logger=log)
@@ -81,12 +82,8 @@ class EventProducer:
 
 def producer_config() -> dict[str, Any]:
     return {
-        **settings.KAFKA_CLIENT_CONFIG,
+        **base_config(),
         "client.id": "eventsite-door",
-        "acks": "all",
-        "enable.idempotence": True,
-        "partitioner": "murmur2_random",
-        "linger.ms": 5,
         "compression.type": "lz4",
         "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
         "request.timeout.ms": DELIVERY_TIMEOUT_MS,

@@ -33,19 +33,19 @@ def answer_one(event: Parsed, outcome: Outcome) -> Response:
 
 def refusal(event: Parsed, outcome: Outcome) -> Problem:
     error = ERRORS.get(outcome.status, outcome.error)
-    id = {"eventId": outcome.event_id}
+    id = outcome.event_id
     match outcome.status:
         case Status.CONFLICT:
-            return Problem(HTTPStatus.CONFLICT, error, **id)
+            return Problem(HTTPStatus.CONFLICT, error, eventId=id)
         case Status.PENDING:
-            return Problem(HTTPStatus.CONFLICT, error, headers=retry_after(1), **id)
+            return Problem(HTTPStatus.CONFLICT, error, headers=retry_after(1), eventId=id)
         case Status.RATE_LIMITED:
-            return Problem(HTTPStatus.TOO_MANY_REQUESTS, error, headers=retry_after(WINDOW_S), **id)
+            return Problem(HTTPStatus.TOO_MANY_REQUESTS, error, headers=retry_after(WINDOW_S), eventId=id)
         case Status.UNAVAILABLE:
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), **id)
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), eventId=id)
     assert isinstance(event, Refused)
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if event.too_large else HTTPStatus.BAD_REQUEST
-    return Problem(status, error, errors=[event.problem], **id)
+    return Problem(status, error, errors=[event.problem], eventId=id)
 
 
 def answer_many(outcomes: Sequence[Outcome]) -> Response:

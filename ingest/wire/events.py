@@ -112,7 +112,8 @@ def _parse_item(item: bytes, index: int, context: Context) -> Parsed:
 
 def _split_batch(body: bytes) -> Sequence[bytes | Raw]:
     try:
-        return decode(_raw_batch, body).events
+        batch: RawBatch = decode(_raw_batch, body)
+        return batch.events
     except Invalid as error:
         items = split.split_batch(body)
         if items is None:
