@@ -32,6 +32,9 @@ def parse_postgres(text: str) -> dict[str, Any]:
         members = psycopg.conninfo.conninfo_to_dict(text)
     except psycopg.ProgrammingError as error:
         raise UnusableValue(f"{str(error).strip()}; allowed is postgres://user:password@host:5432/name") from error
+    ports = str(members.get("port") or "5432").split(",")
+    if not all(port.isdecimal() and 1 <= int(port) <= 65535 for port in ports):
+        raise UnusableValue("the port is a number from 1 to 65535; allowed is postgres://user:password@host:5432/name")
     options = {name: value for name, value in members.items() if name not in CONNECTION_MEMBERS}
     options["options"] = f"{options.get('options', '')} {SESSION_OPTIONS}".strip()
     return {
@@ -53,6 +56,8 @@ def parse_celery_broker(text: str) -> str:
 
 def celery_broker_of(redis_url: str) -> str:
     """Celery's name for a Redis URL: it knows sockets by another scheme."""
+    if not redis_url:
+        return "memory://"  # nobody gets to use it: without REDIS_URL no process of Celery starts
     return f"redis+socket{redis_url.removeprefix('unix')}" if redis_url.startswith("unix:") else redis_url
 
 

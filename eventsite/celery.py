@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging.config
 import os
+from threading import Timer
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventsite.settings")
 
 from django.conf import settings
 
 from eventsite.commandline import require_services
+
+STOP_WITHIN_S = 8.0
 
 app = Celery("eventsite", broker=settings.CELERY_BROKER_URL)
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -23,6 +26,14 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def _keep_our_logging(**_: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_shutting_down.connect
+def _end_in_time(**_: Any) -> None:
+    """A task that hangs must not hold up the end: what it did not commit is done again by a sweep."""
+    timer = Timer(STOP_WITHIN_S, os._exit, [0])
+    timer.daemon = True
+    timer.start()
 
 
 @celeryd_init.connect

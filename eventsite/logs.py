@@ -44,6 +44,9 @@ def configure(*, readable: bool, colours: bool) -> dict[str, Any]:
             # Its warning for every 4xx answer would be a line per bad event on the ingest path.
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
+            # Two lines for every task, and some are due every second.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
             "django": {"level": "INFO"},
         },
     }

@@ -21,9 +21,7 @@ SECRET_KEY = _read.text("SECRET_KEY")
 if not SECRET_KEY:
     SECRET_KEY = "development only: anyone can read this key in the repository"
     if not DEBUG:
-        _read.refuse(
-            "SECRET_KEY is not set and DEBUG is off: set SECRET_KEY to a long random text, or DEBUG=1, or start `make run`"
-        )
+        _read.refuse("SECRET_KEY is not set and DEBUG is off: set one (long, random), or DEBUG=1, or start `make run`")
 ALLOWED_HOSTS = _read.words("ALLOWED_HOSTS", ["localhost", ".localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = _read.read("CSRF_TRUSTED_ORIGINS", addresses.parse_origins, [])
 HTTPS_ONLY = _read.flag("HTTPS_ONLY", default=not DEBUG)
