@@ -51,9 +51,7 @@ class InboxEvent(models.Model):
             # the sweep of retries and the breaker's probe
             models.Index("next_attempt_at", name="inbox_retrying", condition=models.Q(status=Status.RETRYING)),
             # the admin's filter by status, for all that is not the happy path
-            models.Index(
-                "status", "received_at", name="inbox_unhappy", condition=~models.Q(status=Status.PROCESSED)
-            ),
+            models.Index("status", "received_at", name="inbox_unhappy", condition=~models.Q(status=Status.PROCESSED)),
         ]
 
     def __str__(self) -> str:

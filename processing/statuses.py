@@ -1,11 +1,11 @@
 """The states of an event in the inbox, and what an operator may do in each.
 
-    arrival ──▶ processed            its handler ran, or it has none
-        │ ├───▶ skipped              its place in the lane was taken or passed
-        │ └───▶ held ──▶ (its turn)  an earlier seq of the user is missing or being retried
-        └─────▶ retrying ──▶ processed
-                   ▲  └────▶ failed  tries used up: a dead letter
-                   └───────── replay ┘
+arrival ──▶ processed            its handler ran, or it has none
+    │ ├───▶ skipped              its place in the lane was taken or passed
+    │ └───▶ held ──▶ (its turn)  an earlier seq of the user is missing or being retried
+    └─────▶ retrying ──▶ processed
+               ▲  └────▶ failed  tries used up: a dead letter
+               └───────── replay ┘
 """
 
 from django.db import models

@@ -196,7 +196,9 @@ class Intake:
         for partition in partitions:
             problem = error or partition.error
             if problem is not None:
-                log.warning("an offset was not committed, trying again", partition=partition.partition, error=str(problem))
+                log.warning(
+                    "an offset was not committed, trying again", partition=partition.partition, error=str(problem)
+                )
                 self._committed.pop((partition.topic, partition.partition), None)
 
     def _drained(self) -> bool:
