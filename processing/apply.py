@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.conf import settings
 from django.db import transaction
@@ -46,17 +47,22 @@ def apply(runs: Sequence[Run]) -> list[Outcome]:
     later ones of its chain, of whatever family, unless its tries are used up. Raises what `is_unfit` says is nobody's
     failure; then the whole transaction is to run again.
     """
-    batch = _Batch(retry_policy())
+    batch = _Batch(runs, retry_policy())
     for group, members in deal(runs, drills=settings.FAULT_INJECTION):
         batch.call(group, members)
     return batch.outcomes
 
 
 class _Batch:
-    def __init__(self, policy: RetryPolicy) -> None:
+    def __init__(self, runs: Sequence[Run], policy: RetryPolicy) -> None:
+        self.runs = runs
         self.policy = policy
         self.outcomes: list[Outcome] = []
-        self.blocked: set[Hashable] = set()  # chains that wait for a retry
+        self.blocked: dict[Hashable, int] = {}  # chains that wait for a retry, and from which place in `runs` on
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        return {run.event.id: place for place, run in enumerate(self.runs)}
 
     def call(self, group: str, runs: Sequence[Run]) -> None:
         runs = self._unblocked(runs)
@@ -93,12 +99,12 @@ class _Batch:
     def _unblocked(self, runs: Sequence[Run]) -> Sequence[Run]:
         if not self.blocked:
             return runs
-        free = [run for run in runs if run.chain not in self.blocked]
-        self.outcomes.extend(
-            Outcome(run.event, Status.HELD, run.attempts, attempt_limit=run.limit)
-            for run in runs
-            if run.chain in self.blocked
-        )
+        free: list[Run] = []
+        for run in runs:
+            if self.places[run.event.id] > self.blocked.get(run.chain, len(self.runs)):
+                self.outcomes.append(Outcome(run.event, Status.HELD, run.attempts, attempt_limit=run.limit))
+            else:
+                free.append(run)
         return free
 
     def _processed(self, runs: Sequence[Run]) -> None:
@@ -115,7 +121,7 @@ class _Batch:
         delay = self.policy.delay_ms(failures)
         self.outcomes.append(Outcome(run.event, Status.RETRYING, attempts, text, limit, delay, drill))
         if run.chain is not None:
-            self.blocked.add(run.chain)
+            self.blocked[run.chain] = self.places[run.event.id]
 
 
 def describe(error: Exception) -> str:

@@ -25,8 +25,8 @@ class InboxEvent(models.Model):
     status = models.TextField(choices=Status)
     attempts = models.IntegerField(help_text="handler runs that succeeded or raised")
     attempt_limit = models.IntegerField(null=True, help_text="after this many attempts it is failed")
-    error = models.TextField(null=True)  # noqa: DJ001 - null: none; the hot path writes no empty strings
-    payload = models.TextField(null=True)  # noqa: DJ001 - compact JSON text; null: unreadable, or taken by retention
+    error = models.TextField(null=True)
+    payload = models.TextField(null=True)
     occurred_at = models.DateTimeField(null=True, help_text="the event's own timestamp")
     received_at = models.DateTimeField(db_default=Now())
     final_at = models.DateTimeField(null=True)
@@ -34,7 +34,7 @@ class InboxEvent(models.Model):
     replay = models.BigIntegerField(null=True, help_text="replayed together: a user's events keep their order")
     replay_order = models.IntegerField(null=True)
     version = models.IntegerField(db_default=1, help_text="raised by each change of status; guards the hot state")
-    topic = models.TextField(null=True)  # noqa: DJ001
+    topic = models.TextField(null=True)
     partition = models.IntegerField(null=True)
     offset = models.BigIntegerField(null=True)
     key = models.BinaryField(null=True)

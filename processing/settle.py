@@ -150,25 +150,31 @@ def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
 def _plan(
     cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState], settled: Settled
 ) -> tuple[list[Run], list[Change]]:
-    """The runs of a batch, and what becomes of the events that are not run."""
-    runs: list[Run] = []
+    """The runs of a batch, and what becomes of the events that are not run.
+
+    A lane's runs take the places in the log that they have together, in the order of their seqs.
+    """
+    runs: dict[int, Run] = {}
     by_lane: dict[str, list[Event]] = {}
-    for event in fresh:
+    places: dict[str, int] = {}
+    for place, event in enumerate(fresh):
         if event.seq is None:
-            runs.append(Run(event))
+            runs[place] = Run(event)
         else:
             by_lane.setdefault(event.user_id, []).append(event)
+            places[event.id] = place
     owned = store.owned_seqs(cursor, [e for user in by_lane if lanes[user].waiting for e in by_lane[user]])
     changes: list[Change] = []
     for user, arrivals in by_lane.items():
         plan = plan_arrivals(lanes[user], arrivals, owned.get(user, set()))
-        runs += [Run(event, chain=user) for event in plan.run]
+        for place, event in zip(sorted(places[event.id] for event in plan.run), plan.run, strict=True):
+            runs[place] = Run(event, chain=user)
         changes += [Change(event.id, Status.HELD, 0) for event in plan.held]
         changes += [Change(event.id, Status.SKIPPED, 0, _why_skipped(lanes[user], event)) for event in plan.skipped]
         settled.skipped += len(plan.skipped)
         if plan.ready:
             settled.ready.add(user)
-    return runs, changes
+    return [runs[place] for place in sorted(runs)], changes
 
 
 def _why_skipped(lane: LaneState, event: Event) -> str:
@@ -221,12 +227,13 @@ def _standing(lane: LaneState) -> LaneMove:
 
 
 def _fronts(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """The next seq of the lanes that these outcomes, ascending in each lane, have moved."""
-    return {
-        outcome.event.user_id: outcome.event.seq + 1
-        for outcome in outcomes
-        if outcome.event.seq is not None and outcome.status not in WAITING
-    }
+    """The next seq of the lanes that these outcomes have moved."""
+    fronts: dict[str, int] = {}
+    for outcome in outcomes:
+        event = outcome.event
+        if event.seq is not None and outcome.status not in WAITING:
+            fronts[event.user_id] = max(event.seq + 1, fronts.get(event.user_id, 0))
+    return fronts
 
 
 def _order_changes(
@@ -237,7 +244,7 @@ def _order_changes(
         if outcome.event.seq is not None and outcome.status is Status.PROCESSED:
             seqs.setdefault(outcome.event.user_id, []).append(outcome.event.seq)
     return [
-        OrderChange(user, None if late else lanes[user].order_version, lanes[user].order_version + 1, processed)
+        OrderChange(user, None if late else lanes[user].order_version, lanes[user].order_version + 1, sorted(processed))
         for user, processed in seqs.items()
     ]
 
