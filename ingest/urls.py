@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, path, re_path
+from typing import Any
 
-from ingest import views
+from django.urls import URLPattern, path, re_path, register_converter
+
+from ingest import operations, views
+from ingest.http.answers import Result, Results
+from ingest.http.openapi import IDEMPOTENCY_KEY, Described, either, one_or_many
 from ingest.http.problems import not_found
-from ingest.wire.bodies import bodies
+from ingest.reading.views import EventView, listing_operation
+from ingest.wire.bodies import Body, bodies
+
+
+class AnyText:
+    """A path converter for event ids, which may have slashes and line breaks in them."""
+
+    regex = "(?s:.+)"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(AnyText, "any")
+
+
+def family_path(body: Body) -> URLPattern:
+    """The endpoint of a family: derived from its declaration alone."""
+    assert body.listing is not None, f"{body.path} has a path, so it needs a listing for GET"
+    operations = {
+        **listing_operation(body.listing),
+        "POST": Described(
+            f"Take one {body.family.name} event, or a list of them",
+            {202: either(Result, Results), 200: Result},
+            one_or_many(body),
+            views.PROBLEMS,
+            (IDEMPOTENCY_KEY,),
+        ),
+    }
+    options: dict[str, Any] = {"body": body, "listing": body.listing, "operations": operations}
+    return path(body.path, views.FamilyView.as_view(**options))
+
 
 urlpatterns: list[URLPattern] = [
     path("events", views.EventsView.as_view()),
     path("events/batch", views.EventBatchView.as_view()),
-    *(path(body.path, views.FamilyView.as_view(body=body)) for body in bodies() if body.path),
+    *(family_path(body) for body in bodies() if body.path),
+    path("events/<any:event_id>", EventView.as_view()),
+    path("health/live", operations.LiveView.as_view()),
+    path("health/ready", operations.ReadyView.as_view()),
+    path("metrics", operations.metrics),
 ]
 
 # the last of all, so that no path has an answer of another kind

@@ -9,13 +9,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.door.service import admit
-from ingest.http.answers import answer_many, answer_one
+from ingest.http.answers import Result, Results, answer_many, answer_one
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
+from ingest.http.openapi import IDEMPOTENCY_KEY, Described
 from ingest.http.origin import read_origin
+from ingest.reading.views import ListingView, find
 from ingest.wire.bodies import Body, is_list, parse_bodies, parse_body
 from ingest.wire.candidate import Context, Parsed
-from ingest.wire.events import parse_batch, parse_one
+from ingest.wire.events import Batch, EventBody, parse_batch, parse_one
+
+PROBLEMS = (400, 401, 405, 409, 413, 415, 429, 503)
 
 
 class IngestView(DoorView):
@@ -35,18 +39,29 @@ class IngestView(DoorView):
         return answer_many(admitted.outcomes)
 
 
-class EventsView(IngestView):
+class EventsView(IngestView, ListingView):
+    operations = {
+        **ListingView.operations,
+        "POST": Described("Take one event", {202: Result, 200: Result}, EventBody, PROBLEMS, (IDEMPOTENCY_KEY,)),
+    }
+
     def post(self, request: Request) -> Response:
         return self.take_one(request, parse_one(read_body(request._request), idempotency_key(request), self.context()))
 
 
 class EventBatchView(IngestView):
+    operations = {"POST": Described("Take many events", {202: Results}, Batch, PROBLEMS)}
+
     def post(self, request: Request) -> Response:
         body = read_body(request._request)
         return self.take_many(request, parse_batch(body, settings.BATCH_MAX_EVENTS, self.context()))
 
+    def get(self, request: Request) -> Response:
+        """Of the event whose id is `batch`."""
+        return find("batch")
 
-class FamilyView(IngestView):
+
+class FamilyView(IngestView, ListingView):
     """One event of a family in the family's own form, or a list of them."""
 
     body: Body | None = None  # `as_view` sets it

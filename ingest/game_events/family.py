@@ -11,6 +11,7 @@ import orjson
 from django.db import connection
 from msgspec import Meta
 
+from ingest.game_events.listing import GAME_EVENTS
 from ingest.wire.bodies import Body, declare
 from processing.envelope import Event
 from processing.registry import Family, register
@@ -55,4 +56,4 @@ def game_event_row(event: Event) -> tuple[object, ...]:
 
 
 GAME = register(Family(name="game", schema=GamePayload, handler=store_game_events))
-BODY = declare(Body(family=GAME, path="game-events", user="playerId"))
+BODY = declare(Body(family=GAME, path="game-events", user="playerId", listing=GAME_EVENTS))

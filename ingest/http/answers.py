@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from django.conf import settings
 from rest_framework.response import Response
 
@@ -20,6 +20,20 @@ PENDING = "the same event or idempotency key is just being published by another 
 CONFLICT = "this idempotency key was used before, with other content"
 RATE_LIMITED = "the user's rate limit is used up: try again later"
 ERRORS = {Status.PENDING: PENDING, Status.CONFLICT: CONFLICT, Status.RATE_LIMITED: RATE_LIMITED}
+
+
+class Result(msgspec.Struct, omit_defaults=True):
+    """What became of one event."""
+
+    eventId: str  # noqa: N815 - the wire's name
+    status: Status
+    error: str = ""
+
+
+class Results(msgspec.Struct):
+    """What became of each event, in their order."""
+
+    results: list[Result]
 
 
 def answer_one(event: Parsed, outcome: Outcome) -> Response:
@@ -53,17 +67,18 @@ def answer_many(outcomes: Sequence[Outcome]) -> Response:
     results = [result(outcome) for outcome in outcomes]
     seen = {outcome.status for outcome in outcomes}
     if seen & {Status.UNAVAILABLE, Status.PENDING}:
-        text = next(each["error"] for each in results if each["status"] == Status.UNAVAILABLE)
+        text = next(each.error for each in results if each.status == Status.UNAVAILABLE)
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=retry_after(1), results=results)
     headers = retry_after(WINDOW_S) if Status.RATE_LIMITED in seen else {}
-    return Response({"results": results}, HTTPStatus.ACCEPTED, headers=headers)
+    return Response(Results(results), HTTPStatus.ACCEPTED, headers=headers)
 
 
-def result(outcome: Outcome) -> dict[str, Any]:
-    status = Status.UNAVAILABLE if outcome.status is Status.PENDING else outcome.status
+def result(outcome: Outcome) -> Result:
+    status = outcome.status
     if status is Status.ACCEPTED or status is Status.DUPLICATE:
-        return {"eventId": outcome.event_id, "status": status}
-    return {"eventId": outcome.event_id, "status": status, "error": ERRORS.get(outcome.status, outcome.error)}
+        return Result(outcome.event_id, status)
+    shown = Status.UNAVAILABLE if status is Status.PENDING else status
+    return Result(outcome.event_id, shown, ERRORS.get(status, outcome.error))
 
 
 def location(event_id: str) -> str:

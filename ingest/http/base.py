@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
+import msgspec
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -14,7 +14,10 @@ from rest_framework.views import APIView
 
 from ingest.api_keys.callers import caller_of
 from ingest.http.answers import limit_fields
+from ingest.http.openapi import Described, Operation
 from ingest.http.problems import handle_exception
+
+_encode = msgspec.json.Encoder().encode
 
 
 class JsonRenderer(BaseRenderer):
@@ -23,7 +26,7 @@ class JsonRenderer(BaseRenderer):
     charset = None
 
     def render(self, data: Any, media_type: str | None = None, context: Mapping[str, Any] | None = None) -> bytes:
-        return orjson.dumps(data)
+        return _encode(data)
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -46,6 +49,8 @@ class JsonView(APIView):
     renderer_classes = (JsonRenderer,)
     content_negotiation_class = AlwaysJson
     metadata_class = None
+    schema = Operation()
+    operations: Mapping[str, Described] = {}  # by method: what the OpenAPI document says of it
 
     def get_exception_handler(self) -> Any:
         return handle_exception

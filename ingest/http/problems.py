@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import orjson
+import msgspec
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -20,6 +21,25 @@ from processing.envelope import Invalid
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(msgspec.Struct):
+    """What is wrong with one member; the path is empty for the whole."""
+
+    path: str
+    message: str
+
+
+class ProblemBody(msgspec.Struct, omit_defaults=True):
+    """RFC 9457, with two members of our own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    errors: list[Fault]
+    eventId: str = ""  # noqa: N815 - the wire's name
 
 
 class Problem(Exception):
@@ -77,6 +97,11 @@ def as_problem(error: Exception) -> Problem:
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers=retry_after(1))
         case UnreadablePostError() | exceptions.ParseError():
             return Problem(HTTPStatus.BAD_REQUEST, "the body could not be read to its end")
+        case DatabaseError() | InterfaceError():
+            log.error("Postgres cannot be used", exc_info=error)
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "Postgres cannot be used: try again later", headers=retry_after(1)
+            )
         case Http404() | exceptions.NotFound():
             return Problem(HTTPStatus.NOT_FOUND, "there is nothing at this address")
         case PermissionDenied():
@@ -93,7 +118,7 @@ def _of_drf(error: exceptions.APIException) -> Problem:
 
 def response(problem: Problem) -> HttpResponse:
     """Outside of DRF's views."""
-    return HttpResponse(orjson.dumps(problem.body()), MEDIA_TYPE, problem.status, headers=problem.headers)
+    return HttpResponse(msgspec.json.encode(problem.body()), MEDIA_TYPE, problem.status, headers=problem.headers)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from ingest.reading.listing import Listing
 from ingest.wire import split
 from ingest.wire.candidate import Context, Parsed
 from ingest.wire.events import KEY_HEADER, EventBody, candidate, check_count, check_key, decode, named, refused
@@ -38,6 +39,7 @@ class Body:
     event_id: str = "optional"
     timestamp: str = "required"
     rated: bool = True
+    listing: Listing | None = None  # how GET lists what became of them
 
     @property
     def names(self) -> dict[str, str]:

@@ -37,7 +37,7 @@ class EventBody(msgspec.Struct, forbid_unknown_fields=True):
 
     userId: UserId  # noqa: N815 - the wire's names, here and below
     type: EventType
-    payload: Raw = EMPTY
+    payload: Raw = msgspec.field(default_factory=lambda: EMPTY)  # a default of its own, the OpenAPI could not tell
     eventId: EventId | None = None  # noqa: N815
     timestamp: int | str | None = None
     family: str | None = None
