@@ -119,5 +119,6 @@ def _script(name: str) -> Script:
     return Script(_redis(), (Path(__file__).parent / "lua" / f"{name}.lua").read_bytes())
 
 
-def _redis() -> Redis[bytes]:
-    return get_redis_connection("default")
+def _redis() -> Redis:
+    client: Redis = get_redis_connection("default")
+    return client

@@ -24,6 +24,6 @@ class RetryPolicy:
         Exponential and capped; of it between half and all, by `jitter` in 0…1 (random by default), so that events
         that failed together do not come back together.
         """
-        whole = min(self.backoff_max_ms, self.backoff_ms * 2 ** min(failures - 1, MAX_DOUBLINGS))
+        whole = min(self.backoff_max_ms, self.backoff_ms << min(failures - 1, MAX_DOUBLINGS))
         share = random.random() if jitter is None else jitter
         return round(whole * (0.5 + share / 2))

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from threading import Event as Flag
 from typing import TypeVar
 
+import psycopg
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db import transaction as django_transaction
 
 from processing import store
@@ -58,7 +59,7 @@ def database_is_unfit(error: Exception) -> bool:
     """`is_unfit` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew."""
     try:
         unfit = is_unfit(error)
-    except Exception as second:  # the question itself found the database unfit
+    except (psycopg.Error, DatabaseError) as second:  # the question itself found the database unfit
         unfit = is_unfit(second)
     if unfit:
         connection.close()

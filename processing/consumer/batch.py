@@ -45,7 +45,7 @@ def read_batch(messages: Sequence[KafkaMessage]) -> Batch:
     batch = Batch()
     for polled in messages:
         error = polled.error()
-        topic, partition, offset = polled.topic(), polled.partition(), polled.offset()
+        topic, partition, offset = place_of(polled)
         if error is not None:
             assert error.code() == KafkaError._PARTITION_EOF
             batch.positions[topic, partition] = offset
@@ -58,6 +58,15 @@ def read_batch(messages: Sequence[KafkaMessage]) -> Batch:
         else:
             batch.poisons.append(outcome)
     return batch
+
+
+def place_of(polled: KafkaMessage) -> tuple[str, int, int]:
+    """Topic, partition and offset; a polled message, and the end of a partition, has all three."""
+    topic, partition, offset = polled.topic(), polled.partition(), polled.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    return topic, partition, offset
 
 
 def read_message(message: Message) -> Arrival | Poison:

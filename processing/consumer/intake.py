@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from processing import kafka
-from processing.consumer.batch import Batch, Partition, read_batch
+from processing.consumer.batch import Batch, Partition, place_of, read_batch
 from processing.consumer.gaps import GapWatch
 from processing.consumer.pipeline import Pipeline
 from processing.migrations_check import has_migrations
@@ -104,7 +104,8 @@ class Intake:
         if error is None:
             return True
         if error.code() == KafkaError._PARTITION_EOF:
-            self._ends[message.topic(), message.partition()] = message.offset()
+            topic, partition, offset = place_of(message)
+            self._ends[topic, partition] = offset
             return True
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing, making it", error=error.str())
@@ -186,7 +187,10 @@ class Intake:
             return
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in news.items()]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=not wait)
+            if wait:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             log.warning("offsets were not committed; what they cover is known and changes nothing", error=str(error))
         else:
