@@ -57,7 +57,7 @@ def parse_celery_broker(text: str) -> str:
 def celery_broker_of(redis_url: str) -> str:
     """Celery's name for a Redis URL: it knows sockets by another scheme."""
     if not redis_url:
-        return "memory://"  # nobody gets to use it: without REDIS_URL no process of Celery starts
+        return "memory://nowhere"  # nobody gets to use it: without REDIS_URL no process of Celery starts
     return f"redis+socket{redis_url.removeprefix('unix')}" if redis_url.startswith("unix:") else redis_url
 
 

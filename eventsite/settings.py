@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from celery.schedules import crontab
+
 from eventsite import addresses, env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -212,5 +214,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {  # one that nobody took in time is drop
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # its memory is enough: what matters is due every few seconds
 CELERY_TIMEZONE = TIME_ZONE
+# Each expires before its like would pile up behind a worker that is away. Several beats at once only sweep more often.
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "sweep": {"task": "processing.tasks.sweep", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep-orphans": {"task": "processing.tasks.sweep_orphans", "schedule": 10.0, "options": {"expires": 30}},
+    "retire": {"task": "processing.tasks.retire", "schedule": crontab(minute=17), "options": {"expires": 3600}},
+}
 
 LOGGING = logs.configure(readable=DEBUG, colours=sys.stderr.isatty())

@@ -57,10 +57,8 @@ def test_without_a_service_to_connect_to_it_says_what_to_do(process: str) -> Non
 
 
 def test_the_deployment_check_is_clean_with_a_proper_secret_key() -> None:
-    done = run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        SECRET_KEY=secrets.token_urlsafe(50),
-    )
+    check = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = run(check, SECRET_KEY=secrets.token_urlsafe(50))
     assert done.returncode == 0, done.stderr
 
 

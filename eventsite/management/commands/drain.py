@@ -7,10 +7,9 @@ from typing import Any
 from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 
-from eventsite.backlog import unread_partitions
+from processing.lag import group_lag
 
 PAUSE_S = 0.3
-BROKER_TIMEOUT_S = 5.0
 
 
 class Command(BaseCommand):
@@ -22,10 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         deadline = time.monotonic() + options["timeout"]
         try:
-            while unread := unread_partitions(BROKER_TIMEOUT_S):
+            while left := sum(group_lag(exact=True).values()):
                 if time.monotonic() > deadline:
-                    names = ", ".join(f"{topic}[{number}]" for topic, number in sorted(unread))
-                    raise CommandError(f"not all read within {options['timeout']:g} s: {names} hold more")
+                    raise CommandError(f"{left} messages were not read within {options['timeout']:g} s")
                 time.sleep(PAUSE_S)
         except KafkaException as error:
             raise CommandError(f"the broker does not say what is left: {error}") from error

@@ -1,4 +1,4 @@
-"""Make ready what the processes stand on: tables, static files and, for development, a login for the admin."""
+"""Make ready what the processes stand on: tables, topics, static files and, for development, a login for the admin."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -8,10 +8,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from eventsite.admin_login import ensure_admin
+from processing.kafka import ensure_topics
 
 
 class Command(BaseCommand):
-    help = "Run the migrations and collect the static files; with DEBUG or --admin, make an admin user and print it."
+    help = "Run the migrations, make the topics, collect the static files; with DEBUG or --admin, make an admin user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--admin", action="store_true", help="make the admin user even with DEBUG off")
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)
+        ensure_topics([settings.KAFKA_EVENTS_TOPIC, settings.KAFKA_PRODUCT_TOPIC, settings.KAFKA_DLQ_TOPIC])
         if settings.DEBUG or options["admin"]:
             login = ensure_admin(settings.VAR_DIR / "admin.password")
             self.stdout.write(f"Admin login: {login}")

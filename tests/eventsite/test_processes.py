@@ -1,0 +1,23 @@
+"""The ways to run the site name the same processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from honcho.environ import parse_procfile
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_compose_runs_the_lines_of_the_procfile() -> None:
+    lines = parse_procfile((ROOT / "Procfile").read_text()).processes
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert {name: services[name]["command"] for name in lines} == dict(lines)
+
+
+def test_compose_opens_its_ports_on_this_machine_only() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
