@@ -1,0 +1,105 @@
+"""Stacks for the pipeline tests. The broker is the session's; database and Redis are the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg.sql import SQL, Identifier
+
+from eventsite.services.postgres import Postgres
+from eventsite.services.valkey import Valkey
+from tests.pipeline.stack import Stack
+
+TEMPLATE = "pipeline_template"
+
+MakeStack = Callable[..., Stack]
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """The session's Postgres, as a URL."""
+    from os import environ  # tests/settings.py has put it there
+
+    return environ["DATABASE_URL"]
+
+
+def _database(server_url: str, name: str) -> str:
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+
+
+def _create(server_url: str, name: str, template: str) -> str:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)),
+        )
+    return _database(server_url, name)
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    with Valkey(tmp_path / "redis") as service:
+        yield service
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path, valkey: Valkey) -> Iterator[MakeStack]:
+    stacks: list[Stack] = []
+
+    def make(database_url: str, **variables: str) -> Stack:
+        stack = Stack(tmp_path, database_url, valkey.address, settings.KAFKA_BOOTSTRAP_SERVERS, **variables)
+        stacks.append(stack)
+        return stack
+
+    yield make
+    for stack in stacks:
+        stack.close()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated database, to be copied."""
+    name = f"{TEMPLATE}_{uuid4().hex[:8]}"
+    url = _create(server_url, name, "template1")
+    stack = Stack(
+        tmp_path_factory.mktemp("template"), url, "redis://127.0.0.1:1/0", settings.KAFKA_BOOTSTRAP_SERVERS
+    )
+    stack.manage("migrate", "--verbosity", "0")
+    stack.close()
+    return name
+
+
+@pytest.fixture
+def empty_database(server_url: str) -> Iterator[str]:
+    """A database without any migration."""
+    yield from _own_database(server_url, "template1")
+
+
+@pytest.fixture
+def database(server_url: str, template: str) -> Iterator[str]:
+    """A migrated database."""
+    yield from _own_database(server_url, template)
+
+
+def _own_database(server_url: str, template: str) -> Iterator[str]:
+    name = f"pipeline_{uuid4().hex[:8]}"
+    yield _create(server_url, name, template)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[Postgres]:
+    """A server that the test may stop."""
+    with Postgres(tmp_path / "postgres", durable=False) as service:
+        yield service
+
+
+@pytest.fixture
+def stack(database: str, make_stack: MakeStack) -> Stack:
+    return make_stack(database)

@@ -1,0 +1,84 @@
+"""The processes of the Procfile, started as any operator would, and killed as no operator would."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from eventsite.services import process as services
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STOP_WITHIN_S = 10  # contract 1
+POLL_S = 0.02
+LOG_TAIL_LINES = 60
+
+
+def command_of(name: str) -> str:
+    """The line of the Procfile that is this process."""
+    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines())
+    return lines[name]
+
+
+class Process:
+    """A running process in a group of its own; its output goes to `log`."""
+
+    def __init__(self, command: str, environment: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        self.meant_to_run = True
+        with log.open("wb") as output:
+            self._child: subprocess.Popen[bytes] = services.spawn(
+                shlex.split(command),
+                death_signal=signal.SIGKILL,
+                output=output.fileno(),
+                folder=ROOT,
+                environment={
+                    **environment,
+                    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+                    "PYTHONUNBUFFERED": "1",
+                },
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def is_running(self) -> bool:
+        return self._child.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL, to all of it."""
+        self.meant_to_run = False
+        services.kill_group(self._child)
+
+    def terminate(self) -> int:
+        """SIGTERM; returns the exit status. Raises `subprocess.TimeoutExpired` when it takes longer than it may."""
+        self.meant_to_run = False
+        self._child.send_signal(signal.SIGTERM)
+        return self._child.wait(STOP_WITHIN_S)
+
+    def freeze(self) -> None:
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.killpg(self.pid, signal.SIGCONT)
+
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def tail(self) -> str:
+        lines = self.output().splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join([f"--- {self.log.name}", *(line[:400] for line in lines)])
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Poll until it is so. The timeout only bounds how long a broken pipeline is waited for."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain until {what}"
+        time.sleep(POLL_S)

@@ -1,0 +1,163 @@
+"""A pipeline of its own for each test: database, Redis, topics, group, and the Procfile's processes on them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, LiteralString, cast
+from uuid import uuid4
+
+import psycopg
+from confluent_kafka import Message
+from redis import Redis
+
+from eventsite.services.process import free_port
+from tests.pipeline.log import Place, Record, Topic, read_all
+from tests.pipeline.processes import ROOT, Process, command_of, wait_until
+
+DRAIN_S = 120
+PARTITIONS = 4
+QUICK = {  # what a test would else have to wait for
+    "RETRY_MAX_RETRIES": "2",
+    "RETRY_BACKOFF_MS": "50",
+    "RETRY_BACKOFF_MAX_MS": "500",
+    "SEQUENCE_GAP_TIMEOUT_MS": "1000",
+}
+
+
+class Stack:
+    """`start` processes, `produce` to their topic, look at what they leave with `sql` and `redis`."""
+
+    def __init__(self, folder: Path, database_url: str, redis_url: str, kafka: str, **settings: str) -> None:
+        name = uuid4().hex[:8]
+        self.folder = folder
+        self.kafka = kafka
+        self.processes: list[Process] = []
+        self.redis: Redis[bytes] = Redis.from_url(redis_url)
+        self.topic = Topic(kafka, f"events-{name}", f"processors-{name}", PARTITIONS)
+        self.dead_letter_topic = f"events-{name}.dlq"
+        self.environment = {
+            "DJANGO_SETTINGS_MODULE": "eventsite.settings",
+            "IGNORE_ENV_FILES": "1",
+            "DEBUG": "1",
+            "HOME": os.environ.get("HOME", "/"),
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "KAFKA_EVENTS_TOPIC": self.topic.name,
+            "KAFKA_PRODUCT_TOPIC": f"products-{name}",
+            "KAFKA_DLQ_TOPIC": self.dead_letter_topic,
+            "KAFKA_CONSUMER_GROUP": self.topic.group,
+            "KAFKA_TOPIC_PARTITIONS": str(PARTITIONS),
+            "WEB_PORT": str(free_port()),
+            **QUICK,
+            **settings,
+        }
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    # --- processes ---
+
+    def start(self, name: str, **settings: str) -> Process:
+        """Start a line of the Procfile."""
+        log = self.folder / f"{len(self.processes):02}-{name}.log"
+        process = Process(command_of(name), self.environment | settings, log)
+        self.processes.append(process)
+        return process
+
+    def manage(self, *arguments: str, **settings: str) -> str:
+        """Run a management command to its end; returns what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={"PATH": os.environ.get("PATH", os.defpath), **self.environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def close(self) -> None:
+        """End everything; what each process wrote last is printed, for pytest to show if the test failed."""
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            print(process.tail())
+        self.topic.close()
+        self.redis.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    # --- what goes in ---
+
+    def produce(self, records: Iterable[Record]) -> list[Place]:
+        return self.topic.produce(records)
+
+    # --- what is left ---
+
+    def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows; connects again if the server was away since the last time."""
+        try:
+            return self._execute(statement, parameters)
+        except psycopg.OperationalError:
+            self._connection = None
+            return self._execute(statement, parameters)
+
+    def value(self, statement: str, *parameters: object) -> Any:
+        return self.sql(statement, *parameters)[0][0]
+
+    def _execute(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            self._connection = psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
+        cursor = self._connection.execute(cast(LiteralString, statement), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def count(self, table: str) -> int:
+        return int(self.value(f"SELECT count(*) FROM {table}"))
+
+    def waiting(self) -> int:
+        return int(self.value("SELECT count(*) FROM inbox WHERE status IN ('held', 'retrying')"))
+
+    def dead_letters(self) -> list[Message]:
+        return read_all(self.kafka, self.dead_letter_topic)
+
+    # --- waiting for it ---
+
+    def wait_until(self, condition: Callable[[], bool], what: str, timeout_s: float = DRAIN_S) -> None:
+        """As `wait_until`, and fail at once when a process has ended that nobody ended."""
+
+        def reached() -> bool:
+            for process in self.processes:
+                assert not process.meant_to_run or process.is_running(), f"{process.log.name} ended by itself"
+            return condition()
+
+        wait_until(reached, timeout_s, what)
+
+    def wait_for_rows(self, count: int) -> None:
+        self.wait_until(lambda: self.count("inbox") >= count, f"the inbox has {count} events")
+
+    def wait_until_final(self, count: int, timeout_s: float = DRAIN_S) -> None:
+        """All is read, committed, final, and in the hot state; `count` events altogether."""
+
+        def settled() -> bool:
+            return (
+                self.count("inbox") >= count
+                and self.waiting() == 0
+                and self.count("hot_state_outbox") == 0
+                and self.topic.is_drained()
+            )
+
+        def state() -> str:
+            return (
+                f"everything is final: {self.count('inbox')} of {count} events, {self.waiting()} waiting, "
+                f"committed {self.topic.committed()} of {self.topic.ends()}"
+            )
+
+        try:
+            self.wait_until(settled, "everything is final", timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {state()}") from error
