@@ -35,22 +35,28 @@ local function unbury(id)
   end
 end
 
+-- Ids that are no longer worked on; their marks go in a few calls, in the same step.
+local idle = {}
+
+local function clear_idle()
+  for first = 1, #idle, 1000 do
+    redis.call('DEL', unpack(idle, first, math.min(first + 999, #idle)))
+  end
+end
+
 -- A later writer may have been here first. An event that is final no more has no hash; its mark tells.
-local function is_newer(id, version, status)
-  local seen = tonumber(redis.call('HGET', 'event:' .. id, 'version') or 0)
-  if seen > version then
-    return false
-  end
-  if seen < version then
-    redis.call('DEL', 'event:' .. id)
-  end
-  return status ~= 'failed' or tonumber(redis.call('GET', 'retracted:' .. id) or 0) < version
+local function is_outdated(id, version, status)
+  return tonumber(redis.call('HGET', 'event:' .. id, 'version') or 0) > version
+    or status == 'failed' and tonumber(redis.call('GET', 'retracted:' .. id) or 0) >= version
 end
 
 local function write(id, version, status, at, attempts, user, kind, seq, error)
   local key = 'event:' .. id
-  redis.call('HSET', key, 'status', status, 'processedAt', at, 'attempts', attempts, 'userId', user, 'type', kind,
-    'version', version)
+  local added = redis.call('HSET', key, 'status', status, 'processedAt', at, 'attempts', attempts, 'userId', user,
+    'type', kind, 'version', version)
+  if added < 6 then -- an older hash, of which nothing may stay
+    redis.call('HDEL', key, 'seq', 'error')
+  end
   if seq ~= '' then
     redis.call('HSET', key, 'seq', seq)
   end
@@ -64,10 +70,10 @@ end
 local arrived_at = take()
 for _ = 1, tonumber(take()) do
   local id, user, kind, seq = take(), take(), take(), take()
-  if is_newer(id, 1, 'processed') then
+  if not is_outdated(id, 1, 'processed') then
     write(id, 1, 'processed', arrived_at, 1, user, kind, seq, '')
   end
-  redis.call('DEL', 'inflight:' .. id)
+  idle[#idle + 1] = 'inflight:' .. id
 end
 
 for _ = 1, tonumber(take()) do
@@ -77,7 +83,7 @@ for _ = 1, tonumber(take()) do
     redis.call('SET', 'retracted:' .. id, version, 'EX', ttl)
     redis.call('DEL', 'event:' .. id)
     unbury(id)
-  elseif is_newer(id, version, status) then
+  elseif not is_outdated(id, version, status) then
     write(id, version, status, at, attempts, user, kind, seq, error)
     if dead == '1' then
       bury(id, error, attempts, at)
@@ -85,27 +91,37 @@ for _ = 1, tonumber(take()) do
       unbury(id)
     end
   end
-  redis.call('DEL', 'inflight:' .. id)
+  idle[#idle + 1] = 'inflight:' .. id
 end
 
 for _ = 1, tonumber(take()) do
-  redis.call('DEL', 'inflight:' .. take())
+  idle[#idle + 1] = 'inflight:' .. take()
+end
+clear_idle()
+
+-- Push to a list that is there, or that nothing was pushed to yet; returns whether it was.
+local function push(list, is_first, from, to)
+  for first = from, to, 1000 do
+    local length = redis.call(is_first and 'RPUSH' or 'RPUSHX', list, unpack(ARGV, first, math.min(first + 999, to)))
+    if length == 0 then
+      return false
+    end
+    if length > order_max then
+      redis.call('LTRIM', list, -order_max, -1)
+    end
+  end
+  return true
 end
 
 local gone = {}
 while ARGV[position] do
   local user, before, after, count = take(), take(), tonumber(take()), tonumber(take())
   local list, version_key = 'order:' .. user, 'order-version:' .. user
-  local version = tonumber(redis.call('GET', version_key) or 0)
-  local there = redis.call('EXISTS', list) == 1
-  if before == tostring(version) and (there or version == 0) then
-    for first = position, position + count - 1, 1000 do
-      redis.call('RPUSH', list, unpack(ARGV, first, math.min(first + 999, position + count - 1)))
-    end
-    redis.call('LTRIM', list, -order_max, -1)
+  local version = redis.call('GET', version_key) or '0'
+  if before == version and push(list, version == '0', position, position + count - 1) then
     redis.call('SET', version_key, after, 'EX', ttl)
     redis.call('EXPIRE', list, ttl)
-  elseif there and version >= after then
+  elseif tonumber(version) >= after and redis.call('EXISTS', list) == 1 then
     redis.call('EXPIRE', list, ttl)
     redis.call('EXPIRE', version_key, ttl)
   else

@@ -53,7 +53,7 @@ def retry_all() -> int:
     return sweeps.sweep_retries()
 
 
-def column(sql: str, *parameters: object) -> list[Any]:
+def column(sql: str, *parameters: str) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [row[0] for row in cursor.fetchall()]
