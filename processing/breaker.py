@@ -106,7 +106,7 @@ def probe() -> Settled | None:
     users, free = waiting.owners(raw_cursor(), [candidate])
     settled = take_turns(users) if users else retry_free(free)
     succeeded = any(outcome.status is Status.PROCESSED for outcome in settled.outcomes)
-    log.warning("tried one waiting event while the intake is stopped", event=candidate, succeeded=succeeded)
+    log.warning("tried one waiting event while the intake is stopped", id=candidate, succeeded=succeeded)
     if succeeded:
         _close("an event that had waited was processed")
     return settled

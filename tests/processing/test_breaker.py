@@ -1,0 +1,105 @@
+"""The breaker: what opens it, what it tries, what closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+from redis import Redis
+
+from processing import breaker, waking
+from processing.apply import Outcome
+from processing.breaker import FailureWindow
+from processing.health import problems
+from processing.models import Breaker
+from processing.statuses import Status
+from tests.processing import flaky
+from tests.processing.batches import batch_of, column, retry_all, statuses, store, value
+
+
+def outcomes(text: str, *, family: str = "flaky", drill: bool = False) -> Iterator[Outcome]:
+    """One outcome a letter: `.` succeeded, `x` failed."""
+    for number, letter in enumerate(text):
+        event = batch_of(value(f"e{number}", family=family or None)).arrivals[0].event
+        failed = letter == "x"
+        status = Status.RETRYING if failed else Status.PROCESSED
+        yield Outcome(event, status, 1, "RuntimeError: no" if failed else None, drill=drill)
+
+
+@pytest.mark.parametrize(
+    ("runs", "opens"),
+    [
+        ("", False),
+        ("xxx", False),
+        ("xxxx", True),  # in a row
+        ("xxx.xxx.", False),  # 6 of 10 would be too many
+        ("xxx.xxx.xx", True),  # 8 of 10
+        ("xxx.......xxx.......", False),
+        ("xxxx......", True),  # though it went well again within the same transaction
+    ],
+)
+def test_failures_in_a_row_or_in_proportion_open_it(runs: str, opens: bool) -> None:
+    window = FailureWindow(limit_in_a_row=4, limit_percent=70, size=10)
+    assert (window.observe(outcomes(runs)) is not None) is opens
+
+
+def test_failures_are_counted_across_transactions() -> None:
+    window = FailureWindow(limit_in_a_row=4, limit_percent=0, size=10)
+    assert window.observe(outcomes("..xx")) is None
+    assert window.observe(outcomes("xx")) is not None
+
+
+def test_drills_events_without_a_family_and_limits_of_zero_do_not_count() -> None:
+    assert FailureWindow(2, 10, 10).observe(outcomes("xxxxx", drill=True)) is None
+    assert FailureWindow(2, 10, 10).observe(outcomes("xxxxx", family="")) is None
+    assert FailureWindow(0, 0, 10).observe(outcomes("xxxxxxxxxxxx")) is None
+
+
+@pytest.fixture
+def opened(redis: Redis, settings: Settings) -> None:
+    """Three events that fail for good, and a breaker that has opened over them."""
+    flaky.runs.clear()
+    settings.RETRY_BACKOFF_MS = 0
+    waking._window = FailureWindow(limit_in_a_row=3, limit_percent=0, size=10)
+    settled = store(*(value(f"e{n}", f"u{n}", seq=1, fails=2) for n in range(1, 4)))
+    breaker.observe(waking._window, settled)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("hints_off", "opened")
+class TestOpen:
+    def test_it_says_why(self) -> None:
+        assert "3 handler runs failed in a row" in problems()[0]
+
+    def test_retries_wait(self) -> None:
+        assert retry_all() == 0
+        assert {attempts for _, attempts in statuses().values()} == {1}
+
+    def test_it_tries_one_event_at_a_time_each_time_another(self) -> None:
+        for _ in range(3):
+            breaker.probe()
+        assert statuses() == {f"e{n}": ("retrying", 2) for n in (1, 2, 3)}
+        assert Breaker.objects.exists()
+
+    def test_a_success_closes_it(self) -> None:
+        for _ in range(4):
+            breaker.probe()
+        assert sorted(statuses().values()) == [("processed", 3), ("retrying", 2), ("retrying", 2)]
+        assert problems() == []
+
+    def test_nothing_that_waits_closes_it(self) -> None:
+        column("UPDATE inbox SET status = 'processed' RETURNING id")
+        assert breaker.probe() is None
+        assert problems() == []
+
+    def test_drills_are_not_tried(self, settings: Settings) -> None:
+        settings.FAULT_INJECTION = True
+        column("UPDATE inbox SET payload = '{\"fail\": true}' RETURNING id")
+        assert breaker.probe() is None
+        assert problems() == []
+
+    def test_a_try_waits_for_its_time(self) -> None:
+        Breaker.objects.update(next_probe_at="2999-01-01T00:00:00Z")
+        assert breaker.probe() is None
+        assert {attempts for _, attempts in statuses().values()} == {1}
