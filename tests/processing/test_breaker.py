@@ -57,11 +57,11 @@ def test_drills_events_without_a_family_and_limits_of_zero_do_not_count() -> Non
 
 
 @pytest.fixture
-def opened(redis: Redis, settings: Settings) -> None:
+def opened(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three events that fail for good, and a breaker that has opened over them."""
     flaky.runs.clear()
     settings.RETRY_BACKOFF_MS = 0
-    waking._window = FailureWindow(limit_in_a_row=3, limit_percent=0, size=10)
+    monkeypatch.setattr(waking, "_window", FailureWindow(limit_in_a_row=3, limit_percent=0, size=10))
     settled = store(*(value(f"e{n}", f"u{n}", seq=1, fails=2) for n in range(1, 4)))
     breaker.observe(waking._window, settled)
 
