@@ -207,11 +207,6 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_BEAT_SCHEDULE: dict[str, Any] = {  # one that nobody took in time is dropped: the next does the same
-    "sweep": {"task": "processing.tasks.sweep", "schedule": 2, "options": {"expires": 2}},
-    "sweep-orphans": {"task": "processing.tasks.sweep_orphans", "schedule": 30, "options": {"expires": 30}},
-    "retire": {"task": "processing.tasks.retire", "schedule": 3600, "options": {"expires": 3600}},
-}
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # its memory is enough: what matters is due every few seconds
 CELERY_TIMEZONE = TIME_ZONE
 # Each expires before its like would pile up behind a worker that is away. Several beats at once only sweep more often.
