@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging.config
 import os
+import warnings
 from threading import Timer
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import beat_init, celeryd_init, setup_logging, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventsite.settings")
@@ -17,6 +19,9 @@ from django.conf import settings
 from eventsite.commandline import require_services
 
 STOP_WITHIN_S = 8.0
+
+# It warns root of messages that carry code; ours are JSON and carry none.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("eventsite", broker=settings.CELERY_BROKER_URL)
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -39,9 +39,11 @@ def running(services: Iterable[Service], say: Say) -> Iterator[dict[str, str]]:
             say(f"{service.name} stopped")
 
 
-def revive(services: Iterable[Service], say: Say) -> None:
-    """Start those that died again, where they were. Raises `ServiceFailed`."""
-    for service in services:
-        if not service.is_running():
-            say(f"{service.name} died; starting it again. {service.loss}".strip())
-            service.start_again()
+def revive(services: Iterable[Service], say: Say) -> list[Service]:
+    """Start those that died again, where they were, and return them. Raises `ServiceFailed`."""
+    dead = [service for service in services if not service.is_running()]
+    for service in dead:
+        loss = ", without what it held and nobody had read" if service.forgets else ""
+        say(f"{service.name} died; starting it again{loss}")
+        service.start_again()
+    return dead

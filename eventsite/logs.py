@@ -47,6 +47,7 @@ def configure(*, readable: bool, colours: bool) -> dict[str, Any]:
             # Two lines for every task, and some are due every second.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
             "django": {"level": "INFO"},
         },
     }

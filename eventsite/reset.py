@@ -18,6 +18,7 @@ from django.db import connection
 from redis import Redis
 
 from eventsite import env, runfile
+from eventsite.commandline import SERVICES
 from eventsite.run import BASE, RUN_FILE, VAR, complete
 
 DATA = ("postgres", "redis", "broker")
@@ -35,16 +36,16 @@ def main() -> None:
 
 
 def _reset() -> None:
-    remove_data(VAR)
-    named = [name for name in ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS") if os.environ.get(name)]
+    named = [name for name in SERVICES if name not in settings.MISSING_SERVICES]
     if named and not settings.DEBUG:
         sys.exit(f"{', '.join(named)} set and DEBUG off: this may be production, whose data reset does not touch")
+    remove_data(VAR)
     if settings.KAFKA_BOOTSTRAP_SERVERS:
         empty_kafka()
     if settings.REDIS_URL:
         Redis.from_url(settings.REDIS_URL).flushdb()
         print("Redis: empty")
-    if os.environ.get("DATABASE_URL"):
+    if "DATABASE_URL" in named:
         empty_database()
 
 

@@ -34,9 +34,10 @@ def main() -> None:
     requests = StopRequests()
     variables = complete(env.load(BASE))
     os.environ.update(variables)
-    require_free_port(settings.WEB_HOST, settings.WEB_PORT)  # the first look at the settings: it says what is wrong
+    port = settings.WEB_PORT  # the first look at the settings, which say what is wrong
     try:
         with runfile.held(RUN_FILE):
+            require_free_port(settings.WEB_HOST, port)
             _run(variables, requests)
     except runfile.StackIsUp as error:
         sys.exit(f"make run is up here already (process {error}): its addresses are in {RUN_FILE}")
@@ -108,7 +109,9 @@ def _watch(supervisor: Supervisor, services: list[Service], requests: StopReques
     ready = False
     while not requests.count:
         supervisor.step(0.2)
-        embedded.revive(services, say)
+        if any(service.forgets for service in embedded.revive(services, say)):
+            _prepare(supervisor.environment, requests)  # its topics are gone
+            supervisor.terminate("consumer")  # and with them what it knows of them
         if not ready and port_is_open(settings.WEB_PORT):
             ready = True
             _say_where_to_look()

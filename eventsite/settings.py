@@ -206,7 +206,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # we have none; without it Celery warns
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # its memory is enough: what matters is due every few seconds
 CELERY_TIMEZONE = TIME_ZONE
 # Each expires before its like would pile up behind a worker that is away. Several beats at once only sweep more often.

@@ -101,6 +101,12 @@ class Supervisor:
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child, meant=False)
 
+    def terminate(self, name: str) -> None:
+        """Have this one start anew."""
+        process = self.children[name].process
+        if process is not None:
+            process.terminate()
+
     def stop(self, names: Collection[str], timeout_s: float, hurry: Callable[[], bool]) -> None:
         """End these: politely, by force when the time is over or when `hurry` says so."""
         going = [child for name, child in self.children.items() if name in names]

@@ -11,12 +11,16 @@ from collections.abc import Callable
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import structlog
 from django.conf import settings
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server import Server
 
 from eventsite.commandline import require_services
 from eventsite.services.process import die_with_parent
+
+log = structlog.get_logger(__name__)
 
 THREADS = 64  # of each worker; a request that waits for Kafka or for its turn holds one
 STOP_WITHIN_S = 8  # requests in hand are finished; the whole has to end within 10
@@ -36,7 +40,9 @@ def serve() -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_WITHIN_S,
         log_dictconfig=settings.LOGGING,
+        log_level=LogLevels.error,
     )
+    log.info("listening", host=settings.WEB_HOST, port=settings.WEB_PORT, workers=settings.WEB_WORKERS)
     with TemporaryDirectory(prefix="eventsite-metrics-") as folder:
         if settings.WEB_WORKERS > 1:  # the workers add up their metrics through files
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

@@ -22,7 +22,7 @@ class Service(ABC):
     name: ClassVar[str]
     variable: ClassVar[str]  # that tells the site its address
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    loss: ClassVar[str] = ""  # what its death costs, for the operator
+    forgets: ClassVar[bool] = False  # it keeps nothing on disk
     start_timeout_s: ClassVar[float] = 30
     stop_timeout_s: ClassVar[float] = 20
 

@@ -13,7 +13,7 @@ from eventsite.services.service import Service
 class Tansu(Service):
     name = "Kafka (Tansu)"
     variable = "KAFKA_BOOTSTRAP_SERVERS"
-    loss = "What it held and nobody had read is lost."
+    forgets = True
     stop_signal = signal.SIGKILL  # it takes no notice of a gentler one, and has nothing to save
 
     @property
