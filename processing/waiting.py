@@ -125,15 +125,28 @@ def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
     return {user_id for (user_id,) in cursor}
 
 
-def gaps(cursor: Cursor, timeout_ms: int, limit: int = 1000) -> list[Gap]:
-    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have."""
+def gaps(
+    cursor: Cursor, timeout_ms: int, partitions: Collection[tuple[str, int]] | None = None, limit: int = 1000
+) -> list[Gap]:
+    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the oldest first.
+
+    With `partitions`, only those where the first event behind the gap came from one of them.
+    """
     cursor.execute(
         """SELECT l.user_id, l.next_seq, f.topic, f.partition FROM lanes l, LATERAL (
              SELECT seq, topic, partition FROM inbox i WHERE i.user_id = l.user_id AND i.seq >= l.next_seq
                AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) f
            WHERE l.waiting_since < clock_timestamp() - %s * interval '1 millisecond' AND f.seq > l.next_seq
+             AND (%s OR (f.topic, f.partition) IN (SELECT * FROM unnest(%s::text[], %s::int[])))
            ORDER BY l.waiting_since LIMIT %s""",
-        (WAITING_STATUSES, timeout_ms, limit),
+        (
+            WAITING_STATUSES,
+            timeout_ms,
+            partitions is None,
+            [topic for topic, _ in partitions or ()],
+            [partition for _, partition in partitions or ()],
+            limit,
+        ),
     )
     return [Gap(*row) for row in cursor]
 

@@ -49,6 +49,9 @@ class GapWatch:
             self._owned_since.pop(partition, None)
         self._targets = {key: target for key, target in self._targets.items() if key[2] in self._owned_since}
 
+    def owned(self) -> list[Partition]:
+        return list(self._owned_since)
+
     def stored(self, positions: Mapping[Partition, int]) -> None:
         """Everything before these positions is committed to Postgres."""
         self._stored.update(positions)

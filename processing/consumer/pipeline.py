@@ -164,7 +164,7 @@ class Pipeline:
         self._next_gap_check = time.monotonic() + max(IDLE_S, 10 * (time.monotonic() - now))
 
     def _passed_gaps(self) -> set[str]:
-        gaps = waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS)
+        gaps = waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, self._gaps.owned())
         passable = self._gaps.passable(gaps, time.monotonic())
         return pass_gaps(passable) if passable else set()
 

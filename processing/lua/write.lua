@@ -79,11 +79,12 @@ end
 for _ = 1, tonumber(take()) do
   local id, version, status, at, attempts = take(), tonumber(take()), take(), take(), take()
   local user, kind, seq, error, dead = take(), take(), take(), take(), take()
-  if status == 'retracted' then
+  if is_outdated(id, version, status) then -- nothing of it is news
+  elseif status == 'retracted' then
     redis.call('SET', 'retracted:' .. id, version, 'EX', ttl)
     redis.call('DEL', 'event:' .. id)
     unbury(id)
-  elseif not is_outdated(id, version, status) then
+  else
     write(id, version, status, at, attempts, user, kind, seq, error)
     if dead == '1' then
       bury(id, error, attempts, at)
