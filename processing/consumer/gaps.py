@@ -37,7 +37,7 @@ class GapWatch:
         self._seen_end = seen_end
         self._owned_since: dict[Partition, float] = {}
         self._stored: dict[Partition, int] = {}
-        self._targets: dict[tuple[str, int, Partition], Target] = {}
+        self._targets: dict[tuple[str, int, Partition, float], Target] = {}
 
     def assigned(self, partitions: Iterable[Partition], now: float) -> None:
         for partition in partitions:
@@ -47,7 +47,6 @@ class GapWatch:
     def revoked(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
             self._owned_since.pop(partition, None)
-        self._targets = {key: target for key, target in self._targets.items() if key[2] in self._owned_since}
 
     def owned(self) -> list[Partition]:
         return list(self._owned_since)
@@ -59,7 +58,7 @@ class GapWatch:
     def passable(self, gaps: Iterable[Gap], now: float) -> dict[str, int]:
         """Of the gaps that are older than the timeout, those that can be passed now, as next seq by user."""
         found: dict[str, int] = {}
-        targets: dict[tuple[str, int, Partition], Target] = {}
+        targets: dict[tuple[str, int, Partition, float], Target] = {}
         asked: dict[Partition, int] = {}
         for gap in gaps:
             if gap.topic is None or gap.partition is None:
@@ -68,7 +67,7 @@ class GapWatch:
             since = self._owned_since.get(partition)
             if since is None or now - since < self.timeout_s:
                 continue
-            key = (gap.user_id, gap.next_seq, partition)
+            key = (gap.user_id, gap.next_seq, partition, since)  # an end of an earlier ownership is no end for this one
             target = self._targets.get(key)
             if target is None:
                 if partition not in asked:
