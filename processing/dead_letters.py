@@ -174,7 +174,7 @@ def _report(letter: Letter, error: KafkaError) -> None:
         hint = f"raise max.message.bytes of the topic: {WHAT_TO_DO}"
     log.warning(
         f"Kafka did not take a dead letter: {hint}",
-        event=letter.id,
+        id=letter.id,
         topic=settings.KAFKA_DLQ_TOPIC,
         bytes=letter.size,
         error=error.str(),
