@@ -54,8 +54,9 @@ class InboxEventFactory(DjangoModelFactory[InboxEvent]):
             error="the message is not valid JSON",
             payload=None,
             occurred_at=None,
-            kept=True,
-            key=None,
+            topic="events",
+            partition=0,
+            offset=factory.Sequence(int),
             raw=b"{ not JSON",
         )
         kept = factory.Trait(

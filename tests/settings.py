@@ -16,3 +16,5 @@ os.environ.setdefault("DEBUG", "1")
 start_services(os.environ)
 
 from eventsite.settings import *  # noqa: E402, F403
+
+WHITENOISE_AUTOREFRESH = True  # static files are found where they are, none have been collected

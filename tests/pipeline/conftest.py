@@ -66,9 +66,7 @@ def template(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A migrated database, to be copied."""
     name = f"{TEMPLATE}_{uuid4().hex[:8]}"
     url = _create(server_url, name, "template1")
-    stack = Stack(
-        tmp_path_factory.mktemp("template"), url, "redis://127.0.0.1:1/0", settings.KAFKA_BOOTSTRAP_SERVERS
-    )
+    stack = Stack(tmp_path_factory.mktemp("template"), url, "redis://127.0.0.1:1/0", settings.KAFKA_BOOTSTRAP_SERVERS)
     stack.manage("migrate", "--verbosity", "0")
     stack.close()
     return name

@@ -103,5 +103,7 @@ def poisons() -> Iterator[Record]:
     yield Record(b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "payload": [], "timestamp": 1}')
     yield Record(b"poisoner", numbered.replace(b'{"seq":1}', b'{"deep":' + b"[" * 2_000 + b"]" * 2_000 + b"}"))
     yield Record(b"poisoner", numbered.replace(b'{"seq":1}', b'{"much":' + b"9" * 30 + b"}"))
-    yield Record(b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "family": "game", "payload": {}, "timestamp": 1}')
+    yield Record(
+        b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "family": "game", "payload": {}, "timestamp": 1}'
+    )
     yield Record(b"poisoner", numbered.replace(b'{"seq":1}', b'{"large":"' + b"x" * 900_000 + b'"}'))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
-from tests.pipeline.load import Sent, lane, mixed
+from tests.pipeline.load import lane
 from tests.pipeline.oracle import Expected, settle_and_check
 from tests.pipeline.stack import Stack
 

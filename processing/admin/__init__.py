@@ -1,0 +1,6 @@
+"""The operator's pages: what they show is read-only, what they do is in `processing.operations`."""
+
+from processing.admin import dead_letters as dead_letters
+from processing.admin import events as events
+from processing.admin import lanes as lanes
+from processing.admin import operator_actions as operator_actions

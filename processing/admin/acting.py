@@ -1,0 +1,146 @@
+"""Actions on lists and on an object's page: both call `processing.operations` and say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+
+from processing import operations
+from processing.admin.readonly import ReadOnlyAdmin
+from processing.operator_work import Result
+from processing.transactions import StoppedError
+
+AT_ONCE = 10_000  # events that one click acts on, at most
+EXAMPLES = 3  # ids named for each reason
+
+
+@dataclass(frozen=True)
+class Action:
+    """What an operator can do. `done` begins the sentence that tells it."""
+
+    name: str
+    label: str
+    done: str
+    run: Callable[..., Result]
+
+
+RETRY_NOW = Action("retry_now", "Retry now", "Retried now", operations.retry_now)
+REPLAY = Action("replay", "Replay", "Replayed", operations.replay)
+DISCARD = Action("discard", "Discard", "Discarded", operations.discard)
+ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD)}
+
+
+class ActingAdmin(ReadOnlyAdmin):
+    """`legal_in_list` and `legal_for` say which actions a list and an object offer; operations check again."""
+
+    change_form_template = "admin/processing/acting_change_form.html"
+
+    def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
+        raise NotImplementedError
+
+    def legal_for(self, obj: Any) -> Collection[Action]:
+        raise NotImplementedError
+
+    def may_act(self, request: HttpRequest) -> bool:
+        opts = self.model._meta
+        return bool(request.user.has_perm(f"{opts.app_label}.change_{opts.model_name}"))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        if not self.may_act(request):
+            return {}
+        return {
+            action.name: (partial(_act_on_list, action), action.name, f"{action.label} the selected events")
+            for action in self.legal_in_list(request)
+        }
+
+    def get_urls(self) -> list[URLPattern]:
+        opts = self.model._meta
+        act = path(
+            "<path:object_id>/act/<slug:name>/",
+            self.admin_site.admin_view(self.act_view),
+            name=f"{opts.app_label}_{opts.model_name}_act",
+        )
+        return [act, *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """A button of an object's page. What is legal by now is decided by the operation, under the row's lock."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.may_act(request):
+            raise PermissionDenied
+        if name not in ACTIONS:
+            raise Http404(f"There is no action {name!r}")
+        act(request, ACTIONS[name], [unquote(object_id)])
+        opts = self.model._meta
+        if self.get_object(request, unquote(object_id)) is None:  # gone with its replay
+            return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
+        return HttpResponseRedirect(
+            reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[quote(unquote(object_id))])
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id))
+        offered = self.legal_for(obj) if obj is not None and self.may_act(request) else ()
+        name = f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_act"
+        buttons = [
+            {"label": action.label, "url": reverse(name, args=[quote(unquote(object_id)), action.name])}
+            for action in offered
+        ]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "buttons": buttons})
+
+
+def _act_on_list(action: Action, _: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    ids = [str(pk) for pk in queryset.values_list("pk", flat=True)[: AT_ONCE + 1]]
+    act(request, action, ids[:AT_ONCE])
+    if len(ids) > AT_ONCE:
+        messages.warning(
+            request, f"More than {AT_ONCE} were selected: the first {AT_ONCE} were taken, repeat it for the next."
+        )
+
+
+def act(request: HttpRequest, action: Action, ids: Collection[str]) -> None:
+    """Do it and tell the operator how many it was done to, and which it was not done to and why."""
+    try:
+        result = action.run(ids=ids, actor=request.user.get_username())
+    except StoppedError:
+        messages.error(request, "Postgres is not fit, see /health/ready: not all was done. Look, and try again.")
+        return
+    for level, text in sentences(action, result):
+        messages.add_message(request, level, text)
+
+
+def sentences(action: Action, result: Result) -> Iterator[tuple[int, str]]:
+    if result.done:
+        yield messages.SUCCESS, f"{action.done}: {_count(len(result.done))}. {_grouped(result.done)}"
+    if result.refused:
+        yield messages.WARNING, f"Left as they were: {_count(len(result.refused))}. {_grouped(result.refused)}"
+
+
+def _grouped(texts: dict[str, str]) -> str:
+    """The texts, each with how many events it is about and the first of their ids."""
+    groups: dict[str, list[str]] = {}
+    for id, text in texts.items():
+        groups.setdefault(text, []).append(id)
+    most = sorted(groups.items(), key=lambda group: -len(group[1]))
+    named = [
+        f"{', '.join(ids[:EXAMPLES])}{f' and {len(ids) - EXAMPLES} more' if len(ids) > EXAMPLES else ''}: {text}"
+        for text, ids in most[:EXAMPLES]
+    ]
+    if len(most) > EXAMPLES:
+        named.append(f"… {len(most) - EXAMPLES} more reasons, see the operator actions")
+    return "; ".join(named)
+
+
+def _count(number: int) -> str:
+    return "1 event" if number == 1 else f"{number} events"

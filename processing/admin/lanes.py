@@ -1,0 +1,86 @@
+"""The lanes: where each user's numbered events stand, and what they wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from processing.admin import show
+from processing.admin.readonly import ReadOnlyAdmin, time_filter
+from processing.models import InboxEvent, Lane
+from processing.statuses import WAITING, Status
+
+SHOWN = 20
+
+
+class WaitingFilter(admin.SimpleListFilter):
+    title = "waiting"
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "for something")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Lane]) -> QuerySet[Lane]:
+        return queryset.filter(waiting_since__isnull=False) if self.value() == "yes" else queryset
+
+
+@admin.register(Lane)
+class LaneAdmin(ReadOnlyAdmin):
+    list_display = ("user_id", "next_seq", "waits_since")
+    list_filter = (WaitingFilter, time_filter("waiting_since"))
+    ordering = ("user_id",)
+    search_prefixes = ("user_id",)
+    search_help_text = "The beginning of a user's id."
+    fields = readonly_fields = ("user_id", "next_seq", "waits_for", "waits_since", "waiting_events", "events")
+
+    @admin.display(description="waits since")
+    def waits_since(self, obj: Lane) -> str:
+        return show.utc(obj.waiting_since)
+
+    @admin.display(description="waits for")
+    def waits_for(self, obj: Lane) -> SafeString | str:
+        front = _waiting(obj).first()
+        if front is None:
+            return "nothing"
+        if front.seq != obj.next_seq:
+            return (
+                f"seq {obj.next_seq}, missing since {show.utc(obj.waiting_since)}; the next that is here is "
+                f"{front.seq}. The gap is passed {settings.SEQUENCE_GAP_TIMEOUT_MS} ms (SEQUENCE_GAP_TIMEOUT_MS) "
+                "after that one was read, once all that stood in its partition by then is committed."
+            )
+        if front.status == Status.RETRYING:
+            return format_html(
+                "the retry of event {} at {} (tries: {} of {})",
+                show.link(InboxEvent, front.pk),
+                show.utc(front.next_attempt_at),
+                front.attempts,
+                front.attempt_limit,
+            )
+        return format_html("nothing: event {} has its turn", show.link(InboxEvent, front.pk))
+
+    @admin.display(description="events that wait here")
+    def waiting_events(self, obj: Lane) -> SafeString | str:
+        rows = list(_waiting(obj)[: SHOWN + 1])
+        lines = format_html_join(
+            "", "<li>seq {}: {}, {}</li>", ((e.seq, show.link(InboxEvent, e.pk), e.status) for e in rows[:SHOWN])
+        )
+        more = format_html("<li>… and more</li>") if len(rows) > SHOWN else ""
+        return format_html("<ul>{}{}</ul>", lines, more) if rows else show.NOTHING
+
+    @admin.display(description="all events")
+    def events(self, obj: Lane) -> SafeString:
+        return show.list_link(InboxEvent, "of this user", q=obj.user_id)
+
+
+def _waiting(lane: Lane) -> QuerySet[InboxEvent]:
+    return (
+        InboxEvent.objects.filter(user_id=lane.user_id, seq__gte=lane.next_seq, status__in=sorted(WAITING))
+        .order_by("seq")
+        .defer("payload", "raw", "key")
+    )

@@ -1,0 +1,44 @@
+"""The record: who did what to which event, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from processing import operations, replay
+from processing.admin import show
+from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
+from processing.models import InboxEvent, OperatorAction
+
+
+class ActionFilter(admin.SimpleListFilter):
+    title = "action"
+    parameter_name = "what"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in (operations.RETRY_NOW, replay.REPLAY, operations.DISCARD)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> QuerySet[OperatorAction]:
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+@admin.register(OperatorAction)
+class OperatorActionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "time", "actor", "action", "event_link", "detail")
+    list_filter = (ActionFilter, time_filter("at"), text_filter("actor", called="who", parameter="actor"))
+    ordering = ("-id",)
+    search_prefixes = ("event_id",)
+    search_help_text = "The beginning of an event's id."
+    fields = readonly_fields = ("time", "actor", "action", "event_link", "detail")
+
+    @admin.display(description="when")
+    def time(self, obj: OperatorAction) -> str:
+        return show.utc(obj.at)
+
+    @admin.display(description="event")
+    def event_link(self, obj: OperatorAction) -> SafeString:
+        return show.link(InboxEvent, obj.event_id)

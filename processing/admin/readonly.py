@@ -1,0 +1,158 @@
+"""Pages that only show, fit for tables of many millions of rows: no counts, no scans, no sorting by any column."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Any]
+    _Filter = admin.SimpleListFilter
+else:
+    _Admin = admin.ModelAdmin
+    _Filter = admin.SimpleListFilter
+
+
+class KnownCountPaginator(Paginator):  # type: ignore[type-arg]
+    """Pages up to the one after this, if there is more: the table is not counted."""
+
+    count = 0
+
+
+class EndlessChangeList(ChangeList):
+    """A list that knows only whether there is a next page; newest first, as an index has it."""
+
+    has_more = False
+
+    def get_results(self, request: HttpRequest) -> None:
+        first = (self.page_num - 1) * self.list_per_page
+        rows = list(self.queryset[first : first + self.list_per_page + 1])
+        self.has_more = len(rows) > self.list_per_page
+        self.result_list = rows[: self.list_per_page]
+        self.result_count = first + len(rows)
+        self.full_result_count = None
+        self.show_full_result_count = False
+        self.show_admin_actions = bool(rows)
+        self.can_show_all = False
+        self.multi_page = self.has_more or self.page_num > 1
+        self.paginator = KnownCountPaginator(rows, self.list_per_page)
+        self.paginator.count = self.result_count
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
+        return list(self.model_admin.get_ordering(request))
+
+
+class ReadOnlyAdmin(_Admin):
+    """`search_prefixes` are the fields that a search looks at, by exact value or prefix, each with an index."""
+
+    search_prefixes: tuple[str, ...] = ()
+    heavy_fields: tuple[str, ...] = ()  # not loaded for lists
+    list_per_page = 100
+    show_full_result_count = False
+    sortable_by = ()
+    actions_on_bottom = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return EndlessChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset = super().get_queryset(request)
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        return queryset.defer(*self.heavy_fields) if is_list and self.heavy_fields else queryset
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return self.search_prefixes
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """The term is one value, spaces and all: an id can have any character."""
+        if not search_term:
+            return queryset, False
+        wanted = Q()
+        for field in self.search_prefixes:
+            wanted |= Q(**{f"{field}__startswith": search_term})
+        return queryset.filter(wanted), False
+
+
+class TextFilter(_Filter):
+    """A filter by a text that the operator types: a list of all there are would have to read the table."""
+
+    template = "admin/processing/text_filter.html"
+    field = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("", "")]  # without one the filter would not show
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if not value:
+            return queryset
+        return queryset.none() if "\0" in value else queryset.filter(**{self.field: value})
+
+    def choices(self, changelist: ChangeList) -> Any:
+        others = {k: v for k, v in changelist.params.items() if k not in (self.parameter_name, "p")}
+        yield {"others": others, "name": self.parameter_name, "value": self.value() or ""}
+
+
+class TimeFilter(_Filter):
+    """By age."""
+
+    title = "time"
+    parameter_name = "time"
+    field = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("5m", "last 5 minutes"),
+            ("1h", "last hour"),
+            ("today", "today (UTC)"),
+            ("7d", "last 7 days"),
+            ("30d", "last 30 days"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        since = start_of(self.value(), timezone.now())
+        return queryset if since is None else queryset.filter(**{f"{self.field}__gte": since})
+
+
+def start_of(period: str | None, now: datetime) -> datetime | None:
+    """When a period of `TimeFilter` began; None if there is no such period."""
+    if period == "today":
+        return now.replace(hour=0, minute=0, second=0, microsecond=0)
+    ages = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+    return now - ages[period] if period in ages else None
+
+
+def time_filter(of_field: str) -> type[TimeFilter]:
+    class Filter(TimeFilter):
+        field = of_field
+
+    return Filter
+
+
+def text_filter(of_field: str, called: str, parameter: str) -> type[TextFilter]:
+    class Filter(TextFilter):
+        field = of_field
+        title = called
+        parameter_name = parameter
+
+    return Filter

@@ -1,0 +1,68 @@
+"""How values look on the operator's pages. All of them are text: nothing that a caller sent becomes markup."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+TEXT_MAX_CHARS = 64_000
+RAW_MAX_BYTES = 16_000
+NOTHING = "-"
+
+
+def utc(moment: datetime | None) -> str:
+    return NOTHING if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03} UTC"
+
+
+def change_url(model: type[Model], pk: object) -> str:
+    """An object's page. Ids are text of any kind: slashes, quotes and line breaks go through the URL safely."""
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+    return reverse(name, args=[quote(str(pk))])
+
+
+def link(model: type[Model], pk: object, text: str | None = None) -> SafeString:
+    return format_html('<a href="{}">{}</a>', change_url(model, pk), str(pk) if text is None else text)
+
+
+def list_link(model: type[Model], text: str, **parameters: str) -> SafeString:
+    """A link to a model's list, filtered or searched (`q`)."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode(parameters), text)
+
+
+def json_text(text: str | None) -> SafeString | str:
+    """JSON with its members on lines of their own; as it stands if it is none."""
+    if text is None:
+        return NOTHING
+    try:
+        return json_value(json.loads(text))
+    except (ValueError, RecursionError):
+        return preformatted(text, TEXT_MAX_CHARS)
+
+
+def json_value(value: object) -> SafeString:
+    return preformatted(json.dumps(value, indent=2, ensure_ascii=False), TEXT_MAX_CHARS)
+
+
+def raw_bytes(value: bytes | memoryview | None) -> SafeString | str:
+    """Bytes as text; what is no UTF-8 as escapes."""
+    if value is None:
+        return NOTHING
+    data = bytes(value)
+    text = data[:RAW_MAX_BYTES].decode("utf-8", "backslashreplace")
+    if len(data) > RAW_MAX_BYTES:
+        text += f"\n… {len(data)} bytes in all"
+    return preformatted(text, 4 * RAW_MAX_BYTES)
+
+
+def preformatted(text: str, longest: int) -> SafeString:
+    if len(text) > longest:
+        text = f"{text[:longest]}\n… {len(text)} characters in all"
+    return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere; margin: 0">{}</pre>', text)
