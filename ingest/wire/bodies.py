@@ -84,7 +84,7 @@ def _parse(body: Body, text: bytes, key: str | None, context: Context, where: st
         made.rated = body.rated
         return made
     except Invalid as error:
-        return refused(_own_path(body, named(error)), text, where, (body.user, body.type))
+        return refused(_in_own_names(body, named(error)), text, where, (body.user, body.type))
 
 
 def parse_bodies(body: Body, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
@@ -115,7 +115,12 @@ def _split(text: bytes) -> Sequence[bytes | Raw]:
 
 
 def _event_body(body: Body, members: dict[str, Raw]) -> EventBody:
-    """The envelope's members under their own names, the rest as payload."""
+    made: EventBody = decode(_body, msgspec.json.encode(envelope_members(body, members)))
+    return made
+
+
+def envelope_members(body: Body, members: dict[str, Raw]) -> dict[str, Any]:
+    """The envelope's members under their own names, the rest as payload. Raises `Invalid` for one that is missing."""
     given = {name: raw for name, raw in members.items() if bytes(raw) != NULL}
     event: dict[str, Any] = {}
     for ours, theirs in body.names.items():
@@ -124,13 +129,10 @@ def _event_body(body: Body, members: dict[str, Raw]) -> EventBody:
             event[ours] = raw
         elif body.presence(ours) == "required":
             raise Invalid(theirs, "is missing")
-    event["payload"] = given
-    event["family"] = body.family.name
-    made: EventBody = decode(_body, msgspec.json.encode(event))
-    return made
+    return {**event, "payload": given, "family": body.family.name}
 
 
-def _own_path(body: Body, error: Invalid) -> Invalid:
+def _in_own_names(body: Body, error: Invalid) -> Invalid:
     """The error's path in the body's own names: `payload.seq` is its `seq`."""
     path = error.path.removeprefix("payload").removeprefix(".")
     if path == error.path:

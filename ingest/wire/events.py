@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -32,12 +32,17 @@ KEY_HEADER = "Idempotency-Key"
 EMPTY = Raw(b"{}")
 
 
+RawObject = Annotated[Raw, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
+
+
 class EventBody(msgspec.Struct, forbid_unknown_fields=True):
     """One event as a client writes it. Null of an optional member means left out."""
 
     userId: UserId  # noqa: N815 - the wire's names, here and below
     type: EventType
-    payload: Raw = msgspec.field(default_factory=lambda: EMPTY)  # a default of its own, the OpenAPI could not tell
+    payload: RawObject = msgspec.field(
+        default_factory=lambda: EMPTY
+    )  # a default of its own, the OpenAPI could not tell
     eventId: EventId | None = None  # noqa: N815
     timestamp: int | str | None = None
     family: str | None = None

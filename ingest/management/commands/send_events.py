@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from ingest.sending.client import Client, Rejected, Unreachable
+from ingest.sending.lines import read_lines
+from ingest.sending.sender import LINES_PER_REQUEST, Sender
+from ingest.wire.bodies import Body, bodies
+
+
+class Command(BaseCommand):
+    help = "Posts each line of a file to the running server. Interrupted, or run again, it counts every line once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="JSON lines, of any family")
+        parser.add_argument(
+            "--family", choices=[body.family.name for body in bodies()], help="by default: see each line"
+        )
+        parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
+        parser.add_argument("--url", default=f"http://127.0.0.1:{settings.WEB_PORT}", help="default: %(default)s")
+        parser.add_argument("--api-key", help="for servers that require one")
+        parser.add_argument("--rate", type=positive(float), default=0, help="lines a second (default: no limit)")
+        parser.add_argument("--concurrency", type=positive(int), default=4, help="requests at once (%(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        try:
+            client = Client(options["url"], options["api_key"])
+            file = path.open("rb")
+        except (OSError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        with file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar:
+            sender = Sender(
+                client,
+                tell=lambda number, reason: bar.write(f"line {number}: {reason}", file=self.stderr),
+                advance=bar.update,
+                concurrency=options["concurrency"],
+                lines_per_request=min(LINES_PER_REQUEST, settings.BATCH_MAX_EVENTS),
+                rate=options["rate"],
+            )
+            lines = read_lines(
+                file, options["source"] or path.name, find_body(options["family"]), settings.BODY_MAX_BYTES
+            )
+            self._send(sender, lines, options["url"])
+        if sender.report.refused:
+            raise CommandError(f"{sender.report.refused} lines could not be used, see above")
+
+    def _send(self, sender: Sender, lines: Any, url: str) -> None:
+        try:
+            sender.send(lines)
+        except Rejected as error:
+            raise CommandError(f"{url}: {error}") from error
+        except Unreachable as error:
+            raise CommandError(f"{url}: {error}; run it again to go on where it stopped") from error
+        finally:
+            report = sender.report
+            self.stdout.write(
+                f"{report.accepted} accepted, {report.duplicates} already known, {report.refused} refused"
+            )
+
+
+def find_body(family: str | None) -> Body | None:
+    return next((body for body in bodies() if body.family.name == family), None)
+
+
+def positive(kind: type[int] | type[float]) -> Any:
+    def parse(text: str) -> int | float:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    parse.__name__ = f"positive {kind.__name__}"  # argparse names it for what is no number at all
+    return parse
