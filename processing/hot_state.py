@@ -5,11 +5,11 @@ Every write can be made again, and late: versions keep it from undoing what is n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django_redis import get_redis_connection
@@ -70,6 +70,15 @@ def rebuild_orders(users: Sequence[str]) -> None:
         for user, version, seqs in cursor:
             arguments += (user, version, len(seqs), *seqs)
         _run("orders", arguments)
+
+
+def listed_dead_letters(rows: int) -> Iterator[list[str]]:
+    """What the list of dead letters names, so many at a time; from its end, since what goes moves what is behind it."""
+    end = _redis().llen("dlq:list")
+    while end > 0:
+        start = max(0, end - rows)
+        yield [id.decode() for id in cast(list[bytes], _redis().lrange("dlq:list", start, end - 1))]
+        end = start
 
 
 def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:

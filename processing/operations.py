@@ -10,7 +10,17 @@ from collections.abc import Collection, Sequence
 
 from processing import dead_letters, store
 from processing import replay as replays
-from processing.operator_work import CHUNK, Effects, Result, chunks, lock_dead_letters, record, run_chunks, why_not
+from processing.operator_work import (
+    CHUNK,
+    Effects,
+    Progress,
+    Result,
+    chunks,
+    lock_dead_letters,
+    record,
+    run_chunks,
+    why_not,
+)
 from processing.statuses import Status
 from processing.transactions import transaction
 
@@ -53,7 +63,7 @@ def discard(*, ids: Collection[str], actor: str) -> Result:
     return run_chunks(chunks(sorted(set(ids)), CHUNK), act)
 
 
-def replay(*, ids: Collection[str], actor: str) -> Result:
+def replay(*, ids: Collection[str], actor: str, progress: Progress | None = None) -> Result:
     """Give dead letters a new set of tries, in the order of their users' events; read anew what was unreadable.
 
     A dead letter is gone with its replay, so one that has no copy on its topic yet gets it first, or is refused.
@@ -65,6 +75,6 @@ def replay(*, ids: Collection[str], actor: str) -> Result:
     def act(chunk: Sequence[replays.Entry]) -> Effects:
         return replays.replay_chunk(chunk, number=number, actor=actor)
 
-    result = run_chunks(replays.bounded(plan.entries), act)
+    result = run_chunks(replays.bounded(plan.entries), act, progress)
     result.refused.update(plan.refused)
     return result

@@ -23,6 +23,7 @@ CHUNK = 500  # events of one transaction, at most
 PATIENCE_S = 10  # how long an action waits for a database that is not fit
 
 T = TypeVar("T")
+Progress = Callable[[int], object]  # told how many more are done
 log = structlog.get_logger(__name__)
 
 
@@ -55,7 +56,9 @@ class Buried:
     published: bool
 
 
-def run_chunks(work: Iterable[Sequence[T]], act: Callable[[Sequence[T]], Effects]) -> Result:
+def run_chunks(
+    work: Iterable[Sequence[T]], act: Callable[[Sequence[T]], Effects], progress: Progress | None = None
+) -> Result:
     """Do `act`, a transaction, for each chunk, and after each what follows its commit.
 
     Raises `StoppedError` when the database is not fit for `PATIENCE_S`; chunks done before stay done.
@@ -67,6 +70,8 @@ def run_chunks(work: Iterable[Sequence[T]], act: Callable[[Sequence[T]], Effects
         hints.wake_now(effects.wake)
         result.done.update(effects.done)
         result.refused.update(effects.refused)
+        if progress is not None:
+            progress(len(chunk))
     return result
 
 

@@ -94,7 +94,7 @@ def said(response: Any) -> list[str]:
 
 def test_the_index_and_every_list_open_empty_and_filled(operator: Client) -> None:
     page(operator, reverse("admin:index"))
-    for _ in range(2):
+    for filled in range(2):
         for model in MODELS:
             page(operator, changelist(model))
         for model in ("gameevent", "apikey"):
@@ -102,7 +102,7 @@ def test_the_index_and_every_list_open_empty_and_filled(operator: Client) -> Non
         InboxEventFactory.create(retrying=True)
         DeadLetterFactory.create()
         DeadLetterFactory.create(poison=True)
-        LaneFactory.create(waiting_since=timezone.now())
+        LaneFactory.create(user_id=f"u-{filled}", waiting_since=timezone.now())
         OperatorActionFactory.create()
         GameEventFactory.create()
         ApiKeyFactory.create()

@@ -1,0 +1,91 @@
+"""`manage.py replay_dead_letters`: a new set of tries for dead letters, in the order of the log."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from processing import operations
+from processing.store import raw_cursor
+from processing.transactions import StoppedError
+
+NAMED = 10  # ids printed for each reason
+
+
+class Command(BaseCommand):
+    help = "Try dead letters again: all that are open, or those that the options name."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--id", action="append", default=[], help="this event; can be given several times")
+        parser.add_argument("--type", help="events of this type")
+        parser.add_argument("--since", type=moment, help="dead letters since this RFC 3339 time")
+        parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        ids = find(options["id"], options["type"], options["since"])
+        if options["dry_run"]:
+            self.stdout.write(f"would replay {len(ids)} dead letters")
+            self.stdout.writelines(f"  {id!r}" for id in ids[:NAMED])
+            return
+        missing = set(options["id"]).difference(ids) if not (options["type"] or options["since"]) else set()
+        with tqdm(total=len(ids), unit="", disable=None) as progress:
+            try:
+                result = operations.replay(ids=[*ids, *missing], actor=actor(), progress=progress.update)
+            except StoppedError as error:
+                raise CommandError("Postgres is not fit, see its log: run this again, it goes on") from error
+        self.stdout.write(f"replayed: {len(result.done)}")
+        self.stdout.write(f"left as they were: {len(result.refused)}")
+        for line in lines(result.refused):
+            self.stdout.write(f"  {line}")
+        if result.refused and options["id"]:
+            raise CommandError("not all of the events named could be replayed, see above")
+
+
+def moment(text: str) -> datetime:
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no RFC 3339 time, such as 2026-05-01T12:00:00Z") from error
+    if parsed.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no offset: write {text}Z for UTC")
+    return parsed
+
+
+def find(ids: list[str], event_type: str | None, since: datetime | None) -> list[str]:
+    """The open dead letters that these name, oldest first; all if they name none."""
+    cursor = raw_cursor().execute(
+        """SELECT d.event_id FROM dead_letters d JOIN inbox i ON i.id = d.event_id WHERE d.discarded_at IS NULL
+             AND (%(ids)s::text[] IS NULL OR d.event_id = ANY(%(ids)s))
+             AND (%(type)s::text IS NULL OR i.type = %(type)s)
+             AND (%(since)s::timestamptz IS NULL OR d.queued_at >= %(since)s)
+           ORDER BY d.queued_at, d.event_id""",
+        {"ids": ids or None, "type": event_type, "since": since},
+    )
+    return [id for (id,) in cursor]
+
+
+def lines(texts: Mapping[str, str]) -> list[str]:
+    """Each text once, with how many events it is about and the first of their ids."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for id, text in texts.items():
+        groups[text].append(id)
+    return [
+        f"{len(ids)}: {text} ({', '.join(map(repr, ids[:NAMED]))}{', …' if len(ids) > NAMED else ''})"
+        for text, ids in sorted(groups.items(), key=lambda group: -len(group[1]))
+    ]
+
+
+def actor() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user} (replay_dead_letters)"
