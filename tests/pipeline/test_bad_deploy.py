@@ -1,0 +1,43 @@
+"""Every event of a family fails, as after a bad deploy: the intake stops before it fails them all."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pipeline.load import Sent, lane
+from tests.pipeline.stack import Stack
+
+pytestmark = pytest.mark.pipeline
+
+BREAK = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'bad deploy'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON game_events FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+LIMIT = 20
+
+
+def test_a_bad_deploy_stops_the_intake_and_fails_nothing(stack: Stack) -> None:
+    stack.sql(BREAK)
+    games = [event for user in range(20) for event in lane(f"player-{user}", range(1, 41), family="game")]
+    free = [Sent(f"free-{number}", f"player-{number % 20}", family="game") for number in range(700)]
+    settings = {"FAILURE_LIMIT_IN_A_ROW": str(LIMIT), "RETRY_MAX_RETRIES": "3", "CONSUMER_BATCH_SIZE": "100"}
+    stack.produce(event.record() for event in games + free)
+    stack.start("beat")
+    stack.start("worker", **settings)
+    consumer = stack.start("consumer", **settings)
+    stack.wait_until(lambda: stack.count("breaker") == 1, "the intake is stopped")
+    taken = stack.count("inbox")
+    stack.wait_until(lambda: int(stack.value("SELECT max(probes) FROM breaker") or 0) >= 5, "waiting events are tried")
+    assert stack.count("inbox") == taken < len(games + free), "something new was taken"
+    assert stack.count("dead_letters") == 0
+    assert stack.value("SELECT count(*) FROM inbox WHERE attempts > 1") <= stack.value("SELECT probes FROM breaker")
+    assert not stack.topic.is_drained()
+    assert "stopped the intake" in consumer.output()
+
+    stack.sql("DROP TRIGGER refuse ON game_events")
+    stack.wait_until_final(len(games + free))
+    assert stack.sql("SELECT status, count(*) FROM inbox GROUP BY 1") == [("processed", len(games + free))]
+    assert stack.count("game_events") == len(games + free)
+    assert stack.count("breaker") == 0
+    for user in range(20):
+        assert stack.redis.lrange(f"order:player-{user}", 0, -1) == [str(seq).encode() for seq in range(1, 41)]

@@ -1,0 +1,94 @@
+"""Consumers come and go, all of them at times; one comes back from the dead."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from tests.pipeline.load import Sent, lane, mixed
+from tests.pipeline.oracle import Expected, settle_and_check
+from tests.pipeline.processes import Process
+from tests.pipeline.stack import Stack
+
+pytestmark = pytest.mark.pipeline
+
+SLOW = {"CONSUMER_BATCH_SIZE": "100"}  # so that there is a middle in which to leave
+SESSION_S = 6  # `processing.kafka.SESSION_TIMEOUT_MS`; longer than the idle-in-transaction timeout
+
+
+def test_consumers_join_and_leave_during_a_load(stack: Stack) -> None:
+    sent = mixed(12_000, users=120, chance=random.Random(5))
+    parts = [sent[start : start + 3_200] for start in range(0, len(sent), 3_200)]
+    places = stack.produce(event.record() for event in parts[0])
+    stack.start("beat")
+    stack.start("worker")
+    first = stack.start("consumer", **SLOW)
+    stack.wait_for_rows(500)
+
+    second = stack.start("consumer", **SLOW)
+    _wait_for_partitions(stack, second)
+    places += _produce_and_let_begin(stack, parts[1])
+    assert first.terminate() == 0
+
+    third = stack.start("consumer", **SLOW)
+    _wait_for_partitions(stack, third)
+    places += _produce_and_let_begin(stack, parts[2])
+    second.kill()
+    places += stack.produce(event.record() for event in parts[3])
+    settle_and_check(stack, Expected(sent, places))
+
+
+def test_consumers_that_were_away_longer_than_the_gap_timeout_pass_no_gap(stack: Stack) -> None:
+    settings = {**SLOW, "SEQUENCE_GAP_TIMEOUT_MS": "200"}
+    users = [f"away-{number}" for number in range(30)]
+    evens = [event for user in users for event in lane(user, range(2, 31, 2), family="game")]
+    odds = [event for user in users for event in lane(user, range(1, 31, 2), family="game")]
+    others = mixed(4_000, users=40, chance=random.Random(6))
+    sent = evens + others + odds
+    places = stack.produce(event.record() for event in sent)
+    stack.start("beat")
+    stack.start("worker")
+    consumers = [stack.start("consumer", **settings) for _ in range(2)]
+    stack.wait_for_rows(1_500)
+    assert consumers[0].terminate() == 0
+    consumers[1].kill()
+
+    more = mixed(2_000, users=40, chance=random.Random(7), prefix="later-")
+    places += stack.produce(event.record() for event in more)
+    time.sleep(1)  # five times the gap timeout
+    for _ in range(2):
+        stack.start("consumer", **settings)
+    settle_and_check(stack, Expected(sent + more, places))
+
+
+def test_a_frozen_consumer_that_wakes_up_after_another_took_over_changes_nothing(stack: Stack) -> None:
+    sent = mixed(8_000, users=80, chance=random.Random(8))
+    places = stack.produce(event.record() for event in sent)
+    stack.start("beat")
+    stack.start("worker")
+    zombie = stack.start("consumer", **SLOW)
+    stack.wait_for_rows(1_000)
+    zombie.freeze()
+    heir = stack.start("consumer", **SLOW)
+    before = stack.count("inbox")
+    stack.wait_until(lambda: stack.count("inbox") > before + 1_000, "another consumer has taken over")
+    time.sleep(SESSION_S / 2)
+    zombie.thaw()
+    more = mixed(2_000, users=80, chance=random.Random(9), prefix="later-")
+    places += stack.produce(event.record() for event in more)
+    settle_and_check(stack, Expected(sent + more, places))
+    assert zombie.terminate() == 0
+    assert heir.terminate() == 0
+
+
+def _wait_for_partitions(stack: Stack, consumer: Process) -> None:
+    stack.wait_until(lambda: "got partitions" in consumer.output(), f"{consumer.log.name} has partitions")
+
+
+def _produce_and_let_begin(stack: Stack, sent: list[Sent]) -> list:
+    before = stack.count("inbox")
+    places = stack.produce(event.record() for event in sent)
+    stack.wait_for_rows(before + 200)
+    return places
