@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from processing.consumer.batch import Partition
 from processing.waiting import Gap
 
-LogEnd = Callable[[Partition], int]
-
 
 @dataclass
 class Target:
@@ -26,12 +24,14 @@ class Target:
 class GapWatch:
     """Follows the partitions that this consumer owns. The clock and the ends of the log are given to it.
 
-    `ask_end` asks the broker, `seen_end` tells the end that came with the last fetch. A broker may answer the first
-    too low, by less than the last batch of the log (the embedded one does); once that batch has been read, its
-    fetch has told the exact end.
+    `ask_end` asks the broker (None: no answer), `seen_end` tells the end that came with the last fetch. A broker may
+    answer the first too low, by less than the last batch of the log (the embedded one does); once that batch has been
+    read, its fetch has told the exact end.
     """
 
-    def __init__(self, timeout_s: float, ask_end: LogEnd, seen_end: LogEnd) -> None:
+    def __init__(
+        self, timeout_s: float, ask_end: Callable[[Partition], int | None], seen_end: Callable[[Partition], int]
+    ) -> None:
         self.timeout_s = timeout_s
         self._ask_end = ask_end
         self._seen_end = seen_end
@@ -59,7 +59,7 @@ class GapWatch:
         """Of the gaps that are older than the timeout, those that can be passed now, as next seq by user."""
         found: dict[str, int] = {}
         targets: dict[tuple[str, int, Partition, float], Target] = {}
-        asked: dict[Partition, int] = {}
+        asked: dict[Partition, int | None] = {}
         for gap in gaps:
             if gap.topic is None or gap.partition is None:
                 continue
@@ -72,7 +72,10 @@ class GapWatch:
             if target is None:
                 if partition not in asked:
                     asked[partition] = self._ask_end(partition)
-                target = Target(asked[partition])
+                end = asked[partition]
+                if end is None:
+                    continue
+                target = Target(end)
             targets[key] = target
             if self._reached(partition, target):
                 found[gap.user_id] = gap.next_seq

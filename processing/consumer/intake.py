@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Event as Flag
 
 import structlog
@@ -41,6 +41,9 @@ class Intake:
         self._batch_size = batch_size
         self._stop = stop
         self._consumer = Consumer(kafka.consumer_config(group, _on_error), on_commit=self._on_commit)
+        # A client's calls wait for each other, and a poll leaves the next one no room: asking needs one of its own.
+        self._asker = Consumer(kafka.consumer_config(group, _on_error))
+        self._seen_ends: dict[Partition, int] = {}  # that came with the last fetch
         self._gaps = GapWatch(settings.SEQUENCE_GAP_TIMEOUT_MS / 1000, self._ask_end, self._seen_end)
         self._pipeline = Pipeline(self._gaps, stop)
         self._in_hand: deque[Batch] = deque()
@@ -64,6 +67,7 @@ class Intake:
         finally:
             self._stop.set()
             self._consumer.close()
+            self._asker.close()
         if self._pipeline.failure is not None:
             raise self._pipeline.failure
         log.info("stopped", topics=self._topics)
@@ -94,7 +98,9 @@ class Intake:
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
         messages = [message for message in self._consumer.consume(room, timeout_s) if self._is_news(message)]
         if messages:
-            self._in_hand.append(read_batch(messages))
+            batch = read_batch(messages)
+            self._note_ends(batch.positions)
+            self._in_hand.append(batch)
             size = sum(len(message) for message in messages)
             self._average_bytes = max(size / len(messages), self._average_bytes * 0.9, 1.0)
 
@@ -214,15 +220,23 @@ class Intake:
             and all(key in self._ends and self._committed.get(key) == self._ends[key] for key in assigned)
         )
 
+    def _note_ends(self, partitions: Iterable[Partition]) -> None:
+        for key in partitions:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+            self._seen_ends[key] = int(high)
+
     # --- the ends of the log, asked for by the Postgres stage ---
 
-    def _ask_end(self, partition: Partition) -> int:
-        _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=WATERMARK_TIMEOUT_S)
+    def _ask_end(self, partition: Partition) -> int | None:
+        try:
+            _, high = self._asker.get_watermark_offsets(TopicPartition(*partition), timeout=WATERMARK_TIMEOUT_S)
+        except KafkaException as error:
+            log.warning("Kafka did not say where the log ends; no gap is passed until it does", error=str(error))
+            return None
         return int(high)
 
     def _seen_end(self, partition: Partition) -> int:
-        _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
-        return int(high)
+        return self._seen_ends.get(partition, 0)
 
 
 def _keys(partitions: Sequence[TopicPartition]) -> list[Partition]:
