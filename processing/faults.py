@@ -8,7 +8,7 @@ import psycopg
 from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 
-from processing.migrations_check import missing_migrations
+from processing.migrations_check import lacks_migrations
 
 # SQLSTATE classes and codes after which the same transaction can succeed later:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -40,7 +40,7 @@ def is_unfit(error: BaseException) -> bool:
     states = set(_sqlstates(error))
     if any(state.startswith(UNFIT_PREFIXES) for state in states) or _lost_connection(error):
         return True
-    return bool(states.intersection(MISSING_OBJECT)) and bool(missing_migrations())
+    return bool(states.intersection(MISSING_OBJECT)) and lacks_migrations()
 
 
 def connection_is_lost() -> bool:

@@ -25,8 +25,13 @@ def has_migrations() -> bool:
     """
     global _seen_complete
     if not _seen_complete:
-        missing = missing_migrations()
-        _seen_complete = not missing
-        if missing:
-            log.warning("waiting for migrations: run manage.py migrate", missing=missing)
+        _seen_complete = not lacks_migrations()
     return _seen_complete
+
+
+def lacks_migrations() -> bool:
+    """Ask the database; says so in the log if it lacks any."""
+    missing = missing_migrations()
+    if missing:
+        log.warning("waiting for migrations: run manage.py migrate", missing=missing)
+    return bool(missing)
