@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -36,7 +37,7 @@ class Topic:
         self.name = name
         self.group = group
         self.partitions = range(partitions)
-        self._client = {"bootstrap.servers": servers}
+        self._client: dict[str, Any] = {"bootstrap.servers": servers}
         self._ends = dict.fromkeys(self.partitions, 0)
         admin = AdminClient(self._client)
         for made in admin.create_topics([NewTopic(name, partitions, 1)]).values():
@@ -61,12 +62,7 @@ class Topic:
             self._ends[partition] = max(self._ends[partition], offset + 1)
 
         for index, record in enumerate(records):
-            self._producer.produce(
-                self.name,
-                key=record.key,
-                value=record.value,
-                on_delivery=lambda error, message, index=index: note(index, error, message),
-            )
+            self._producer.produce(self.name, key=record.key, value=record.value, on_delivery=partial(note, index))
             if index % BACKLOG_MESSAGES == BACKLOG_MESSAGES - 1:
                 self._producer.flush(FLUSH_S)
         assert self._producer.flush(FLUSH_S) == 0, "the broker did not acknowledge everything"

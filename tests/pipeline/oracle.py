@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 from redis import Redis
 
@@ -125,7 +126,7 @@ def _lanes(rows: dict[str, Row], expected: Expected) -> Iterator[str]:
             lanes[row.user].append(row)
     for user, lane in lanes.items():
         lane.sort(key=lambda row: row.seq or 0)
-        for earlier, later in zip(lane, lane[1:], strict=False):
+        for earlier, later in pairwise(lane):
             if earlier.seq == later.seq:
                 yield f"{user}: {earlier.id} and {later.id} both took seq {later.seq}"
             if earlier.final_at > later.final_at:
@@ -165,9 +166,9 @@ def _copies(stack: Stack, rows: dict[str, Row], expected: Expected) -> Iterator[
     """Each dead letter is on its topic with its key and bytes, and says why."""
     copies = {}
     for message in stack.dead_letters():
-        headers = dict(message.headers() or [])
-        place = int(headers["dlq-partition"]), int(headers["dlq-offset"])
-        copies[place] = (message.key(), message.value(), headers["dlq-reason"].decode(), int(headers["dlq-attempts"]))
+        headers = dict(cast(list[tuple[str, bytes]], message.headers()))
+        stood = int(headers["dlq-partition"]), int(headers["dlq-offset"])
+        copies[stood] = (message.key(), message.value(), headers["dlq-reason"].decode(), int(headers["dlq-attempts"]))
     for record, place in expected.poison:
         yield from _compare_copy(copies.get((place.partition, place.offset)), (record.key, record.value, "poison", 0))
     for row in rows.values():
@@ -182,27 +183,28 @@ def _compare_copy(copy: tuple[Any, ...] | None, wanted: tuple[Any, ...]) -> Iter
         yield f"on the dead-letter topic is {str(copy)[:200]}, not {str(wanted)[:200]}"
 
 
-def _hot_state(redis: Redis[bytes], rows: dict[str, Row], expected: Expected) -> Iterator[str]:
+def _hot_state(redis: Redis, rows: dict[str, Row], expected: Expected) -> Iterator[str]:
     """Redis tells what Postgres has, and nothing is in flight."""
     for number in range(0, len(rows), CHUNK):
         yield from _event_keys(redis, list(rows.values())[number : number + CHUNK], expected)
     yield from _order_lists(redis, rows.values(), expected)
     yield from _dead_letter_keys(redis, rows.values(), expected)
-    left = [key.decode() for key in redis.scan_iter("inflight:*", count=10_000)]
+    left = list(redis.scan_iter("inflight:*", count=10_000))
     if left:
         yield f"still in flight: {left[:5]}, {len(left)} altogether"
 
 
-def _event_keys(redis: Redis[bytes], rows: Sequence[Row], expected: Expected) -> Iterator[str]:
+def _event_keys(redis: Redis, rows: Sequence[Row], expected: Expected) -> Iterator[str]:
     pipeline = redis.pipeline(transaction=False)
     for row in rows:
-        pipeline.hgetall(f"event:{row.id}").exists(f"dedup:{row.id}")
+        pipeline.hgetall(f"event:{row.id}")
+        pipeline.exists(f"dedup:{row.id}")
     answers = iter(pipeline.execute())
     for row in rows:
         fields, dedup = next(answers), next(answers)
         if not fields and not dedup and _may_be_gone(row, expected):
             continue
-        seen = {name.decode(): value.decode() for name, value in fields.items() if name != b"version"}
+        seen = {name: value for name, value in fields.items() if name != "version"}
         if seen != _fields(row) or not dedup:
             yield f"event:{row.id} is {seen}, not {_fields(row)}; dedup: {dedup}"
 
@@ -226,7 +228,7 @@ def _may_be_gone(row: Row, expected: Expected) -> bool:
     return expected.hot_since is not None and row.final_at < expected.hot_since
 
 
-def _order_lists(redis: Redis[bytes], rows: Iterable[Row], expected: Expected) -> Iterator[str]:
+def _order_lists(redis: Redis, rows: Iterable[Row], expected: Expected) -> Iterator[str]:
     lists: dict[str, list[int]] = defaultdict(list)
     recent: set[str] = set()
     for row in rows:
@@ -244,8 +246,8 @@ def _short(seqs: Sequence[int]) -> str:
     return f"{len(seqs)} seqs {list(seqs[:5])}…{list(seqs[-5:])}"
 
 
-def _dead_letter_keys(redis: Redis[bytes], rows: Iterable[Row], expected: Expected) -> Iterator[str]:
-    listed = Counter(id.decode() for id in redis.lrange("dlq:list", 0, -1))
+def _dead_letter_keys(redis: Redis, rows: Iterable[Row], expected: Expected) -> Iterator[str]:
+    listed = Counter(str(id) for id in redis.lrange("dlq:list", 0, -1))
     yield from (f"dlq:list names {id} {count} times" for id, count in listed.items() if count > 1)
     dead = {row.id: row for row in rows if row.reason is not None}
     yield from (f"dlq:list names {id}, which is no dead letter" for id in listed if id not in dead)
@@ -254,7 +256,7 @@ def _dead_letter_keys(redis: Redis[bytes], rows: Iterable[Row], expected: Expect
             if not _may_be_gone(row, expected):
                 yield f"dlq:list does not name {row.id}"
             continue
-        told = {name.decode(): value.decode() for name, value in redis.hgetall(f"dlq:{row.id}").items()}
+        told = {str(name): str(value) for name, value in redis.hgetall(f"dlq:{row.id}").items()}
         wanted = {"eventId": row.id, "attempts": str(row.attempts), "error": row.error or ""}
         if {name: told.get(name) for name in wanted} != wanted or not told.get("queuedAt", "").isdigit():
             yield f"dlq:{row.id} is {told}, not {wanted}"

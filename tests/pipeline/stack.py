@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -36,7 +36,7 @@ class Stack:
         self.folder = folder
         self.kafka = kafka
         self.processes: list[Process] = []
-        self.redis: Redis[bytes] = Redis.from_url(redis_url)
+        self.redis: Redis = Redis.from_url(redis_url, decode_responses=True)
         self.topic = Topic(kafka, f"events-{name}", f"processors-{name}", PARTITIONS)
         self.dead_letter_topic = f"events-{name}.dlq"
         self.environment = {
@@ -113,7 +113,7 @@ class Stack:
     def _execute(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         if self._connection is None:
             self._connection = psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
-        cursor = self._connection.execute(cast(LiteralString, statement), parameters)
+        cursor = self._connection.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
 
     def count(self, table: str) -> int:

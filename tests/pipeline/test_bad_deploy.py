@@ -40,4 +40,4 @@ def test_a_bad_deploy_stops_the_intake_and_fails_nothing(stack: Stack) -> None:
     assert stack.count("game_events") == len(games + free)
     assert stack.count("breaker") == 0
     for user in range(20):
-        assert stack.redis.lrange(f"order:player-{user}", 0, -1) == [str(seq).encode() for seq in range(1, 41)]
+        assert stack.redis.lrange(f"order:player-{user}", 0, -1) == [str(seq) for seq in range(1, 41)]

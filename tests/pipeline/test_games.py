@@ -14,7 +14,7 @@ from tests.pipeline.stack import Stack
 pytestmark = pytest.mark.pipeline
 
 MOVES = Path(__file__).resolve().parent.parent / "data" / "game_events.jsonl"
-GAMES = {b"garry_kasparov": 259, b"deep_blue_(computer)": 260}
+GAMES = {"garry_kasparov": 259, "deep_blue_(computer)": 260}
 
 
 def test_every_move_counts_once_and_in_its_place(stack: Stack) -> None:
@@ -26,7 +26,7 @@ def test_every_move_counts_once_and_in_its_place(stack: Stack) -> None:
     stored = stack.sql("SELECT event_id, player_id, seq, data FROM game_events")
     assert sorted(stored) == sorted((m["eventId"], m["playerId"], m["seq"], m["data"]) for m in moves)
     for player, count in GAMES.items():
-        assert stack.redis.lrange(b"order:" + player, 0, -1) == [str(seq).encode() for seq in range(1, count + 1)]
+        assert stack.redis.lrange(f"order:{player}", 0, -1) == [str(seq) for seq in range(1, count + 1)]
 
 
 def _record(move: dict[str, object]) -> Record:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.pipeline.load import Sent, lane, mixed
+from tests.pipeline.log import Place
 from tests.pipeline.oracle import Expected, settle_and_check
 from tests.pipeline.processes import Process
 from tests.pipeline.stack import Stack
@@ -87,7 +88,7 @@ def _wait_for_partitions(stack: Stack, consumer: Process) -> None:
     stack.wait_until(lambda: "got partitions" in consumer.output(), f"{consumer.log.name} has partitions")
 
 
-def _produce_and_let_begin(stack: Stack, sent: list[Sent]) -> list:
+def _produce_and_let_begin(stack: Stack, sent: list[Sent]) -> list[Place]:
     before = stack.count("inbox")
     places = stack.produce(event.record() for event in sent)
     stack.wait_for_rows(before + 200)
