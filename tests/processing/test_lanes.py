@@ -1,0 +1,78 @@
+"""What a lane does with what arrives: a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from processing.envelope import Event
+from processing.lanes import LanePlan, LaneState, consecutive, plan_arrivals
+
+
+def event(seq: int, id: str = "") -> Event:
+    return Event(id or f"e-{seq}", "u-1", "t", "", seq, False, 0, b"{}", None)
+
+
+def plan(seqs: list[int], *, front: int = 1, waiting: bool = False, owned: set[int] | None = None) -> LanePlan:
+    lane = LaneState("u-1", front, waiting, order_version=0)
+    return plan_arrivals(lane, [event(seq) for seq in seqs], owned or set())
+
+
+def seqs(events: list[Event]) -> list[int | None]:
+    return [each.seq for each in events]
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "front", "waiting", "owned", "run", "held", "skipped"),
+    [
+        ([1, 2, 3], 1, False, set(), [1, 2, 3], [], []),  # in order
+        ([3, 1, 2], 1, False, set(), [1, 2, 3], [], []),  # shuffled: the batch is complete
+        ([2, 3], 1, False, set(), [], [2, 3], []),  # the first is missing
+        ([1, 3, 5, 4], 1, False, set(), [1], [3, 4, 5], []),  # up to the gap
+        ([4, 6], 5, False, set(), [], [6], [4]),  # one was passed
+        ([5, 5], 5, False, set(), [5], [], [5]),  # the same seq under two ids: the first owns it
+        ([7, 7], 5, False, set(), [], [7], [7]),  # … also while it is held
+        ([5, 6], 5, True, set(), [], [5, 6], []),  # others wait already: nothing runs past them
+        ([6, 7], 5, True, {6}, [], [7], [6]),  # an event that waits owns its seq
+        ([5], 5, True, {5}, [], [], [5]),  # … also the one at the front, being retried
+        ([], 5, True, set(), [], [], []),
+    ],
+)
+def test_what_runs_what_is_held_and_what_is_skipped(
+    arrivals: list[int], front: int, waiting: bool, owned: set[int], run: list[int], held: list[int], skipped: list[int]
+) -> None:
+    result = plan(arrivals, front=front, waiting=waiting, owned=owned)
+    assert (seqs(result.run), seqs(result.held), seqs(result.skipped)) == (run, held, skipped)
+
+
+def test_of_two_ids_with_one_seq_the_first_in_the_log_runs() -> None:
+    lane = LaneState("u-1", 1, False, order_version=0)
+    result = plan_arrivals(lane, [event(1, "first"), event(1, "second")], set())
+    assert ([e.id for e in result.run], [e.id for e in result.skipped]) == (["first"], ["second"])
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "waiting", "ready"),
+    [
+        ([5], True, True),  # the front has come to a lane where others wait
+        ([6], True, False),  # still missing
+        ([5], False, False),  # nobody waits: it runs at once
+    ],
+)
+def test_a_lane_wants_a_turn_when_its_front_comes_to_others_that_wait(
+    arrivals: list[int], waiting: bool, ready: bool
+) -> None:
+    assert plan(arrivals, front=5, waiting=waiting).ready is ready
+
+
+@pytest.mark.parametrize(
+    ("front", "ascending", "count"),
+    [
+        (1, [1, 2, 3], 3),
+        (1, [1, 2, 4], 2),
+        (1, [2, 3], 0),
+        (5, [5], 1),
+        (5, [], 0),
+    ],
+)
+def test_how_many_follow_each_other_from_the_front(front: int, ascending: list[int], count: int) -> None:
+    assert consecutive(front, ascending) == count

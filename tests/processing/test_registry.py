@@ -1,0 +1,105 @@
+"""The event families: what a declaration must be, and which event belongs to which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import pytest
+
+from processing import registry
+from processing.envelope import Envelope, Event, Invalid
+from processing.registry import Family, decoded, families, get_family, read_event, register, restore_event
+
+
+class Shot(msgspec.Struct):
+    points: int
+
+
+def handle(events: Sequence[Event]) -> None:
+    raise AssertionError("nobody handles events here")
+
+
+@pytest.fixture(autouse=True)
+def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry, "_families", {})
+    monkeypatch.setattr(registry, "_family_of_type", {})
+    register(Family("shots", Shot, handle, types=frozenset({"shot"})))
+    yield
+
+
+def envelope(payload: bytes = b'{"points": 3}', *, type: str = "t", family: str | None = None) -> Envelope:
+    return Envelope("e-1", "u-1", type, msgspec.Raw(payload), 5, family)
+
+
+def test_a_family_is_known_by_its_name() -> None:
+    assert [family.name for family in families()] == ["shots"]
+    assert get_family("shots").schema is Shot
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        (Family("shots", Shot, handle), "declared twice"),
+        (Family("no-identifier", Shot, handle), "must be an identifier"),
+        (Family("", Shot, handle), "must be an identifier"),
+        (Family("other", Shot, handle, types=frozenset({"shot"})), "belongs to 'shots', 'other' cannot own it too"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused_loudly(family: Family, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        register(family)
+
+
+@pytest.mark.parametrize(
+    ("read", "family"),
+    [
+        (envelope(family="shots"), "shots"),  # it names its family
+        (envelope(type="shot"), "shots"),  # the family owns its type
+        (envelope(type="other"), ""),  # nobody does: recorded, nothing more
+    ],
+)
+def test_which_family_an_event_belongs_to(read: Envelope, family: str) -> None:
+    event = read_event(read)
+    assert event.family == family
+    assert event.payload == (Shot(3) if family else None)
+
+
+@pytest.mark.parametrize(
+    ("read", "path"),
+    [
+        (envelope(family="nobody"), "family"),
+        (envelope(family=""), "family"),
+        (envelope(b'{"points": "3"}', family="shots"), "payload.points"),
+        (envelope(b"{}", family="shots"), "payload"),
+        (envelope(b"[]"), "payload"),
+        (envelope(b'{"seq": 0}'), "payload.seq"),
+    ],
+)
+def test_an_event_that_its_family_does_not_know_is_refused(read: Envelope, path: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read_event(read)
+    assert caught.value.path == path
+
+
+def test_seq_and_fail_belong_to_the_pipeline_and_are_allowed_in_every_payload() -> None:
+    event = read_event(envelope(b'{"points": 1, "seq": 7, "fail": true}', family="shots"))
+    assert (event.seq, event.fail, event.payload) == (7, True, Shot(1))
+
+
+@pytest.mark.parametrize("fail", [b"false", b"1", b'"true"', b"null"])
+def test_only_true_asks_for_a_failure(fail: bytes) -> None:
+    assert read_event(envelope(b'{"fail": ' + fail + b"}")).fail is False
+
+
+def test_an_event_comes_back_from_the_inbox_as_it_was() -> None:
+    event = read_event(envelope(b'{"points":1,"seq":7,"fail":true}', family="shots"))
+    restored = restore_event(event.id, event.user_id, event.type, "shots", 7, event.timestamp, event.payload_json)
+    assert decoded(restored) == event
+    assert decoded(event) is event
+
+
+def test_an_event_that_waited_while_its_schema_moved_on_is_invalid_when_it_is_handled() -> None:
+    restored = restore_event("e-1", "u-1", "t", "shots", None, 5, b'{"score":1}')
+    with pytest.raises(Invalid):
+        decoded(restored)

@@ -1,0 +1,68 @@
+"""How a batch's events are dealt to handlers: a table, and what must hold for any batch."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processing.envelope import Event
+from processing.rounds import DRILL, Run, deal, group_of
+
+
+def run(family: str, user: str = "u", chain: str | None = None, *, fail: bool = False, id: str = "") -> Run:
+    return Run(Event(id or f"{family}-{user}", user, "t", family, None, fail, 0, b"{}", None), chain=chain)
+
+
+def dealt(*runs: Run, drills: bool = True) -> list[tuple[str, int]]:
+    return [(group, len(members)) for group, members in deal(runs, drills=drills)]
+
+
+@pytest.mark.parametrize(
+    ("runs", "calls"),
+    [
+        ([], []),
+        ([run("game"), run("game", "v")], [("game", 2)]),  # one family: one call
+        ([run("game", "u"), run("product", "v")], [("game", 1), ("product", 1)]),  # users do not wait for each other
+        ([run("game"), run("product"), run("game")], [("game", 1), ("product", 1), ("game", 1)]),  # one user does
+        ([run("game", "u"), run("product", "v"), run("game", "w")], [("game", 2), ("product", 1)]),
+        ([run("game"), run("", "u"), run("game")], [("game", 2), ("", 1)]),  # no family: nothing to wait for
+        (
+            [run("game", "u", "u"), run("game", "u", "u", fail=True)],
+            [("game", 1), (DRILL, 1)],
+        ),  # a lane waits
+        ([run("game"), run("game", fail=True), run("game")], [("game", 2), (DRILL, 1)]),  # without a lane nobody does
+    ],
+)
+def test_the_calls_that_a_batch_needs(runs: list[Run], calls: list[tuple[str, int]]) -> None:
+    assert sorted(dealt(*runs)) == sorted(calls)
+
+
+def test_without_fault_injection_a_drill_is_an_event_like_any_other() -> None:
+    event = run("game", fail=True).event
+    assert (group_of(event, drills=True), group_of(event, drills=False)) == (DRILL, "game")
+
+
+runs_of_any_kind = st.lists(
+    st.tuples(st.sampled_from(["game", "product", ""]), st.sampled_from("uvw"), st.booleans(), st.booleans()),
+    max_size=40,
+)
+
+
+@given(runs_of_any_kind)
+def test_every_event_is_dealt_once_and_no_two_of_a_chain_swap(kinds: list[tuple[str, str, bool, bool]]) -> None:
+    runs = [
+        run(family, user, user if in_lane else None, fail=fail, id=str(place))
+        for place, (family, user, in_lane, fail) in enumerate(kinds)
+    ]
+    calls = deal(runs, drills=True)
+    order = [int(each.event.id) for _, members in calls for each in members]
+    assert sorted(order) == list(range(len(runs)))
+    for group, members in calls:
+        assert {group_of(each.event, drills=True) for each in members} == {group}
+    position = {id: place for place, id in enumerate(order)}
+    waits = [place for place, (family, _, in_lane, fail) in enumerate(kinds) if family and (in_lane or not fail)]
+    for user in "uvw":
+        for in_lane in (True, False):
+            chain = [position[place] for place in waits if kinds[place][1] == user and kinds[place][2] is in_lane]
+            assert chain == sorted(chain)
