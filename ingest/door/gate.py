@@ -48,12 +48,17 @@ class Group:
 
 class Gate:
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Submission] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()  # None: stop
         self._producer = EventProducer()
         self._through: deque[Group] = deque()
         self._lock = threading.Lock()
-        for work in (self._reserve_forever, self._confirm_forever):
-            threading.Thread(target=work, name=f"gate {work.__name__}", daemon=True).start()
+        self._stopped = False
+        self._threads = [
+            threading.Thread(target=work, name=f"gate {work.__name__}", daemon=True)
+            for work in (self._reserve_until_stopped, self._confirm_until_stopped)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, submission: Submission) -> None:
         """Returns once every event of it has an outcome."""
@@ -62,12 +67,15 @@ class Gate:
             log.error("the gate did not answer within %s s", SAFETY_S)
             submission.fail("the server could not finish in time")
 
-    def flush(self) -> None:
-        self._producer.flush(STOP_S)
+    def stop(self) -> None:
+        """End its threads; what is under way is finished first, if it takes no longer than STOP_S."""
+        self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(STOP_S)
 
-    def _reserve_forever(self) -> None:
-        while True:
-            submissions = self._take()
+    def _reserve_until_stopped(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            submissions = self._take(first)
             try:
                 self._producer.prepare()
                 self._publish(submissions)
@@ -79,9 +87,10 @@ class Gate:
                 log.exception("the gate failed")
                 fail_all(submissions, "the server failed")
 
-    def _take(self) -> list[Submission]:
+        self._stopped = True
+
+    def _take(self, first: Submission) -> list[Submission]:
         """All that wait, up to a bound. Those that have waited too long go no further."""
-        first = self._waiting.get()
         taken = [first, *self._drain(GROUP_MAX_EVENTS - len(first.candidates))]
         now = time.monotonic()
         fail_all([submission for submission in taken if submission.deadline < now], "the server was busy for too long")
@@ -92,10 +101,14 @@ class Gate:
         taken: list[Submission] = []
         while events > 0:
             try:
-                taken.append(self._waiting.get_nowait())
+                submission = self._waiting.get_nowait()
             except queue.Empty:
                 break
-            events -= len(taken[-1].candidates)
+            if submission is None:
+                self._waiting.put(None)  # for the loop to see
+                break
+            taken.append(submission)
+            events -= len(submission.candidates)
         return taken
 
     def _publish(self, submissions: Sequence[Submission]) -> None:
@@ -151,8 +164,8 @@ class Gate:
             if group.left == 0:
                 self._through.append(group)
 
-    def _confirm_forever(self) -> None:
-        while True:
+    def _confirm_until_stopped(self) -> None:
+        while not self._stopped or self._producer.is_busy() or self._through:
             try:
                 self._producer.poll(POLL_S)
                 groups = [self._through.popleft() for _ in range(len(self._through))]
@@ -188,7 +201,7 @@ def fail_all(submissions: Sequence[Submission], error: str) -> None:
 
 def _start() -> Gate:
     gate = Gate()
-    atexit.register(gate.flush)
+    atexit.register(gate.stop)
     return gate
 
 

@@ -20,6 +20,7 @@ from ingest.door.submission import Outcome, Status, Submission
 from ingest.wire.candidate import Candidate, Refused
 from ingest.wire.identity import new_event_id
 
+WINDOW_US = 1_000_000  # of both rate limits
 RESERVATION_MS = 10_000  # longer than publishing can take; what a dead process reserved is free again after it
 
 Field = str | int | bytes
@@ -39,6 +40,7 @@ def reserve(submissions: Sequence[Submission]) -> None:
     arguments: list[Field] = [
         settings.RATE_LIMIT_PER_USER,
         settings.RATE_LIMIT_PER_IP,
+        WINDOW_US,
         RESERVATION_MS,
         settings.HOT_STATE_TTL_S,
     ]

@@ -75,9 +75,9 @@ class EventProducer:
             self._retired.append(self._producer)
             self._producer = None
 
-    def flush(self, timeout_s: float) -> None:
-        if self._producer is not None:
-            self._producer.flush(timeout_s)
+    def is_busy(self) -> bool:
+        """Whether messages wait for their delivery."""
+        return self._producer is not None and len(self._producer) > 0
 
 
 def producer_config() -> dict[str, Any]:

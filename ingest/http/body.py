@@ -12,14 +12,16 @@ from ingest.http.problems import Problem
 
 def read_body(request: HttpRequest) -> bytes:
     """Raises `Problem` 413 and 415, `UnreadablePostError`."""
-    check_type(request)
     limit = settings.BODY_MAX_BYTES
     length = request.META.get("CONTENT_LENGTH") or ""
+    if length in ("", "0") and "HTTP_TRANSFER_ENCODING" not in request.META:
+        return b""  # and so of no type
+    check_type(request)
     if length.isdecimal():
         body = b"" if int(length) > limit else request.read(int(length))
         too_large = int(length) > limit
     else:  # chunked: Django takes a body without a length for none
-        body = request.META["wsgi.input"].read(limit + 1) if "HTTP_TRANSFER_ENCODING" in request.META else b""
+        body = request.META["wsgi.input"].read(limit + 1)
         too_large = len(body) > limit
     if too_large:
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")

@@ -38,6 +38,7 @@ class Answer:
 
     results: Sequence[dict[str, Any]]
     wait_s: float
+    waits_for: str
 
 
 class Client:
@@ -84,12 +85,16 @@ def read_answer(status: int, retry_after: str | None, text: bytes, count: int) -
         raise Unreachable(f"the answer {status} is no JSON") from error
     results = body.get("results") if isinstance(body, dict) else None
     if isinstance(results, list) and len(results) == count:
-        return Answer(results, wait_s)
+        return Answer(results, wait_s, next((_error(each) for each in results if each["status"] not in FINAL), ""))
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT):
-        return Answer([{"status": "unavailable"}] * count, wait_s)
-    error_text = str(body.get("error", "")) if isinstance(body, dict) else ""
+        return Answer([{"status": "unavailable"}] * count, wait_s, _error(body))
+    error_text = _error(body)
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
         raise NotTaken(error_text)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise Unreachable(f"the server answered {status}: {error_text}")
     raise Rejected(f"the server answered {status}: {error_text}")
+
+
+def _error(body: Any) -> str:
+    return str(body.get("error", "")) if isinstance(body, dict) else ""

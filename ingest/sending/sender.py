@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -18,6 +19,7 @@ BYTES_PER_REQUEST = 2**20
 LOOK_AHEAD_LINES = 20_000  # enough other users beside one whose lines have to wait
 LOOK_AHEAD_BYTES = 32 * 2**20
 UNREACHABLE_WAIT_S = 1.0
+IN_BATCH = re.compile(r"^events\[\d+\](\.|: )?")  # where it stood in its request: of no use to who has the file
 
 
 @dataclass
@@ -33,13 +35,15 @@ class Report:
 class Sender:
     """One run over a file. `tell` is called with number and reason of each line that cannot be used.
 
-    `advance` is called with the bytes of the file that are done. Raises `Rejected`, and `Unreachable` when the server
+    `advance` is called with the bytes of the file that are done,
+    `wait_for` with what the lines wait for. Raises `Rejected`, and `Unreachable` when the server
     has not answered for `patience_s`.
     """
 
     client: Client
     tell: Callable[[int, str], None]
     advance: Callable[[int], None]
+    wait_for: Callable[[str], object]
     concurrency: int = 4
     lines_per_request: int = LINES_PER_REQUEST
     rate: float = 0  # lines a second; 0: as fast as it goes
@@ -105,6 +109,7 @@ class Sender:
         except Unreachable as error:
             if now - self._answered_at > self.patience_s:
                 raise Unreachable(f"no answer for {self.patience_s:.0f} s ({error})") from error
+            self.wait_for(str(error))
             self._schedule.put_back(batch, now + UNREACHABLE_WAIT_S)
             return
         except NotTaken as error:
@@ -112,6 +117,7 @@ class Sender:
             self._not_taken(batch, str(error), now)
             return
         self._answered_at = now
+        self.wait_for(answer.waits_for)
         for line, result in zip(batch, answer.results, strict=True):
             if result["status"] in FINAL:
                 self._final(line, result)
@@ -133,7 +139,7 @@ class Sender:
         elif result["status"] == "duplicate":
             self.report.duplicates += 1
         else:
-            self._refuse(line.number, result.get("error", result["status"]), line.size)
+            self._refuse(line.number, IN_BATCH.sub("", result.get("error", result["status"])), line.size)
             return
         self.advance(line.size)
 

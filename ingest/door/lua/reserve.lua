@@ -1,15 +1,14 @@
 -- Decide about the events of several requests, in order, and reserve what is to be published. One step for all.
--- ARGV: limit per user (0: none), limit per address (0: none), reservation_ms, ttl_s, then for each request:
+-- ARGV: limit per user (0: none), limit per address (0: none), window_us of both, reservation_ms, ttl_s, then for each request:
 --   token of this attempt, token of the request, address (or ''), whether it counts for its address whatever its events are (1 or 0),
 --   a user whose remaining limit is asked for (or ''), a count, and for each event:
 --   whether its id may be known (1 or 0), id, user (or '': not limited), idempotency key (or ''), content digest.
 -- Returns for each request: the least remaining limit of its users (-1: no limit), whether its address is over its
 --   limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing is under way,
 --   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id.
-local USER_WINDOW_US, ADDRESS_WINDOW_US = 1000000, 1000000
-local user_limit, address_limit, reservation_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local ttl = ARGV[4]
-local position = 5
+local user_limit, address_limit, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local reservation_ms, ttl = ARGV[4], ARGV[5]
+local position = 6
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local used, taken = {}, {} -- by this call: units of each window, idempotency keys
@@ -23,7 +22,7 @@ local function rate_key(user) -- no caller's text may reach an address' window
   return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
 end
 
-local function units(key, window)
+local function units(key)
   if not used[key] then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
     used[key] = redis.call('ZCARD', key)
@@ -31,8 +30,8 @@ local function units(key, window)
   return used[key]
 end
 
-local function spend(key, window, limit, member)
-  if units(key, window) >= limit then
+local function spend(key, limit, member)
+  if units(key) >= limit then
     return redis.call('ZSCORE', key, member) ~= false -- sent again after a lost answer
   end
   if redis.call('ZADD', key, now, member) == 1 then
@@ -73,7 +72,7 @@ local function address_allows(address, request)
   if address_limit == 0 or address == '' then
     return true
   end
-  return spend('rate:ip:' .. address, ADDRESS_WINDOW_US, address_limit, request)
+  return spend('rate:ip:' .. address, address_limit, request)
 end
 
 local function decide(token, request, address, may_be_known, id, user, key, digest)
@@ -84,7 +83,7 @@ local function decide(token, request, address, may_be_known, id, user, key, dige
   if not address_allows(address, request) then
     return 3
   end
-  if user_limit > 0 and user ~= '' and not spend(rate_key(user), USER_WINDOW_US, user_limit, id) then
+  if user_limit > 0 and user ~= '' and not spend(rate_key(user), user_limit, id) then
     return 1
   end
   if key ~= '' then
@@ -98,7 +97,7 @@ local function decide(token, request, address, may_be_known, id, user, key, dige
 end
 
 local function remaining(user)
-  return math.max(0, user_limit - units(rate_key(user), USER_WINDOW_US))
+  return math.max(0, user_limit - units(rate_key(user)))
 end
 
 local answers = {}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,9 @@ class Command(BaseCommand):
         with file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar:
             sender = Sender(
                 client,
-                tell=lambda number, reason: bar.write(f"line {number}: {reason}", file=self.stderr),
+                tell=lambda number, reason: bar.write(f"line {number}: {reason}", file=sys.stderr),
                 advance=bar.update,
+                wait_for=bar.set_postfix_str,
                 concurrency=options["concurrency"],
                 lines_per_request=min(LINES_PER_REQUEST, settings.BATCH_MAX_EVENTS),
                 rate=options["rate"],

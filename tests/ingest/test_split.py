@@ -1,0 +1,33 @@
+"""Cutting a list into items when it cannot be decoded as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.wire.split import split_batch, split_list
+
+
+@pytest.mark.parametrize(
+    ("body", "items"),
+    [
+        (b"[1, 2]", [b"1", b"2"]),
+        (b' [ {"a": [1, 2]} , NaN ] ', [b'{"a": [1, 2]}', b"NaN"]),
+        (rb'["a,]\"", {"]": "}"}]', [rb'"a,]\""', b'{"]": "}"}']),
+        (b"[" + b"[" * 10_000 + b"]" * 10_000 + b", 1]", [b"[" * 10_000 + b"]" * 10_000, b"1"]),
+        (b"[]", None),  # nothing to refuse
+        (b"[1,]", None),
+        (b"[1] 2", None),
+        (b"[1", None),
+        (b"[{]}", None),
+        (b'["a]', None),
+        (b"{}", None),
+        (b"", None),
+    ],
+)
+def test_items_are_told_by_brackets_and_strings(body: bytes, items: list[bytes] | None) -> None:
+    assert split_list(body) == items
+
+
+def test_a_batch_is_the_one_list_of_an_object() -> None:
+    assert split_batch(b' {"events" : [1, NaN] } ') == [b"1", b"NaN"]
+    assert split_batch(b'{"events": [1], "more": 2}') is None
