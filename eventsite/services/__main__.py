@@ -7,9 +7,9 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-from eventsite import embedded, runfile
+from eventsite import embedded, env, runfile
+from eventsite.run import BASE, VAR, complete
 from eventsite.services.kafka import Kafka
 from eventsite.services.postgres import Postgres
 from eventsite.services.process import ServiceFailed, die_with_parent
@@ -17,7 +17,6 @@ from eventsite.services.service import Service
 from eventsite.services.valkey import Valkey
 from eventsite.signals import StopRequests
 
-VAR = Path(__file__).resolve().parent.parent.parent / "var"
 ENV_FILE = VAR / "services.env"
 DATA = VAR / "services"
 KAFKA_LIBRARIES = VAR / "kafka-libs"
@@ -27,24 +26,27 @@ def main() -> None:
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)  # a make that was killed would leave us behind
     requests = StopRequests()
+    variables = complete(env.load(BASE))
+    mode: dict[str, str] = {name: value for name, value in variables.items() if name in ("DEBUG", "SECRET_KEY")}
     try:
         with runfile.held(ENV_FILE):
-            _run(requests)
+            _run(mode, requests)
     except runfile.StackIsUp as error:
         sys.exit(f"make services is up here already (process {error}): its addresses are in {ENV_FILE}")
     except ServiceFailed as error:
         sys.exit(str(error))
 
 
-def _run(requests: StopRequests) -> None:
+def _run(mode: Mapping[str, str], requests: StopRequests) -> None:
     services: list[Service] = [
         Postgres(DATA / "postgres"),
         Valkey(DATA / "redis"),
         Kafka(DATA / "kafka", KAFKA_LIBRARIES),
     ]
     with embedded.running(services, say) as addresses:
-        runfile.write(ENV_FILE, addresses)
-        _say_addresses(addresses)
+        variables = {**addresses, **mode}
+        runfile.write(ENV_FILE, variables)
+        _say_addresses(variables)
         while not requests.count:
             embedded.revive(services, say)
             time.sleep(0.2)

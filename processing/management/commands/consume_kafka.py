@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from processing.consumer.intake import Intake
+
+END_WITHIN_S = 9.0  # librdkafka's close waits without limit for a broker that is away
+
+log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
@@ -25,6 +31,20 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: _end(stop))
         topics = options["topic"] or [settings.KAFKA_EVENTS_TOPIC]
         Intake(topics, options["group"], options["batch_size"], stop).run(once=options["once"])
+
+
+def _end(stop: threading.Event) -> None:
+    stop.set()
+    watchdog = threading.Timer(END_WITHIN_S, _give_up)
+    watchdog.daemon = True
+    watchdog.start()
+
+
+def _give_up() -> None:
+    try:
+        log.warning("ended without Kafka's leave: what is not committed will be read again")
+    finally:
+        os._exit(0)
