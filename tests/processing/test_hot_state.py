@@ -1,0 +1,126 @@
+"""The hot state under late, doubled and lost writes."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from pytest_django.fixtures import Settings
+from redis import Redis
+
+from processing import hot_state, operations, sweeps, waking
+from processing.models import HotStateOutbox
+from processing.settle import Settled, retry_free, settle_batch, take_turns
+from tests.processing import flaky
+from tests.processing.batches import batch_of, column, retry_all, statuses, store, value
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
+
+
+@pytest.fixture(autouse=True)
+def fresh_runs(redis: Redis) -> None:
+    flaky.runs.clear()
+
+
+def order(redis: Redis) -> list[int]:
+    return [int(seq) for seq in redis.lrange("order:u", 0, -1)]
+
+
+def commit(*values: bytes) -> Settled:
+    """A batch that is in Postgres, and not yet in Redis."""
+    batch = batch_of(*values)
+    return settle_batch(batch.arrivals, batch.poisons)
+
+
+@pytest.mark.parametrize("sequence", list(permutations(range(3))))
+def test_whoever_writes_last_the_order_list_is_true(redis: Redis, sequence: tuple[int, ...]) -> None:
+    commits = [commit(*(value(f"e{n}", seq=n) for n in range(first, first + 3))) for first in (1, 4, 7)]
+    for each in sequence:
+        hot_state.write(commits[each])
+    hot_state.write(commits[0])
+    assert order(redis) == list(range(1, 10))
+
+
+def test_a_list_that_is_gone_is_put_back_whole(redis: Redis) -> None:
+    store(*(value(f"e{n}", seq=n) for n in range(1, 6)))
+    redis.flushdb()
+    store(value("e6", seq=6))
+    assert order(redis) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_list_keeps_the_newest(redis: Redis, settings: Settings) -> None:
+    settings.ORDER_LIST_MAX = 4
+    store(*(value(f"e{n}", seq=n) for n in range(1, 8)))
+    assert order(redis) == [4, 5, 6, 7]
+    store(value("e8", seq=8))
+    assert order(redis) == [5, 6, 7, 8]
+    redis.delete("order:u")
+    store(value("e9", seq=9))
+    assert order(redis) == [6, 7, 8, 9]
+
+
+def test_a_crash_after_the_commit_that_released_a_lane_leaves_it_to_the_sweep(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(*(value(f"e{n}", seq=n) for n in range(2, 1001)))
+    hot_state.write(commit(value("e1", seq=1)))
+    take_turns(["u"])  # and the process dies before it writes
+    assert redis.exists("event:e2", "event:e1000") == 0
+    monkeypatch.setattr(sweeps, "PATIENCE_S", 0)
+    sweeps.sweep_outbox()
+    assert order(redis) == list(range(1, 1001))
+    assert redis.hget("event:e1000", "status") == b"processed"
+    assert not HotStateOutbox.objects.exists()
+
+
+def test_a_late_writer_undoes_nothing(redis: Redis, settings: Settings) -> None:
+    settings.RETRY_MAX_RETRIES = 0
+    failed = commit(value("a", fails=1))
+    hot_state.write(failed)
+    assert redis.lrange("dlq:list", 0, -1) == [b"a"]
+    operations.replay(ids=["a"], actor="tester")
+    assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
+    hot_state.write(failed)
+    assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
+    waking.wake(["a"])
+    assert redis.hget("event:a", "status") == b"processed"
+    hot_state.write(failed)
+    assert redis.hgetall("event:a")[b"status"] == b"processed"
+    assert redis.exists("dlq:a", "dlq:list") == 0
+
+
+def test_a_replayed_seq_joins_the_list_in_its_place(redis: Redis, settings: Settings) -> None:
+    settings.RETRY_MAX_RETRIES = 0
+    store(value("a", seq=1), value("b", seq=2, fails=1), value("c", seq=3))
+    assert order(redis) == [1, 3]
+    operations.replay(ids=["b"], actor="tester")
+    waking.wake(["b"])
+    assert statuses()["b"] == ("processed", 2)
+    assert order(redis) == [1, 2, 3]
+
+
+def test_a_replay_and_the_lane_written_in_either_order_give_the_same_list(redis: Redis, settings: Settings) -> None:
+    settings.RETRY_MAX_RETRIES = 0
+    store(value("a", seq=1), value("b", seq=2, fails=1), value("c", seq=3))
+    operations.replay(ids=["b"], actor="tester")
+    replayed = retry_free(["b"])
+    appended = commit(value("d", seq=4))
+    hot_state.write(appended)
+    hot_state.write(replayed)
+    assert order(redis) == [1, 2, 3, 4]
+
+
+def test_an_event_that_was_refused_at_the_door_and_mended_counts(redis: Redis) -> None:
+    redis.hset("event:a", mapping={"status": "invalid", "attempts": 0, "error": "payload: no", "seq": 9})
+    store(value("a"))
+    assert redis.hget("event:a", "status") == b"processed"
+    assert redis.hmget("event:a", "error", "seq") == [None, None]
+
+
+def test_keys_go_after_their_time(redis: Redis) -> None:
+    store(value("a", seq=1), value("b", fail=True), b"poison")
+    for _ in range(3):
+        retry_all()
+    keys = redis.keys("*")
+    assert all(0 < redis.ttl(key) <= 86_400 for key in keys), [key for key in keys if redis.ttl(key) <= 0]
+    assert column("SELECT count(*) FROM dead_letters") == [2]
