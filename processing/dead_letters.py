@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from threading import Lock
@@ -50,12 +50,25 @@ class Copy:
     headers: list[tuple[str, bytes]]
 
 
+@dataclass
+class Sent:
+    """What became of letters that were produced; others failed in a way that is no letter's own."""
+
+    acknowledged: list[Letter] = field(default_factory=list)
+    too_large: list[Letter] = field(default_factory=list)
+
+
 def publish_pending(limit: int = LIMIT) -> int:
     """Publish the oldest unpublished dead letters. Returns how many Kafka has acknowledged; the rest is left."""
     if not _publishing.acquire(blocking=False):
         return 0
     try:
-        return _publish(_unpublished(limit))
+        letters = _unpublished(limit)
+        sent = _publish(letters)
+        while letters and len(sent.too_large) == len(letters):  # they must not stand before the others for ever
+            letters = _unpublished(limit, after=letters[-1])
+            sent = _publish(letters)
+        return len(sent.acknowledged)
     finally:
         _publishing.release()
 
@@ -66,16 +79,18 @@ def publish(ids: Collection[str]) -> int:
     if not letters or not _publishing.acquire(timeout=LONGEST_WAIT_S):
         return 0
     try:
-        return _publish(letters)
+        return len(_publish(letters).acknowledged)
     finally:
         _publishing.release()
 
 
-def _unpublished(limit: int) -> list[Letter]:
+def _unpublished(limit: int, after: Letter | None = None) -> list[Letter]:
     cursor = raw_cursor().execute(
         """SELECT d.event_id, d.queued_at, coalesce(octet_length(i.raw), 0) FROM dead_letters d
-           JOIN inbox i ON i.id = d.event_id WHERE d.published_at IS NULL ORDER BY d.queued_at LIMIT %s""",
-        (limit,),
+           JOIN inbox i ON i.id = d.event_id WHERE d.published_at IS NULL
+             AND (%(time)s::timestamptz IS NULL OR (d.queued_at, d.event_id) > (%(time)s, %(id)s))
+           ORDER BY d.queued_at, d.event_id LIMIT %(limit)s""",
+        {"limit": limit, "time": after and after.queued_at, "id": after and after.id},
     )
     return [Letter(*row) for row in cursor]
 
@@ -89,20 +104,21 @@ def _unpublished_of(ids: Collection[str]) -> list[Letter]:
     return [Letter(*row) for row in cursor]
 
 
-def _publish(letters: Sequence[Letter]) -> int:
+def _publish(letters: Sequence[Letter]) -> Sent:
     """No transaction is open while Kafka is spoken to; a crash in between publishes the same letters again."""
-    published = 0
+    total = Sent()
     try:
         for group in _groups(letters):
-            acknowledged = _produce(_copies(group))
-            _mark_published(acknowledged)
-            published += len(acknowledged)
-            if not acknowledged:
+            sent = _produce(_copies(group))
+            _mark_published(sent.acknowledged)
+            total.acknowledged += sent.acknowledged
+            total.too_large += sent.too_large
+            if len(sent.acknowledged) + len(sent.too_large) < len(group):
                 break
     except KafkaException as error:
         _forget_producer()
         log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=str(error))
-    return published
+    return total
 
 
 def _groups(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
@@ -147,34 +163,40 @@ def _envelope(id: str, user_id: str, event_type: str, family: str, payload: str,
     )
 
 
-def _produce(copies: Sequence[Copy]) -> list[Letter]:
-    """Those that all in-sync replicas have now. Raises `KafkaException` when the producer cannot go on."""
-    acknowledged: list[Letter] = []
+def _produce(copies: Sequence[Copy]) -> Sent:
+    """`acknowledged`: all in-sync replicas have them now. Raises `KafkaException` when the producer cannot go on."""
+    sent = Sent()
     producer = _producer()
     for copy in copies:
 
-        def on_delivery(error: KafkaError | None, _: Message, letter: Letter = copy.letter) -> None:
-            if error is None:
-                acknowledged.append(letter)
-            else:
-                _report(letter, error)
+        def on_delivery(error: KafkaError | None, _: Message | None, letter: Letter = copy.letter) -> None:
+            _note(sent, letter, error)
 
-        producer.produce(
-            settings.KAFKA_DLQ_TOPIC, copy.value, copy.key, headers=list(copy.headers), on_delivery=on_delivery
-        )
+        try:
+            producer.produce(
+                settings.KAFKA_DLQ_TOPIC, copy.value, copy.key, headers=list(copy.headers), on_delivery=on_delivery
+            )
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                raise
+            on_delivery(error.args[0], None)
     producer.flush(FLUSH_S)
-    return acknowledged
+    return sent
 
 
-def _report(letter: Letter, error: KafkaError) -> None:
-    if error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
-        _forget_producer()  # a new one, and the topic if it is gone
+def _note(sent: Sent, letter: Letter, error: KafkaError | None) -> None:
+    if error is None:
+        sent.acknowledged.append(letter)
+        return
     hint = WHAT_TO_DO
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-        hint = f"raise max.message.bytes of the topic: {WHAT_TO_DO}"
+        sent.too_large.append(letter)
+        hint = f"raise max.message.bytes of the topic; {WHAT_TO_DO}"
+    elif error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+        _forget_producer()  # a new one, and the topic if it is gone
     log.warning(
         f"Kafka did not take a dead letter: {hint}",
-        id=letter.id,
+        event_id=letter.id,
         topic=settings.KAFKA_DLQ_TOPIC,
         bytes=letter.size,
         error=error.str(),

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -15,6 +15,7 @@ from processing.admin.acting import DISCARD, REPLAY, ActingAdmin, Action
 from processing.admin.events import is_open, record_of
 from processing.admin.readonly import text_filter, time_filter
 from processing.models import DeadLetter, InboxEvent
+from processing.statuses import Status
 
 DISCARDED = "discarded"
 
@@ -74,6 +75,16 @@ class DeadLetterAdmin(ActingAdmin):
         "message_bytes",
         "on_record",
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[DeadLetter], search_term: str
+    ) -> tuple[QuerySet[DeadLetter], bool]:
+        """Through the inbox's own indexes: an OR across the join would read all of it."""
+        if not search_term:
+            return queryset, False
+        wanted = Q(pk__startswith=search_term) | Q(user_id__startswith=search_term)
+        events = InboxEvent.objects.filter(wanted, status=Status.FAILED)
+        return queryset.filter(pk__in=events.values("pk")), False
 
     def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
         return () if request.GET.get("state") == DISCARDED else (REPLAY, DISCARD)

@@ -121,13 +121,27 @@ def test_a_message_as_large_as_the_broker_takes_has_its_copy(read: Callable[[int
     assert len(message.value() or b"") == 900_000
 
 
+def test_letters_that_kafka_refuses_for_their_size_do_not_stand_before_the_others(
+    read: Callable[[int], list[Message]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "MESSAGE_MAX_BYTES", 2_000)
+    dead_letters._forget_producer()
+    for size in (3_000, 3_000, 3_000, 10):
+        event = InboxEventFactory.create(poison=True, raw=b"x" * size)
+        DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
+    assert dead_letters.publish_pending(limit=2) == 1
+    assert (read(1)[0].value() or b"") == b"x" * 10
+    assert DeadLetter.objects.filter(published_at=None).count() == 3
+    dead_letters._forget_producer()
+
+
 def test_a_letter_that_was_replaced_while_kafka_was_spoken_to_stays_unpublished(
     dlq: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letter = DeadLetterFactory.create(published_at=None)
     produce = dead_letters._produce
 
-    def slow(copies: list[dead_letters.Copy]) -> list[dead_letters.Letter]:
+    def slow(copies: list[dead_letters.Copy]) -> dead_letters.Sent:
         assert not connection.in_atomic_block
         DeadLetter.objects.update(queued_at=timezone.now())
         return produce(copies)
