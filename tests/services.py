@@ -28,6 +28,7 @@ def start_services(environment: MutableMapping[str, str]) -> None:
 
 
 def _services(folder: Path, *, real_kafka: bool) -> Iterator[Service]:
+    # The broker first, so that it ends last: the session's clients complain of its absence until the process is gone.
+    yield Kafka(folder / "kafka", KAFKA_LIBRARIES) if real_kafka else Tansu(folder / "broker")
     yield Postgres(folder / "postgres", durable=False)
     yield Valkey(folder / "redis")
-    yield Kafka(folder / "kafka", KAFKA_LIBRARIES) if real_kafka else Tansu(folder / "broker")
