@@ -38,7 +38,9 @@ def is_unfit(error: BaseException) -> bool:
     if isinstance(error, DatabaseUnfitError):
         return True
     states = set(_sqlstates(error))
-    if any(state.startswith(UNFIT_PREFIXES) for state in states) or _lost_connection(error):
+    if any(state.startswith(UNFIT_PREFIXES) for state in states):
+        return True
+    if connection_is_lost() and is_connection_trouble(error):
         return True
     return bool(states.intersection(MISSING_OBJECT)) and lacks_migrations()
 
@@ -48,9 +50,9 @@ def connection_is_lost() -> bool:
     return raw is None or bool(raw.closed)
 
 
-def _lost_connection(error: BaseException) -> bool:
+def is_connection_trouble(error: BaseException) -> bool:
     """psycopg tells a cut connection, and one it could not open, without a SQLSTATE."""
-    return connection_is_lost() and any(
+    return not any(_sqlstates(error)) and any(
         isinstance(each, (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError))
         for each in _chain(error)
     )

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from django.db import transaction as django_transaction
 
 from processing import store
-from processing.faults import is_unfit
+from processing.faults import is_connection_trouble, is_unfit
 from processing.store import Cursor
 
 FIRST_WAIT_S = 0.1
@@ -56,9 +56,13 @@ def once_fit(work: Callable[[], T], stop: Flag) -> T:
 
 
 def database_is_unfit(error: Exception) -> bool:
-    """`is_unfit` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew."""
+    """`is_unfit` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew.
+
+    Django may have opened it anew already, when it rolled back, so the error alone tells that it was cut. A handler's
+    error never comes this far.
+    """
     try:
-        unfit = is_unfit(error)
+        unfit = is_connection_trouble(error) or is_unfit(error)
     except (psycopg.Error, DatabaseError) as second:  # the question itself found the database unfit
         unfit = is_unfit(second)
     if unfit:
