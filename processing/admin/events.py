@@ -60,6 +60,7 @@ class InboxEventAdmin(ActingAdmin):
         time_filter("received_at"),
         FamilyFilter,
         text_filter("type", called="type", parameter="type"),
+        text_filter("user_id", called="user", parameter="user"),
     )
     ordering = ("-received_at", "-id")
     search_prefixes = ("id", "user_id")
@@ -107,7 +108,7 @@ class InboxEventAdmin(ActingAdmin):
     def user(self, obj: InboxEvent) -> SafeString | str:
         if not obj.user_id:
             return show.NOTHING
-        events = show.list_link(InboxEvent, "events", q=obj.user_id)
+        events = show.list_link(InboxEvent, "events", user=obj.user_id)
         if obj.seq is None:
             return format_html("{} ({})", obj.user_id, events)
         return format_html("{} ({}, {})", obj.user_id, show.link(Lane, obj.user_id, "lane"), events)
@@ -171,7 +172,7 @@ def record_of(event_id: str) -> SafeString | str:
     lines = [f"{show.utc(each.at)}  {each.actor}: {each.action}  {each.detail}".rstrip() for each in actions]
     if not lines:
         return show.NOTHING
-    all_of_them = show.list_link(OperatorAction, "all", q=event_id)
+    all_of_them = show.list_link(OperatorAction, "all", event=event_id)
     return format_html("{}{}", show.preformatted("\n".join(lines), show.TEXT_MAX_CHARS), all_of_them)
 
 

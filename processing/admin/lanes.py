@@ -75,7 +75,7 @@ class LaneAdmin(ReadOnlyAdmin):
 
     @admin.display(description="all events")
     def events(self, obj: Lane) -> SafeString:
-        return show.list_link(InboxEvent, "of this user", q=obj.user_id)
+        return show.list_link(InboxEvent, "of this user", user=obj.user_id)
 
 
 def _waiting(lane: Lane) -> QuerySet[InboxEvent]:

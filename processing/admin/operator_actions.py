@@ -29,7 +29,12 @@ class ActionFilter(admin.SimpleListFilter):
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin):
     list_display = ("id", "time", "actor", "action", "event_link", "detail")
-    list_filter = (ActionFilter, time_filter("at"), text_filter("actor", called="who", parameter="actor"))
+    list_filter = (
+        ActionFilter,
+        time_filter("at"),
+        text_filter("actor", called="who", parameter="actor"),
+        text_filter("event_id", called="event", parameter="event"),
+    )
     ordering = ("-id",)
     search_prefixes = ("event_id",)
     search_help_text = "The beginning of an event's id."

@@ -143,6 +143,13 @@ def test_events_are_filtered(operator: Client, parameters: dict[str, str], expec
     assert set(listed(operator, changelist("inboxevent", **parameters))) == expected
 
 
+def test_the_page_of_an_event_leads_to_all_events_of_its_user_and_of_nobody_else(operator: Client) -> None:
+    for user in ("ann", "annabel"):
+        InboxEventFactory.create(id=f"of-{user}", user_id=user)
+    assert changelist("inboxevent", user="ann") in page(operator, change("inboxevent", "of-ann"))
+    assert listed(operator, changelist("inboxevent", user="ann")) == ["of-ann"]
+
+
 def test_dead_letters_are_found_by_event_user_and_type_and_filtered_by_state(operator: Client) -> None:
     DeadLetterFactory.create(event__id="e-1", event__user_id="ann", event__type="a")
     DeadLetterFactory.create(event__id="e-2", event__user_id="bob", event__type="b", discarded_at=timezone.now())
