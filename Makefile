@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help install run reset test test-kafka lint bench services
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt
 

@@ -51,7 +51,7 @@ class Kafka(Service):
         data = self.folder / "data"
         ports = {"port": self.port, "controller_port": process.free_port()}
         self.properties.write_text(PROPERTIES.format(data=data, **ports), encoding="utf-8")
-        if not data.exists():
+        if not (data / "meta.properties").exists():
             self._format()
         return [*self._java("-Xmx1g"), "kafka.Kafka", str(self.properties)]
 
@@ -74,7 +74,7 @@ def fetch_libraries(folder: Path) -> None:
     draft = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     maven = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
-    _output([*maven, f"-DoutputDirectory={draft}", f"-DbuildDirectory={draft.with_suffix('.build')}"])
+    _output([*maven, f"-DoutputDirectory={draft}"])
     draft.replace(folder)
 
 
