@@ -30,6 +30,9 @@ from processing.envelope import decode_envelope
 log = logging.getLogger(__name__)
 
 GROUP_MAX_EVENTS = 2_000  # one call to Redis: about 10 ms of its time
+GATHER_S = 0.003  # so long a busy gate lets single events gather: they share a call to Redis
+GATHER_MAX_EVENTS = 50  # a bigger request has enough to share among its own
+BUSY_S = 0.02  # a gate that had a request so lately is busy; a lone request goes at once
 POLL_S = 0.1
 SAFETY_S = 30.0  # every step has a timeout of its own; this one only says that something is broken
 STOP_S = 5.0
@@ -52,6 +55,7 @@ class Gate:
         self._producer = EventProducer()
         self._through: deque[Group] = deque()
         self._lock = threading.Lock()
+        self._taken_at = 0.0
         self._stopped = False
         self._threads = [
             threading.Thread(target=work, name=f"gate {work.__name__}", daemon=True)
@@ -91,6 +95,9 @@ class Gate:
 
     def _take(self, first: Submission) -> list[Submission]:
         """All that wait, up to a bound. Those that have waited too long go no further."""
+        if time.monotonic() - self._taken_at < BUSY_S and len(first.candidates) < GATHER_MAX_EVENTS:
+            time.sleep(GATHER_S)
+        self._taken_at = time.monotonic()
         taken = [first, *self._drain(GROUP_MAX_EVENTS - len(first.candidates))]
         now = time.monotonic()
         fail_all([submission for submission in taken if submission.deadline < now], "the server was busy for too long")

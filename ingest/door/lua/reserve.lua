@@ -11,7 +11,8 @@ local reservation_ms, ttl = ARGV[4], ARGV[5]
 local position = 6
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local used, taken = {}, {} -- by this call: units of each window, idempotency keys
+local window_ms = window / 1000
+local used, kept, taken = {}, {}, {} -- by this call: units of each window, windows kept alive, idempotency keys
 
 local function take()
   position = position + 1
@@ -23,20 +24,28 @@ local function rate_key(user) -- no caller's text may reach an address' window
 end
 
 local function units(key)
-  if not used[key] then
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
-    used[key] = redis.call('ZCARD', key)
+  local count = used[key]
+  if not count then
+    count = redis.call('ZCARD', key)
+    if count > 0 and redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window) > 0 then
+      count = redis.call('ZCARD', key)
+    end
+    used[key] = count
   end
-  return used[key]
+  return count
 end
 
 local function spend(key, limit, member)
-  if units(key) >= limit then
+  local count = units(key)
+  if count >= limit then
     return redis.call('ZSCORE', key, member) ~= false -- sent again after a lost answer
   end
   if redis.call('ZADD', key, now, member) == 1 then
-    used[key] = used[key] + 1
-    redis.call('PEXPIRE', key, window / 1000)
+    used[key] = count + 1
+    if not kept[key] then
+      kept[key] = true
+      redis.call('PEXPIRE', key, window_ms)
+    end
   end
   return true
 end
@@ -75,7 +84,7 @@ local function address_allows(address, request)
   return spend('rate:ip:' .. address, address_limit, request)
 end
 
-local function decide(token, request, address, may_be_known, id, user, key, digest)
+local function decide(token, request, address, may_be_known, id, rate, key, digest)
   local answer = known(key, id, digest, token, may_be_known)
   if answer then
     return answer
@@ -83,7 +92,7 @@ local function decide(token, request, address, may_be_known, id, user, key, dige
   if not address_allows(address, request) then
     return 3
   end
-  if user_limit > 0 and user ~= '' and not spend(rate_key(user), user_limit, id) then
+  if rate ~= '' and not spend(rate, user_limit, id) then
     return 1
   end
   if key ~= '' then
@@ -96,8 +105,8 @@ local function decide(token, request, address, may_be_known, id, user, key, dige
   return 0
 end
 
-local function remaining(user)
-  return math.max(0, user_limit - units(rate_key(user)))
+local function remaining(rate)
+  return math.max(0, user_limit - units(rate))
 end
 
 local answers = {}
@@ -112,17 +121,18 @@ while ARGV[position] do
   end
   for _ = 1, count do
     local may_be_known, id, user, key, digest = take() == '1', take(), take(), take(), take()
-    local answer = decide(token, request, address, may_be_known, id, user, key, digest)
+    local rate = user_limit > 0 and user ~= '' and rate_key(user) or ''
+    local answer = decide(token, request, address, may_be_known, id, rate, key, digest)
     if answer == 3 then
       answers[head + 1] = 1
     end
     answers[#answers + 1] = answer
-    if user_limit > 0 and user ~= '' then
-      least = math.min(least, remaining(user))
+    if rate ~= '' then
+      least = math.min(least, remaining(rate))
     end
   end
   if user_limit > 0 and asked ~= '' then
-    least = math.min(least, remaining(asked))
+    least = math.min(least, remaining(rate_key(asked)))
   end
   answers[head] = least
 end
