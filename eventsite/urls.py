@@ -15,3 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ingest.urls")),
     unknown_path,
 ]
+
+# where no view is reached, or one outside of the API fails
+handler400 = "ingest.http.problems.bad_request"
+handler404 = "ingest.http.problems.not_found"
+handler500 = "ingest.http.problems.server_error"

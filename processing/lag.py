@@ -47,6 +47,7 @@ def _consumer(pid: int, servers: str) -> Consumer:
             "client.id": "eventsite-lag",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 100,
             "auto.offset.reset": "latest",
         }
     )

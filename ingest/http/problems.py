@@ -121,6 +121,15 @@ def response(problem: Problem) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(problem.body()), MEDIA_TYPE, problem.status, headers=problem.headers)
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """For a request that Django itself refuses, as one for a host that is not ours."""
+    return response(Problem(HTTPStatus.BAD_REQUEST, "the request was refused; is the Host one of ALLOWED_HOSTS?"))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why"))
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For a path that nobody has."""
     return response(Problem(HTTPStatus.NOT_FOUND, "there is nothing at this address"))

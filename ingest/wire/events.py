@@ -170,6 +170,8 @@ def check_key(key: str | None, path: str) -> None:
 
 def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
     """As `decode_json`; a member that is unknown or missing is named by the path."""
+    if not value.strip():
+        raise Invalid("", "is empty: send JSON")
     try:
         return decode_json(decoder, value)
     except Invalid as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.db import connection
 from redis import Redis
 
 from eventsite.services.tansu import Tansu
@@ -78,3 +79,17 @@ def test_readiness_names_what_fails(client: Any, settings: Any, broker: Tansu) -
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
     failing = assert_problem(client.get("/health/ready"), 503)["failing"]
     assert set(failing) == {"kafka", "redis"}
+
+
+@pytest.mark.usefixtures("door", "transactional_db")
+def test_a_key_that_cannot_be_looked_up_is_no_wrong_key(post: Post, settings: Any) -> None:
+    settings.INGEST_REQUIRE_API_KEY = True
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE ingest_apikey RENAME TO away")
+    try:
+        response = post("/events", EVENT, Authorization="Api-Key any")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO ingest_apikey")
+    assert "Postgres" in assert_problem(response, 503)["error"]
+    assert response["Retry-After"]
