@@ -120,7 +120,7 @@ def _recognise(members: dict[str, Any]) -> Body | None:
 def user_of(event: dict[str, Any]) -> str:
     """Whose order the line keeps. Raises `Invalid`."""
     try:
-        user: str = decode(_text, event["userId"])
+        user: str = decode(_text, bytes(event["userId"]))
     except Invalid as error:
         raise Invalid("userId", error.message) from error
     return user
