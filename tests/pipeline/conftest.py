@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-import psycopg
 import pytest
 from django.conf import settings
-from psycopg.sql import SQL, Identifier
 
 from eventsite.services.postgres import Postgres
 from eventsite.services.valkey import Valkey
+from tests.pipeline.databases import create_database, drop_database
 from tests.pipeline.stack import Stack
 
 TEMPLATE = "pipeline_template"
@@ -24,21 +23,7 @@ MakeStack = Callable[..., Stack]
 @pytest.fixture(scope="session")
 def server_url() -> str:
     """The session's Postgres, as a URL."""
-    from os import environ  # tests/settings.py has put it there
-
-    return environ["DATABASE_URL"]
-
-
-def _database(server_url: str, name: str) -> str:
-    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-
-
-def _create(server_url: str, name: str, template: str) -> str:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)),
-        )
-    return _database(server_url, name)
+    return os.environ["DATABASE_URL"]  # tests/settings.py has put it there
 
 
 @pytest.fixture
@@ -65,7 +50,7 @@ def make_stack(tmp_path: Path, valkey: Valkey) -> Iterator[MakeStack]:
 def template(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A migrated database, to be copied."""
     name = f"{TEMPLATE}_{uuid4().hex[:8]}"
-    url = _create(server_url, name, "template1")
+    url = create_database(server_url, name, "template1")
     stack = Stack(tmp_path_factory.mktemp("template"), url, "redis://127.0.0.1:1/0", settings.KAFKA_BOOTSTRAP_SERVERS)
     stack.manage("migrate", "--verbosity", "0")
     stack.close()
@@ -86,9 +71,8 @@ def database(server_url: str, template: str) -> Iterator[str]:
 
 def _own_database(server_url: str, template: str) -> Iterator[str]:
     name = f"pipeline_{uuid4().hex[:8]}"
-    yield _create(server_url, name, template)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+    yield create_database(server_url, name, template)
+    drop_database(server_url, name)
 
 
 @pytest.fixture

@@ -81,11 +81,11 @@ class Stack:
         assert done.returncode == 0, f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def close(self) -> None:
+    def close(self, *, quiet: bool = False) -> None:
         """End everything; what each process wrote last is printed, for pytest to show if the test failed."""
         for process in self.processes:
             process.kill()
-        for process in self.processes:
+        for process in [] if quiet else self.processes:
             print(process.tail())
         self.topic.close()
         self.redis.close()

@@ -1,0 +1,1 @@
+"""`python -m bench`: what the pipeline does in a second, beside what the services underneath could do at most."""
