@@ -19,6 +19,7 @@ from processing.operator_work import (
     lock_dead_letters,
     record,
     run_chunks,
+    while_patient,
     why_not,
 )
 from processing.statuses import Status
@@ -69,7 +70,7 @@ def replay(*, ids: Collection[str], actor: str, progress: Progress | None = None
     A dead letter is gone with its replay, so one that has no copy on its topic yet gets it first, or is refused.
     """
     dead_letters.publish(ids)
-    plan = replays.plan(ids)
+    plan = while_patient(lambda: replays.plan(ids))
     number = replays.next_number()
 
     def act(chunk: Sequence[replays.Entry]) -> Effects:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from threading import Event as Flag
 from threading import Timer
@@ -65,7 +66,7 @@ def run_chunks(
     """
     result = Result()
     for chunk in work:
-        effects = _while_patient(lambda chunk=chunk: act(chunk))  # type: ignore[misc]
+        effects = while_patient(partial(act, chunk))
         _write_hot_state(effects)
         hints.wake_now(effects.wake)
         result.done.update(effects.done)
@@ -120,7 +121,8 @@ def chunks(items: Collection[T], size: int) -> Iterator[Sequence[T]]:
         yield chunk
 
 
-def _while_patient(work: Callable[[], Effects]) -> Effects:
+def while_patient(work: Callable[[], T]) -> T:
+    """Do it, a transaction; again while the database is not fit. Raises `StoppedError` after `PATIENCE_S`."""
     stop = Flag()
     timer = Timer(PATIENCE_S, stop.set)
     timer.daemon = True

@@ -138,7 +138,7 @@ def _grouped(texts: dict[str, str]) -> str:
         for text, ids in most[:EXAMPLES]
     ]
     if len(most) > EXAMPLES:
-        named.append(f"… {len(most) - EXAMPLES} more reasons, see the operator actions")
+        named.append(f"and {len(most) - EXAMPLES} other outcomes")
     return "; ".join(named)
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 from processing.admin import show
 from processing.admin.acting import REPLAY, sentences
 from processing.admin.readonly import start_of
+from processing.faults import DatabaseUnfitError
 from processing.models import DeadLetter, InboxEvent, OperatorAction
 from processing.operator_work import Result
 from processing.statuses import Status
@@ -392,6 +393,19 @@ def test_staff_who_may_change_events_may_act_on_them() -> None:
     assert clerk.get(changelist("deadletter")).status_code == 403
 
 
+def test_while_postgres_is_not_fit_the_operator_is_told_to_try_again(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_: object) -> None:
+        raise DatabaseUnfitError("the database is full")
+
+    DeadLetterFactory.create(event__id="e-1")
+    monkeypatch.setattr("processing.operator_work.PATIENCE_S", 0.05)
+    monkeypatch.setattr("processing.operations.transaction", lambda: never(None))
+    response = run(operator, "inboxevent", "discard", "e-1")
+    assert said(response) == ["Postgres is not fit, see /health/ready: not all was done. Look, and try again."]
+
+
 def test_an_action_needs_a_post_and_a_known_name(operator: Client) -> None:
     DeadLetterFactory.create(event__id="e-1")
     assert operator.get(reverse("admin:processing_inboxevent_act", args=["e-1", "discard"])).status_code == 405
@@ -419,8 +433,7 @@ def test_many_outcomes_are_told_by_reason_with_the_first_ids() -> None:
     refused = {f"x-{n}": f"reason {n}" for n in range(5)}
     assert [text for _, text in sentences(REPLAY, Result(done, refused))] == [
         "Replayed: 5 events. e-0, e-1, e-2 and 2 more: to be tried again",
-        "Left as they were: 5 events. x-0: reason 0; x-1: reason 1; x-2: reason 2; … 2 more reasons, "
-        "see the operator actions",
+        "Left as they were: 5 events. x-0: reason 0; x-1: reason 1; x-2: reason 2; and 2 other outcomes",
     ]
     assert list(sentences(REPLAY, Result())) == []
 

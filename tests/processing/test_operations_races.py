@@ -10,15 +10,17 @@ from typing import TypeVar
 
 import pytest
 from django.db import connection, transaction
+from psycopg import errors
 from pytest_django import Settings
 from redis import Redis
 
-from processing import operations, reread, settle, waking
+from processing import operations, operator_work, reread, settle, waking
 from processing.consumer.batch import poison_id, read_message
 from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
+from processing.operator_work import Buried
 from processing.settle import Arrival
 from processing.statuses import Status
-from processing.store import Message, Poison
+from processing.store import Cursor, Message, Poison
 from tests.factories import DeadLetterFactory, InboxEventFactory, LaneFactory, envelope
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -105,6 +107,21 @@ def test_who_waits_for_another_operator_sees_what_that_one_did() -> None:
     with pool:
         assert waiting.result(PATIENCE_S).refused == {"e-1": "is no dead letter: it is retrying"}
     assert not OperatorAction.objects.exists()
+
+
+def test_a_deadlock_is_nobodys_failure_and_the_transaction_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bury(["e-1"])
+    lock, deadlocks = operator_work.lock_dead_letters, ["the first time"]
+
+    def unlucky(cursor: Cursor, ids: list[str]) -> dict[str, Buried]:
+        if deadlocks:
+            deadlocks.pop()
+            raise errors.DeadlockDetected("deadlock detected")
+        return lock(cursor, ids)
+
+    monkeypatch.setattr(operations, "lock_dead_letters", unlucky)
+    assert operations.discard(ids=["e-1"], actor="ada").done == {"e-1": "discarded"}
+    assert OperatorAction.objects.count() == 1
 
 
 def test_two_operators_who_replay_the_same_poison_make_one_event_of_it() -> None:
