@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Iterator
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -16,6 +13,7 @@ from redis import RedisError
 from ingest.door import memory
 from ingest.door.per_process import PerProcess
 from ingest.door.producer import reason
+from processing.health import problems as processing_problems
 from processing.kafka import client_config
 from processing.migrations_check import missing_migrations
 
@@ -46,7 +44,7 @@ def _of_postgres() -> Iterator[tuple[str, str]]:
     if missing:
         yield "migrations", f"not applied: {', '.join(missing)}; run manage.py migrate"
         return
-    problems = _processing_problems()()
+    problems = processing_problems()
     if problems:
         yield "processing", "; ".join(problems)
 
@@ -85,14 +83,6 @@ def _missing_migrations() -> list[str]:
     if not missing:
         _all_migrated_until = time.monotonic() + MIGRATIONS_CACHED_S
     return missing
-
-
-@cache
-def _processing_problems() -> Callable[[], list[str]]:
-    if find_spec("processing.health") is None:
-        return list
-    problems: Callable[[], list[str]] = import_module("processing.health").problems
-    return problems
 
 
 def one_line(error: BaseException) -> str:

@@ -80,7 +80,10 @@ def retry_after(seconds: int) -> dict[str, str]:
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: every exception becomes a problem."""
     problem = as_problem(error)
-    return Response(problem.body(), problem.status, headers=problem.headers, content_type=MEDIA_TYPE)
+    answer = Response(problem.body(), problem.status, headers=problem.headers, content_type=MEDIA_TYPE)
+    if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        answer._has_been_logged = True  # Django would log a line for each bad request: a client could fill the disk
+    return answer
 
 
 def as_problem(error: Exception) -> Problem:

@@ -42,7 +42,7 @@ class Answer:
 
 
 class Client:
-    """One connection for each thread, kept open."""
+    """One connection for each thread, kept open until `close`."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
         """Raises `ValueError` for a URL that is none."""
@@ -56,6 +56,11 @@ class Client:
         if api_key:
             self._headers["Authorization"] = f"Api-Key {api_key}"
         self._own = threading.local()
+        self._open: list[http.client.HTTPConnection] = []
+
+    def close(self) -> None:
+        for connection in self._open:
+            connection.close()
 
     def send(self, lines: Sequence[Line]) -> Answer:
         """Raises `Unreachable`, `Rejected`, `NotTaken`."""
@@ -63,14 +68,20 @@ class Client:
         try:
             status, headers, text = self._post(body)
         except (OSError, http.client.HTTPException) as error:
-            self._own.connection = None
+            self._drop()
             raise Unreachable(f"{type(error).__name__}: {error}") from error
         return read_answer(status, headers.get("Retry-After"), text, len(lines))
+
+    def _drop(self) -> None:
+        self._own.connection.close()
+        self._open.remove(self._own.connection)
+        self._own.connection = None
 
     def _post(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = self._kind(self._host, self._port, timeout=TIMEOUT_S)
+            self._open.append(connection)
         connection.request("POST", self._path, body, self._headers)
         response = connection.getresponse()
         return response.status, response.headers, response.read()

@@ -93,3 +93,13 @@ def test_a_key_that_cannot_be_looked_up_is_no_wrong_key(post: Post, settings: An
             cursor.execute("ALTER TABLE away RENAME TO ingest_apikey")
     assert "Postgres" in assert_problem(response, 503)["error"]
     assert response["Retry-After"]
+
+
+def test_when_kafka_is_back_the_door_goes_on_even_if_the_broker_forgot_everything(post: Post, broker: Tansu) -> None:
+    assert post("/events", EVENT).status_code == 202
+    broker.stop()
+    assert_problem(post("/events", EVENT), 503)
+    broker._start_once()
+    answers = (post("/events", EVENT).status_code for _ in range(20))
+    assert 202 in answers
+    assert post("/events", EVENT).status_code == 202

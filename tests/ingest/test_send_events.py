@@ -37,7 +37,7 @@ def events_on(topic: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = defaultdict(list)
     for message in read_topic(topic):
         envelope = decode_envelope(message.value() or b"")
-        found[envelope.userId].append(orjson.loads(envelope.payload))
+        found[envelope.userId].append(orjson.loads(bytes(envelope.payload)))
     return found
 
 

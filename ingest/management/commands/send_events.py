@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,11 @@ class Command(BaseCommand):
             file = path.open("rb")
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from error
-        with file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar:
+        with (
+            file,
+            closing(client),
+            tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar,
+        ):
             sender = Sender(
                 client,
                 tell=lambda number, reason: bar.write(f"line {number}: {reason}", file=sys.stderr),
