@@ -59,21 +59,26 @@ class EventProducer:
         if producer is None:
             time.sleep(timeout_s / 10)
         else:
-            producer.poll(timeout_s)
+            self._poll(producer, timeout_s)
         for old in list(self._retired):
             old.purge()
             old.poll(0)
             if not len(old):
                 self._retired.remove(old)
 
+    def _poll(self, producer: Producer, timeout_s: float) -> None:
+        try:
+            producer.poll(timeout_s)
+        except KafkaException as error:  # it is told so once: the broker lost its log, and with it this producer's id
+            log.warning("the Kafka producer cannot go on and is replaced: %s", reason(error))
+            self._retired.append(producer)
+            self._producer = None
+            self._doubtful = True
+
     def note(self, error: KafkaError) -> None:
-        """A delivery failed: is the topic gone, or the producer of no more use?"""
+        """A delivery failed: is the topic gone?"""
         if error.code() in (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART):
             self._doubtful = True
-        if error.fatal() and self._producer is not None:
-            log.error("the Kafka producer cannot go on and is replaced: %s", error)
-            self._retired.append(self._producer)
-            self._producer = None
 
     def is_busy(self) -> bool:
         """Whether messages wait for their delivery."""

@@ -82,7 +82,8 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     problem = as_problem(error)
     answer = Response(problem.body(), problem.status, headers=problem.headers, content_type=MEDIA_TYPE)
     if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        answer._has_been_logged = True  # Django would log a line for each bad request: a client could fill the disk
+        # Django would log a line for each bad request: a client could fill the disk
+        setattr(answer, "_has_been_logged", True)  # noqa: B010 - an attribute of Django's own
     return answer
 
 
