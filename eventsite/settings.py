@@ -203,7 +203,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     if CELERY_BROKER_URL.startswith("redis")
     else {}
 )
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# No limit: what a worker could not acknowledge when Redis went away counts against one for ever, and a worker at its
+# limit listens to nothing, so it would not even notice that its connection is gone. Hints are small and can be lost.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # we have none; without it Celery warns
