@@ -20,7 +20,8 @@ from processing.migrations_check import missing_migrations
 KAFKA_TIMEOUT_S = 2.0
 MIGRATIONS_CACHED_S = 10.0  # reading them all takes tens of milliseconds
 
-_admin = PerProcess(lambda: AdminClient(client_config()))
+# told to who asks for readiness, not in the log
+_admin = PerProcess(lambda: AdminClient({**client_config(), "log_level": 2}))
 _all_migrated_until = 0.0
 
 
