@@ -71,6 +71,10 @@ class Topic:
     def ends(self) -> dict[int, int]:
         return dict(self._ends)
 
+    def learn_ends(self) -> None:
+        """Find out how far the topic reaches, when others write to it too."""
+        _, self._ends = _read(self._client["bootstrap.servers"], self.name)
+
     def committed(self) -> dict[int, int]:
         """The group's committed offsets; below 0 where there is none."""
         asked = [TopicPartition(self.name, partition) for partition in self.partitions]
@@ -82,6 +86,12 @@ class Topic:
 
 def read_all(servers: str, topic: str) -> list[Message]:
     """All that a topic holds now, whoever wrote it; nothing if nobody has made it yet."""
+    messages, _ = _read(servers, topic)
+    return messages
+
+
+def _read(servers: str, topic: str) -> tuple[list[Message], dict[int, int]]:
+    """The messages, and where each partition ends."""
     reader = Consumer(
         {
             "bootstrap.servers": servers,
@@ -93,17 +103,17 @@ def read_all(servers: str, topic: str) -> list[Message]:
     try:
         known = reader.list_topics(timeout=ANSWER_S).topics
         if topic not in known:
-            return []
+            return [], {}
         reader.assign([TopicPartition(topic, number, 0) for number in known[topic].partitions])
         return _until_ends(reader, len(known[topic].partitions))
     finally:
         reader.close()
 
 
-def _until_ends(reader: Any, partitions: int) -> list[Message]:
+def _until_ends(reader: Any, partitions: int) -> tuple[list[Message], dict[int, int]]:
     found: list[Message] = []
-    ended: set[int] = set()
-    while len(ended) < partitions:
+    ends: dict[int, int] = {}
+    while len(ends) < partitions:
         polled: Sequence[Message] = reader.consume(1000, ANSWER_S)
         assert polled, "the broker did not say where the topic ends"
         for message in polled:
@@ -112,8 +122,9 @@ def _until_ends(reader: Any, partitions: int) -> list[Message]:
                 found.append(message)
             else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
-                ended.add(_stood(message)[0])
-    return found
+                partition, offset = _stood(message)
+                ends[partition] = offset
+    return found, ends
 
 
 def _stood(message: Message) -> tuple[int, int]:
