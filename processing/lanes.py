@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from processing.envelope import Event
 
@@ -16,6 +17,7 @@ class LaneState:
     next_seq: int
     waiting: bool
     order_version: int
+    moved_at: datetime | None = None  # the time of the last outcome that moved it
 
 
 @dataclass

@@ -65,6 +65,7 @@ class Lane(models.Model):
     next_seq = models.BigIntegerField(db_default=1)
     waiting_since = models.DateTimeField(null=True, help_text="when the first of the events that wait here was read")
     order_version = models.BigIntegerField(db_default=0, help_text="raised with each change of the order list")
+    moved_at = models.DateTimeField(null=True, help_text="the time of the last outcome that moved it")
 
     class Meta:
         db_table = "lanes"

@@ -11,7 +11,7 @@ from processing.apply import retry_policy
 from processing.consumer.batch import read_message
 from processing.envelope import Event
 from processing.lanes import LaneState
-from processing.settle import Arrival
+from processing.settle import Arrival, now
 from processing.statuses import Status
 from processing.store import Cursor, LaneMove, Message, move_lanes, raw_cursor
 
@@ -123,7 +123,8 @@ def settle(
     _fill(cursor, placed, number)
     _delete(cursor, list(poisons), free)
     held = {p.event.user_id for p in placed if p.status is Status.HELD}
-    move_lanes(cursor, [LaneMove(u, lanes[u].next_seq, True, lanes[u].order_version) for u in sorted(held)])
+    moves = [LaneMove(user, lanes[user].next_seq, True, lanes[user].order_version) for user in sorted(held)]
+    move_lanes(cursor, moves, now())
     return carried
 
 

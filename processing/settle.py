@@ -47,7 +47,7 @@ class OrderChange:
 class Settled:
     """What a transaction did, for those who act after it. Nothing of it is lost with the process: sweeps find it."""
 
-    at: datetime = field(default_factory=lambda: _now())
+    at: datetime = field(default_factory=lambda: now())
     worked: list[str] = field(default_factory=list)  # ids that were being worked on
     arrived: list[Event] = field(default_factory=list)  # processed on arrival, with one attempt
     look_up: list[str] = field(default_factory=list)  # ids whose hot state is written from their rows
@@ -79,16 +79,20 @@ def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Sett
         known_poison = store.insert_poison(cursor, poisons, settled.at)
         fresh = [event for event in unique if event.id not in known]
         lanes = store.lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
+        is_late = _keep_time(settled, lanes)
         runs, changes = _plan(cursor, fresh, lanes, settled)
         settled.outcomes = apply(runs)
+        settled.arrived = [o.event for o in settled.outcomes if o.status is Status.PROCESSED]
+        if is_late:
+            store.restamp(cursor, [event.id for event in settled.arrived], settled.at)
         changes += _changes(o for o in settled.outcomes if o.status is not Status.PROCESSED)
         changes = [_with_message(change, first[change.id].message) for change in changes]
         store.save_changes(cursor, changes, settled.at, fresh=True)
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING}
-        store.move_lanes(cursor, _moves(lanes, settled, waits | {u for u, lane in lanes.items() if lane.waiting}))
+        waits |= {user for user, lane in lanes.items() if lane.waiting}
+        store.move_lanes(cursor, _moves(lanes, settled, waits), settled.at)
         _bury(cursor, settled, [p.id for p in poisons if p.id not in known_poison])
     settled.worked = [event.id for event in unique]
-    settled.arrived = [o.event for o in settled.outcomes if o.status is Status.PROCESSED]
     settled.look_up = [c.id for c in changes if c.status not in WAITING] + sorted(known) + [p.id for p in poisons]
     settled.held = sum(change.status is Status.HELD for change in changes)
     settled.known = len(arrivals) - len(fresh) + len(known_poison)
@@ -100,13 +104,14 @@ def take_turns(users: Collection[str]) -> Settled:
     settled = Settled()
     with transaction() as cursor:
         lanes = store.lock_lanes(cursor, users)
+        _keep_time(settled, lanes)
         found = waiting.lane_runs(cursor, list(lanes.values()))
         runs = [each.run for rows in found.values() for each in takewhile(_can_run, rows)]
         _settle_waiting(cursor, settled, runs)
         fronts = _fronts(settled.outcomes)
         still = waiting.still_waiting(cursor, fronts)
         moved = {user: lane for user, lane in lanes.items() if user in fronts}
-        store.move_lanes(cursor, _moves(moved, settled, still))
+        store.move_lanes(cursor, _moves(moved, settled, still), settled.at)
         settled.ready = still
     return settled
 
@@ -116,6 +121,7 @@ def retry_free(ids: Collection[str]) -> Settled:
     settled = Settled()
     with transaction() as cursor:
         lanes = store.lock_lanes(cursor, waiting.users_of_late_events(cursor, ids))
+        _keep_time(settled, lanes)
         stopped: set[object] = set()
         runs: list[Run] = []
         for each in waiting.free_retries(cursor, ids, lanes.values()):
@@ -128,7 +134,7 @@ def retry_free(ids: Collection[str]) -> Settled:
         moves = [
             LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in settled.orders
         ]
-        store.move_lanes(cursor, moves)
+        store.move_lanes(cursor, moves, settled.at)
     return settled
 
 
@@ -143,8 +149,17 @@ def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
             lowest = waiting.lowest_waiting(cursor, user, lane.next_seq)
             if lane.next_seq == gaps[user] and lowest is not None and lowest > lane.next_seq:
                 moves.append(LaneMove(user, lowest, True, lane.order_version))
-        store.move_lanes(cursor, moves)
+        store.move_lanes(cursor, moves, now())
     return {move.user_id for move in moves}
+
+
+def _keep_time(settled: Settled, lanes: Mapping[str, LaneState]) -> bool:
+    """A lane's outcomes have times that never go back, though another process, whose clock may be ahead, moved it while
+    this one waited for the lock. Returns whether the time was put on."""
+    latest = max((lane.moved_at for lane in lanes.values() if lane.moved_at is not None), default=settled.at)
+    is_late = latest > settled.at
+    settled.at = max(latest, settled.at)
+    return is_late
 
 
 def _plan(
@@ -257,7 +272,7 @@ def _bury(cursor: Cursor, settled: Settled, poisons: Sequence[str]) -> None:
     settled.poisoned = len(poisons)
 
 
-def _now() -> datetime:
+def now() -> datetime:
     """The time of an outcome, in whole milliseconds, as it is told everywhere."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -138,7 +138,7 @@ def lock_lanes(cursor: Cursor, users: Collection[str], *, create: bool = False) 
             "INSERT INTO lanes (user_id) SELECT unnest(%s::text[]) ON CONFLICT (user_id) DO NOTHING", (ordered,)
         )
     cursor.execute(
-        """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version FROM lanes
+        """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version, moved_at FROM lanes
            WHERE user_id = ANY(%s) ORDER BY user_id FOR UPDATE""",
         (ordered,),
     )
@@ -198,12 +198,17 @@ def save_changes(cursor: Cursor, changes: Sequence[Change], now: datetime, *, fr
     )
 
 
-def move_lanes(cursor: Cursor, moves: Sequence[LaneMove]) -> None:
+def restamp(cursor: Cursor, ids: Sequence[str], at: datetime) -> None:
+    """Events inserted in this transaction as processed were so at `at`, later than was thought."""
+    cursor.execute("UPDATE inbox SET final_at = %s WHERE id = ANY(%s)", (at, list(ids)))
+
+
+def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
     """Store new lane positions. A lane that has moved and still waits does so since its lowest event was read."""
     if not moves:
         return
     cursor.execute(
-        """UPDATE lanes l SET next_seq = c.next_seq, order_version = c.order_version,
+        """UPDATE lanes l SET next_seq = c.next_seq, order_version = c.order_version, moved_at = %s,
                   waiting_since = CASE
                     WHEN NOT c.waiting THEN NULL
                     WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())
@@ -213,6 +218,7 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove]) -> None:
                 AS c(user_id, next_seq, waiting, order_version)
            WHERE l.user_id = c.user_id""",
         (
+            at,
             WAITING_STATUSES,
             [m.user_id for m in moves],
             [m.next_seq for m in moves],

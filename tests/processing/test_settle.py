@@ -183,3 +183,16 @@ def test_whatever_the_arrival_every_lane_ends_in_order(redis: Redis, seed: int, 
     assert not Lane.objects.exclude(next_seq=41, waiting_since=None).exists()
     assert not HotStateOutbox.objects.exists()
     assert redis.keys("inflight:*") == []
+
+
+def test_the_times_of_a_lane_never_go_back(redis: Redis) -> None:
+    """A worker whose clock is ahead, or that moved the lane while this batch waited for its lock."""
+    store(value("a", seq=1))
+    column("UPDATE lanes SET moved_at = '2999-01-01T00:00:00Z' RETURNING user_id")
+    store(value("b", seq=2), value("other", "else"))
+    store(value("d", seq=4))
+    store(value("c", seq=3))
+    times = column("SELECT final_at FROM inbox WHERE seq IS NOT NULL ORDER BY seq")
+    assert times == sorted(times)
+    assert times[1].year == 2999
+    assert int(redis.hget("event:b", "processedAt") or 0) == round(times[1].timestamp() * 1000)
