@@ -50,6 +50,14 @@ class InboxEvent(models.Model):
             models.Index("received_at", name="inbox_received"),
             # the sweep of retries and the breaker's probe
             models.Index("next_attempt_at", name="inbox_retrying", condition=models.Q(status=Status.RETRYING)),
+            # what was replayed together with an event: few rows, of which the planner knows nothing yet
+            models.Index(
+                "user_id",
+                "replay",
+                "replay_order",
+                name="inbox_replayed",
+                condition=models.Q(status=Status.RETRYING, replay__isnull=False),
+            ),
             # the admin's filter by status, for all that is not the happy path
             models.Index("status", "received_at", name="inbox_unhappy", condition=~models.Q(status=Status.PROCESSED)),
         ]

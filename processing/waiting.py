@@ -73,35 +73,51 @@ def free_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneSta
     With one that was replayed comes all that was replayed with it, in order, since that may wait for it. What another
     process works on is left to it, with what was replayed behind it.
     """
+    fronts = {lane.user_id: lane.next_seq for lane in lanes}
+    places = _with_what_was_replayed(cursor, ids)
     cursor.execute(
-        f"""WITH together AS (
-              SELECT id, row_number() OVER (PARTITION BY user_id, replay ORDER BY replay_order) AS position
-              FROM inbox WHERE status = %(retrying)s AND (user_id, replay) IN
-                (SELECT user_id, replay FROM inbox WHERE id = ANY(%(ids)s) AND replay IS NOT NULL))
-            SELECT {_EVENT_COLUMNS}, replay, together.position FROM inbox LEFT JOIN together USING (id)
-            WHERE status = %(retrying)s AND (id = ANY(%(ids)s) OR together.id IS NOT NULL)
-              AND (seq IS NULL OR seq < (SELECT f.front FROM unnest(%(users)s::text[], %(fronts)s::bigint[])
-                                           AS f(lane, front) WHERE f.lane = inbox.user_id))
-            ORDER BY replay NULLS FIRST, replay_order, received_at, "offset", id
-            LIMIT %(rows)s FOR UPDATE OF inbox SKIP LOCKED""",
-        {
-            "ids": list(ids),
-            "retrying": Status.RETRYING,
-            "users": [lane.user_id for lane in lanes],
-            "fronts": [lane.next_seq for lane in lanes],
-            "rows": TURN_ROWS,
-        },
+        f"""SELECT {_EVENT_COLUMNS}, replay FROM inbox WHERE id = ANY(%s) AND status = 'retrying'
+            ORDER BY id FOR UPDATE SKIP LOCKED""",
+        (list(places),),
     )
+    rows = {row[0]: row for row in cursor if row[4] is None or row[4] < fronts.get(row[1], 0)}
     found: list[Waiting] = []
     reached: dict[tuple[str, int], int] = {}
-    for row in cursor:
-        replay, position = row[11:]
+    for id, (replay, position) in places.items():
+        row = rows.get(id)
+        if row is None or row[11] != replay:
+            continue
         if replay is None:
             found.append(_waiting(row, chain=None))
         elif position == reached.get((row[1], replay), 0) + 1:
             reached[row[1], replay] = position
             found.append(_waiting(row, chain=(row[1], replay)))
     return found
+
+
+def _with_what_was_replayed(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[int | None, int]]:
+    """The retrying ones of these ids, and all that was replayed with them: by id the replay and the place in it.
+
+    In a statement of its own, each step through an index: right after a replay the planner's statistics know nothing
+    of its rows, and whatever it joins them with goes through them once for each.
+    """
+    cursor.execute(
+        """WITH chains AS (
+             SELECT DISTINCT user_id, replay FROM inbox
+             WHERE id = ANY(%(ids)s) AND status = 'retrying' AND replay IS NOT NULL)
+           SELECT id, replay, position FROM (
+             SELECT id, replay, 0 AS position, replay_order, received_at, "offset" FROM inbox
+             WHERE id = ANY(%(ids)s) AND status = 'retrying' AND replay IS NULL
+             UNION ALL
+             SELECT t.* FROM chains c CROSS JOIN LATERAL (
+               SELECT id, replay, row_number() OVER (ORDER BY replay_order) AS position, replay_order, received_at,
+                      "offset"
+               FROM inbox i WHERE i.user_id = c.user_id AND i.replay = c.replay AND i.status = 'retrying'
+                 AND i.replay IS NOT NULL ORDER BY replay_order LIMIT %(rows)s) t) w
+           ORDER BY replay NULLS FIRST, replay_order, received_at, "offset", id LIMIT %(rows)s""",
+        {"ids": list(ids), "rows": TURN_ROWS},
+    )
+    return {id: (replay, position) for id, replay, position in cursor}
 
 
 def owners(cursor: Cursor, ids: Collection[str]) -> tuple[set[str], set[str]]:
