@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, cast
 
 from redis import Redis
@@ -118,13 +119,18 @@ def _poison(rows: dict[str, Row], expected: Expected) -> Iterator[str]:
 
 
 def _lanes(rows: dict[str, Row]) -> Iterator[str]:
-    """A seq has one owner. (That they took effect in order is seen in what the handlers wrote, see `_games`.)"""
-    owners: dict[tuple[str, int], str] = {}
+    """The events of a lane became final in its order, each seq of it by one event."""
+    lanes: dict[str, list[Row]] = defaultdict(list)
     for row in rows.values():
         if row.seq is not None and row.status in ("processed", "failed"):
-            owner = owners.setdefault((row.user, row.seq), row.id)
-            if owner != row.id:
-                yield f"{row.user}: {owner} and {row.id} both took seq {row.seq}"
+            lanes[row.user].append(row)
+    for user, lane in lanes.items():
+        lane.sort(key=lambda row: row.seq or 0)
+        for earlier, later in pairwise(lane):
+            if earlier.seq == later.seq:
+                yield f"{user}: {earlier.id} and {later.id} both took seq {later.seq}"
+            if earlier.final_at > later.final_at:
+                yield f"{user}: seq {later.seq} took effect before {earlier.seq}"
 
 
 def _games(stack: Stack, expected: Expected) -> Iterator[str]:
