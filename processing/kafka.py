@@ -12,6 +12,7 @@ from django.conf import settings
 
 ADMIN_TIMEOUT_S = 10
 ACK_TIMEOUT_MS = 5_000
+SYSLOG_CRITICAL = 2
 QUEUED_KBYTES = 16_384  # fetched and not yet polled; bounds memory whatever the backlog
 SESSION_TIMEOUT_MS = 6_000  # a crashed consumer's partitions move on after this; the embedded broker waits half of it
 
@@ -19,8 +20,13 @@ log = structlog.get_logger(__name__)
 
 
 def client_config() -> dict[str, Any]:
-    """What every client needs. librdkafka's own log lines go to the site's log."""
-    return {**settings.KAFKA_CLIENT_CONFIG, "log.connection.close": False}
+    """What every client needs. Errors come by callback or exception; librdkafka's own lines would fill the log."""
+    return {
+        "log_level": SYSLOG_CRITICAL,
+        "reconnect.backoff.ms": 200,
+        "reconnect.backoff.max.ms": 2_000,
+        **settings.KAFKA_CLIENT_CONFIG,
+    }
 
 
 def producer_config() -> dict[str, Any]:

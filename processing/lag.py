@@ -45,7 +45,6 @@ def _consumer(pid: int, servers: str) -> Consumer:
             **client_config(),
             "group.id": settings.KAFKA_CONSUMER_GROUP,
             "client.id": "eventsite-lag",
-            "log_level": 2,  # its calls raise what is wrong; its log would repeat it twenty times a second
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,

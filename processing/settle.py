@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from processing import store, waiting
@@ -71,10 +71,10 @@ class Settled:
 
 def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Settled:
     """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing."""
-    settled = Settled()
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction() as cursor:
+        settled = Settled()
         known = store.insert_arrivals(cursor, unique, settled.at) if unique else set()
         known_poison = store.insert_poison(cursor, poisons, settled.at)
         fresh = [event for event in unique if event.id not in known]
@@ -101,9 +101,9 @@ def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Sett
 
 def take_turns(users: Collection[str]) -> Settled:
     """Run what waits at the front of these users' lanes, as far as there is no gap and no retry to wait for."""
-    settled = Settled()
     with transaction() as cursor:
         lanes = store.lock_lanes(cursor, users)
+        settled = Settled()
         _keep_time(settled, lanes)
         found = waiting.lane_runs(cursor, list(lanes.values()))
         runs = [each.run for rows in found.values() for each in takewhile(_can_run, rows)]
@@ -118,9 +118,9 @@ def take_turns(users: Collection[str]) -> Settled:
 
 def retry_free(ids: Collection[str]) -> Settled:
     """Try again those of these events whose time has come and that no lane holds: without seq, or replayed late."""
-    settled = Settled()
     with transaction() as cursor:
         lanes = store.lock_lanes(cursor, waiting.users_of_late_events(cursor, ids))
+        settled = Settled()
         _keep_time(settled, lanes)
         stopped: set[object] = set()
         runs: list[Run] = []
@@ -273,6 +273,7 @@ def _bury(cursor: Cursor, settled: Settled, poisons: Sequence[str]) -> None:
 
 
 def now() -> datetime:
-    """The time of an outcome, in whole milliseconds, as it is told everywhere."""
+    """The time of an outcome, in whole milliseconds, as it is told everywhere; rounded up, so never before the event
+    was received."""
     moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment + timedelta(microseconds=-moment.microsecond % 1000)
