@@ -91,6 +91,7 @@ def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> s
         """CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (id text, user_id text, type text, family text, seq bigint,
            payload text, timestamp_ms bigint) ON COMMIT DELETE ROWS"""
     )
+    # before any lock is taken: no timeout of Postgres ends a COPY whose sender is frozen
     with cursor.copy("COPY arrivals FROM STDIN") as copy:
         for e in events:
             copy.write_row((e.id, e.user_id, e.type, e.family, e.seq, e.payload_json.decode(), e.timestamp))
@@ -110,21 +111,32 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
     """Record unreadable messages as failed, without a handler run. Returns the ids that the inbox had before."""
     if not poisons:
         return set()
-    cursor.executemany(
+    messages = [_columns(p.message) for p in poisons]
+    cursor.execute(
         """INSERT INTO inbox (id, user_id, type, family, status, attempts, error, final_at,
                               topic, partition, "offset", key, raw)
-           VALUES (%s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING id""",
-        [
-            (p.id, p.user_id, p.type, p.family, Status.FAILED, p.error, now, *_columns(p.message))
-            for p in sorted(poisons, key=lambda p: p.id)
-        ],
-        returning=True,
+           SELECT id, user_id, type, family, %(failed)s, 0, error, %(now)s, topic, partition, "offset", key, raw
+           FROM unnest(%(id)s::text[], %(user)s::text[], %(type)s::text[], %(family)s::text[], %(error)s::text[],
+                       %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(key)s::bytea[],
+                       %(raw)s::bytea[])
+                AS p(id, user_id, type, family, error, topic, partition, "offset", key, raw)
+           ORDER BY id COLLATE "C" ON CONFLICT (id) DO NOTHING RETURNING id""",
+        {
+            "failed": Status.FAILED,
+            "now": now,
+            "id": [p.id for p in poisons],
+            "user": [p.user_id for p in poisons],
+            "type": [p.type for p in poisons],
+            "family": [p.family for p in poisons],
+            "error": [p.error for p in poisons],
+            "topic": [m[0] for m in messages],
+            "partition": [m[1] for m in messages],
+            "offset": [m[2] for m in messages],
+            "key": [m[3] for m in messages],
+            "raw": [m[4] for m in messages],
+        },
     )
-    fresh: set[str] = set()
-    for _ in poisons:
-        fresh.update(id for (id,) in cursor.fetchall())
-        if not cursor.nextset():
-            break
+    fresh = {id for (id,) in cursor}
     return {p.id for p in poisons} - fresh
 
 
