@@ -23,7 +23,7 @@ from processing.store import raw_cursor
 INFLIGHT_TTL_S = 30
 RETRACTED = "retracted"
 GONE_VERSION = 2**53 - 1  # of a row that is no more: newer than any
-REBUILD_USERS = 100
+REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million arguments
 
 Field = str | int | bytes
 
@@ -57,14 +57,15 @@ def write(settled: Settled) -> None:
 
 def rebuild_orders(users: Sequence[str]) -> None:
     """Put the order lists of these users back, whole, from Postgres."""
-    for start in range(0, len(users), REBUILD_USERS):
+    step = max(1, REBUILD_SEQS // settings.ORDER_LIST_MAX)
+    for start in range(0, len(users), step):
         cursor = raw_cursor().execute(
             """SELECT l.user_id, l.order_version, coalesce(o.seqs, '{}') FROM lanes l LEFT JOIN LATERAL (
                  SELECT array_agg(seq ORDER BY seq) AS seqs FROM (
                    SELECT seq FROM inbox i WHERE i.user_id = l.user_id AND i.seq IS NOT NULL AND i.status = %s
                    ORDER BY seq DESC LIMIT %s) newest) o ON true
                WHERE l.user_id = ANY(%s) AND o.seqs IS NOT NULL""",
-            (Status.PROCESSED, settings.ORDER_LIST_MAX, list(users[start : start + REBUILD_USERS])),
+            (Status.PROCESSED, settings.ORDER_LIST_MAX, list(users[start : start + step])),
         )
         arguments: list[Field] = [settings.HOT_STATE_TTL_S]
         for user, version, seqs in cursor:

@@ -43,7 +43,8 @@ def _strip(until: datetime) -> int:
         end = min(start + SLICE, until)
         stripped += _repeat(
             """UPDATE inbox SET payload = NULL, raw = NULL, key = NULL, error = NULL WHERE id IN (
-                 SELECT i.id FROM inbox i LEFT JOIN dead_letters d ON d.event_id = i.id AND d.discarded_at IS NULL
+                 SELECT i.id FROM inbox i LEFT JOIN dead_letters d ON d.event_id = i.id
+                   AND (d.discarded_at IS NULL OR d.published_at IS NULL)
                  WHERE i.received_at >= %s AND i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL
                    AND (i.payload IS NOT NULL OR i.raw IS NOT NULL) ORDER BY i.id LIMIT %s)""",
             (start, end, sorted(FINAL), ROWS),
@@ -56,7 +57,8 @@ def _strip(until: datetime) -> int:
 def _forget(until: datetime) -> int:
     _repeat(
         """DELETE FROM dead_letters WHERE event_id IN (SELECT event_id FROM dead_letters d JOIN inbox i ON
-             i.id = d.event_id WHERE d.discarded_at IS NOT NULL AND i.received_at < %s LIMIT %s)""",
+             i.id = d.event_id WHERE d.discarded_at IS NOT NULL AND d.published_at IS NOT NULL
+             AND i.received_at < %s LIMIT %s)""",
         (until, ROWS),
     )
     return _repeat(
