@@ -71,7 +71,8 @@ def _run(variables: Mapping[str, str], requests: StopRequests) -> None:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{variables.get('PATH', os.defpath)}",
             "PYTHONUNBUFFERED": "1",
         }
-        if not _prepare(environment, requests):
+        new_log = any(service.forgets for service in services)
+        if not _prepare(environment, requests, new_log=new_log):
             return
         runfile.write(RUN_FILE, published(environment))
         supervisor = Supervisor(parse_procfile(_procfile()).processes, environment, BASE, say_for)
@@ -94,9 +95,10 @@ def _procfile() -> str:
     return (BASE / "Procfile").read_text(encoding="utf-8")
 
 
-def _prepare(environment: Mapping[str, str], requests: StopRequests) -> bool:
+def _prepare(environment: Mapping[str, str], requests: StopRequests, *, new_log: bool) -> bool:
     """Migrations, topics, static files, the admin's login. Returns whether we may go on."""
-    process = spawn([*MANAGE, "prepare", "--admin"], death_signal=signal.SIGTERM, folder=BASE, environment=environment)
+    command = [*MANAGE, "prepare", "--admin", *(["--new-log"] if new_log else [])]
+    process = spawn(command, death_signal=signal.SIGTERM, folder=BASE, environment=environment)
     while process.poll() is None and not requests.count:
         time.sleep(0.05)
     stop(process, signal.SIGTERM, STOP_WITHIN_S)
@@ -110,7 +112,7 @@ def _watch(supervisor: Supervisor, services: list[Service], requests: StopReques
     while not requests.count:
         supervisor.step(0.2)
         if any(service.forgets for service in embedded.revive(services, say)):
-            _prepare(supervisor.environment, requests)  # its topics are gone
+            _prepare(supervisor.environment, requests, new_log=True)  # its topics are gone
             supervisor.terminate("consumer")  # and with them what it knows of them
         if not ready and port_is_open(settings.WEB_PORT):
             ready = True

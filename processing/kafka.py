@@ -29,6 +29,11 @@ def client_config() -> dict[str, Any]:
     }
 
 
+def consumed_topics() -> list[str]:
+    """The topics that the group reads, unless told otherwise."""
+    return [settings.KAFKA_EVENTS_TOPIC]
+
+
 def producer_config() -> dict[str, Any]:
     """A producer that says yes only when all in-sync replicas have the message, each once."""
     return {

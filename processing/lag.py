@@ -9,7 +9,7 @@ from functools import cache
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from django.conf import settings
 
-from processing.kafka import client_config
+from processing.kafka import client_config, consumed_topics
 
 TIMEOUT_S = 2.0
 EXACT_TIMEOUT_S = 3.0
@@ -55,7 +55,7 @@ def _consumer(pid: int, servers: str) -> Consumer:
 
 def _partitions(consumer: Consumer) -> list[TopicPartition]:
     topics = consumer.list_topics(timeout=TIMEOUT_S).topics
-    names = (settings.KAFKA_EVENTS_TOPIC, settings.KAFKA_PRODUCT_TOPIC)
+    names = consumed_topics()
     return [TopicPartition(name, each) for name in names if name in topics for each in topics[name].partitions]
 
 

@@ -97,8 +97,9 @@ def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> s
             copy.write_row((e.id, e.user_id, e.type, e.family, e.seq, e.payload_json.decode(), e.timestamp))
     cursor.execute(
         """WITH fresh AS (
-             INSERT INTO inbox (id, user_id, type, family, seq, status, attempts, payload, occurred_at, final_at)
-             SELECT id, user_id, type, family, seq, %s, 1, payload, to_timestamp(timestamp_ms / 1000.0), %s
+             INSERT INTO inbox (id, user_id, type, family, seq, status, attempts, payload, occurred_at, received_at,
+                                final_at)
+             SELECT id, user_id, type, family, seq, %s, 1, payload, to_timestamp(timestamp_ms / 1000.0), now(), %s
              FROM arrivals ORDER BY id COLLATE "C"
              ON CONFLICT (id) DO NOTHING RETURNING id)
            SELECT id FROM arrivals WHERE id NOT IN (SELECT id FROM fresh)""",
@@ -113,9 +114,9 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
         return set()
     messages = [_columns(p.message) for p in poisons]
     cursor.execute(
-        """INSERT INTO inbox (id, user_id, type, family, status, attempts, error, final_at,
+        """INSERT INTO inbox (id, user_id, type, family, status, attempts, error, received_at, final_at,
                               topic, partition, "offset", key, raw)
-           SELECT id, user_id, type, family, %(failed)s, 0, error, %(now)s, topic, partition, "offset", key, raw
+           SELECT id, user_id, type, family, %(failed)s, 0, error, now(), %(now)s, topic, partition, "offset", key, raw
            FROM unnest(%(id)s::text[], %(user)s::text[], %(type)s::text[], %(family)s::text[], %(error)s::text[],
                        %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(key)s::bytea[],
                        %(raw)s::bytea[])

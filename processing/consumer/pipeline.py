@@ -89,10 +89,11 @@ class Pipeline:
     def finish(self, timeout_s: float) -> None:
         """Let the stages finish what they were handed."""
         deadline = time.monotonic() + timeout_s
-        try:
-            self._batches.put(None, timeout=timeout_s)
-        except queue.Full:
-            log.warning("stopped with batches in hand, they will be read again")
+        store = self._threads[0]
+        while store.is_alive() and time.monotonic() < deadline:
+            with suppress(queue.Full):
+                self._batches.put(None, timeout=FIRST_WAIT_S)
+                break
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 

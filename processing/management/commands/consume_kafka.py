@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from processing.consumer.intake import Intake
+from processing.kafka import consumed_topics
 
 END_WITHIN_S = 9.0  # librdkafka's close waits without limit for a broker that is away
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _end(stop))
-        topics = options["topic"] or [settings.KAFKA_EVENTS_TOPIC]
+        topics = options["topic"] or consumed_topics()
         Intake(topics, options["group"], options["batch_size"], stop).run(once=options["once"])
 
 

@@ -33,7 +33,8 @@ class Command(BaseCommand):
         ids = find(options["id"], options["type"], options["since"])
         if options["dry_run"]:
             self.stdout.write(f"would replay {len(ids)} dead letters")
-            self.stdout.writelines(f"  {id!r}" for id in ids[:NAMED])
+            for id in ids[:NAMED]:
+                self.stdout.write(f"  {id!r}")
             return
         missing = set(options["id"]).difference(ids) if not (options["type"] or options["since"]) else set()
         with tqdm(total=len(ids), unit="", disable=None) as progress:
