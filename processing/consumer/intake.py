@@ -171,7 +171,8 @@ class Intake:
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         keys = _keys(partitions)
         lost = set(keys)
-        self._in_hand = deque(batch.without(lost) for batch in self._in_hand)
+        rest = [batch.without(lost) for batch in self._in_hand]
+        self._in_hand = deque(batch for batch in rest if batch.positions)  # the stages pass over one that has none
         self._gaps.revoked(keys)
         self._forget(keys)
 
