@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ingest.door.memory import connection
 from processing.models import InboxEvent
@@ -26,9 +27,10 @@ def _forget(pattern: str, event_id: Callable[[bytes, bytes], bytes | None]) -> i
     redis = connection()
     forgotten = 0
     for keys in _scan(pattern):
+        values: list[Any] = redis.mget(keys)
         ids = {
             key: id.decode()
-            for key, value in zip(keys, redis.mget(keys), strict=True)
+            for key, value in zip(keys, values, strict=True)
             if value is not None and (id := event_id(key, value)) is not None
         }
         known = set(InboxEvent.objects.filter(id__in=set(ids.values())).values_list("id", flat=True))

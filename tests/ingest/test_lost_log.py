@@ -18,9 +18,4 @@ def test_only_what_the_inbox_does_not_have_is_forgotten(redis: Redis) -> None:
     redis.set("idem:under way", "p:token")
     redis.set("dedup:other", "1")
     assert forget_what_was_lost() == 1
-    assert {key.decode() for key in redis.keys("*")} == {
-        "accepted:kept:1",
-        "idem:kept:1",
-        "idem:under way",
-        "dedup:other",
-    }
+    assert set(redis.keys("*")) == {b"accepted:kept:1", b"idem:kept:1", b"idem:under way", b"dedup:other"}
