@@ -125,6 +125,10 @@ class _Batch:
 
 
 def describe(error: Exception) -> str:
-    """One text that fits a row, a header and a page; without NUL, which Postgres cannot store."""
-    text = f"{type(error).__name__}: {error}".replace("\0", "\\0")
-    return text.encode("utf-8", "replace").decode()[:MAX_ERROR_CHARS]
+    """One text that fits a row, a header and a page."""
+    return storable(f"{type(error).__name__}: {error}")
+
+
+def storable(text: str) -> str:
+    """What Postgres takes of it: without NUL and lone surrogates, and not without end."""
+    return text.replace("\0", "\\0").encode("utf-8", "replace").decode()[:MAX_ERROR_CHARS]

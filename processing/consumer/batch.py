@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
 from django.conf import settings
 
+from processing.apply import storable
 from processing.envelope import Envelope, Invalid, decode_envelope
 from processing.registry import read_event
 from processing.settle import Arrival
@@ -80,7 +81,9 @@ def read_message(message: Message) -> Arrival | Poison:
         return Arrival(read_event(envelope), message)
     except Invalid as error:
         carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
-        return Poison(poison_id(message), message, f"the message {error}" if not error.path else str(error), *carried)
+        # the path has the sender's own member names, with whatever stands in them
+        reason = storable(str(error) if error.path else f"the message {error}")
+        return Poison(poison_id(message), message, reason, *carried)
 
 
 def poison_id(message: Message) -> str:

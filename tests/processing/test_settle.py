@@ -147,6 +147,19 @@ def test_poison_keeps_its_bytes_and_the_rest_goes_on(redis: Redis) -> None:
     assert redis.llen("dlq:list") == 4
 
 
+def test_poison_whose_error_no_store_would_take_as_it_is(redis: Redis) -> None:
+    """The error tells where the trouble is by the sender's own names, which can hold a NUL and be of any length."""
+    bad = (
+        value("a").replace(b"{}", rb'{"x\u0000y":"\u0000"}'),
+        value("b").replace(b"{}", rb'{"%s":"\u0000"}' % (b"n" * 9000)),
+    )
+    store(value("before", seq=1), *bad, value("after", seq=2))
+    assert [statuses()[id][0] for id in ("before", "after")] == ["processed", "processed"]
+    errors = column("SELECT error FROM inbox WHERE status = 'failed'")
+    assert rb"payload.x\0y: has a NUL character".decode() in errors
+    assert max(map(len, errors)) == 2000
+
+
 def test_the_id_list_has_no_hash_of_its_own(redis: Redis) -> None:
     store(value("list", fail=True), value("other", fail=True))
     for _ in range(3):
