@@ -221,7 +221,8 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
     if not moves:
         return
     cursor.execute(
-        """UPDATE lanes l SET next_seq = c.next_seq, order_version = c.order_version, moved_at = %s,
+        """UPDATE lanes l SET next_seq = c.next_seq, order_version = c.order_version,
+                  moved_at = greatest(l.moved_at, %s),
                   waiting_since = CASE
                     WHEN NOT c.waiting THEN NULL
                     WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())

@@ -8,7 +8,9 @@ import pytest
 from pytest_django.fixtures import Settings
 from redis import Redis
 
+from processing import waking
 from processing.models import HotStateOutbox, Lane
+from processing.settle import pass_gaps
 from tests.processing import flaky
 from tests.processing.batches import applied, column, retry_all, statuses, store, value
 
@@ -205,6 +207,9 @@ def test_the_times_of_a_lane_never_go_back(redis: Redis) -> None:
     store(value("b", seq=2), value("other", "else"))
     store(value("d", seq=4))
     store(value("c", seq=3))
+    store(value("f", seq=6))
+    pass_gaps({"u": 5})  # by the clock of this process
+    waking.take_all_turns({"u"})
     times = column("SELECT final_at FROM inbox WHERE seq IS NOT NULL ORDER BY seq")
     assert times == sorted(times)
     assert times[1].year == 2999
