@@ -86,7 +86,7 @@ def _moment(parameters: Mapping[str, str], name: str) -> datetime | None:
     if name not in parameters:
         return None
     text = parameters[name]
-    stamp = int(text) if text.lstrip("-").isdecimal() and len(text) < 20 else text
+    stamp = int(text) if text.removeprefix("-").isdecimal() and len(text) < 20 else text
     return EPOCH + timedelta(milliseconds=parse_timestamp(stamp, name))
 
 

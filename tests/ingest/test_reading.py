@@ -68,7 +68,18 @@ def test_pages_follow_one_another_without_gap_or_overlap(client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=x", "limit=501", "since=then", "cursor=x", "cursor=WzEsIDJd!", "nonsense=1", "type=%00"]
+    "query",
+    [
+        "limit=0",
+        "limit=x",
+        "limit=501",
+        "since=then",
+        "since=--5",
+        "cursor=x",
+        "cursor=WzEsIDJd!",
+        "nonsense=1",
+        "type=%00",
+    ],
 )
 def test_a_query_that_cannot_be_used_is_refused(client: Client, query: str) -> None:
     assert client.get(f"/events?{query}").status_code == 400
