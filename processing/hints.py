@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from kombu.exceptions import OperationalError
+from amqp import AMQPError
+from kombu.exceptions import KombuError
 from redis import RedisError
 
 BUCKET_MS = 100  # retries that are due this close together share a hint
+
+# What brokers and their clients raise; RabbitMQ's own, as when it shuts down in an orderly way, are none of the others.
+BROKER_TROUBLE = (KombuError, AMQPError, RedisError, OSError)
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +38,7 @@ def _send(ids: Sequence[str], countdown_s: float) -> bool:
 
     try:
         wake.apply_async((list(ids),), countdown=countdown_s, retry=False)
-    except (OperationalError, RedisError, OSError) as error:
+    except BROKER_TROUBLE as error:
         log.warning("the hint to retry was not sent, a sweep will find the events", events=len(ids), error=str(error))
         return False
     return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from threading import Event as Flag
 
 import structlog
@@ -21,7 +22,7 @@ from processing.consumer.batch import Batch, Partition, place_of, read_batch
 from processing.consumer.gaps import GapWatch
 from processing.consumer.pipeline import Pipeline
 from processing.migrations_check import has_migrations
-from processing.transactions import once_fit
+from processing.transactions import StoppedError, once_fit
 
 POLL_S = 0.05
 FULL_S = 1.0  # after this long without room the partitions are paused, and polling goes on to stay in the group
@@ -30,7 +31,16 @@ FINISH_S = 8.0
 BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
 COMMIT_TIMEOUT_S = 2.0
 WATERMARK_TIMEOUT_S = 5.0
-RETRIABLE = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE)
+# What polling on gets over, beside what says so of itself: the last when the process was frozen for minutes.
+PASSING = (
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._MAX_POLL_EXCEEDED,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -74,16 +84,22 @@ class Intake:
 
     def _prepare(self) -> bool:
         """Wait for the cluster and the migrations; False when stopped meanwhile."""
-        while not self._stop.is_set():
-            try:
-                kafka.ensure_topics(self._topics)
-                if once_fit(has_migrations, self._stop):
+        with suppress(StoppedError):
+            while not self._stop.is_set():
+                if self._make_topics() and once_fit(has_migrations, self._stop):
                     connection.close()  # this thread needs it no more
                     return True
-            except KafkaException as error:
-                log.warning("Kafka is away, waiting for it", error=str(error))
-            self._stop.wait(1.0)
+                self._stop.wait(1.0)
         return False
+
+    def _make_topics(self) -> bool:
+        """Whether the topics are there now."""
+        try:
+            kafka.ensure_topics(self._topics)
+        except KafkaException as error:
+            log.warning("Kafka is away, waiting for it", error=str(error))
+            return False
+        return True
 
     def _step(self) -> None:
         """One round: hand over what is in hand, else poll for more; commit what is done."""
@@ -115,8 +131,8 @@ class Intake:
             return True
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing, making it", error=error.str())
-            kafka.ensure_topics(self._topics)
-        elif error.retriable() or error.code() in RETRIABLE:
+            self._make_topics()
+        elif error.retriable() or error.code() in PASSING:
             log.warning("Kafka is in trouble, polling on", error=error.str())
         else:
             raise KafkaException(error)
