@@ -85,7 +85,8 @@ def begin(cursor: Cursor) -> None:
 def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> set[str]:
     """Record the events, their ids unique, as processed at `now`; who is not is changed later in the transaction.
 
-    Returns the ids that the inbox had before: those change nothing.
+    They are received when it began: `now` is later than that. Returns the ids that the inbox had before: those change
+    nothing.
     """
     cursor.execute(
         """CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (id text, user_id text, type text, family text, seq bigint,

@@ -200,6 +200,13 @@ def test_whatever_the_arrival_every_lane_ends_in_order(redis: Redis, seed: int, 
     assert redis.keys("inflight:*") == []
 
 
+def test_nothing_is_final_before_it_was_received() -> None:
+    store(value("a"), value("b", seq=2), value("c", "other", seq=1), value("d", "failing", fail=True), b"poison")
+    store(value("e", seq=1))
+    retry_all()
+    assert column("SELECT id FROM inbox WHERE received_at > final_at") == []
+
+
 def test_the_times_of_a_lane_never_go_back(redis: Redis) -> None:
     """A worker whose clock is ahead, or that moved the lane while this batch waited for its lock."""
     store(value("a", seq=1))
