@@ -59,7 +59,7 @@ class Intake:
         self._in_hand: deque[Batch] = deque()
         self._committed: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}  # where the log ended when its end was last reached
-        self._paused = False
+        self._paused: set[Partition] = set()
         self._average_bytes = 1.0
 
     def run(self, *, once: bool = False) -> None:
@@ -156,13 +156,17 @@ class Intake:
     def _pause(self) -> None:
         if not self._paused:
             log.info("the stages are busy; polling only to stay in the group")
-        self._consumer.pause(self._consumer.assignment())  # again each time: an assignment may have come
-        self._paused = True
+        assignment = self._consumer.assignment()
+        self._consumer.pause(assignment)  # again each time: an assignment may have come
+        self._paused.update(_keys(assignment))
 
     def _resume(self) -> None:
+        """Let paused partitions go on, also one that went to another consumer paused, when it comes back: librdkafka
+        keeps it paused."""
         if self._paused:
-            self._consumer.resume(self._consumer.assignment())
-            self._paused = False
+            ours = [p for p in self._consumer.assignment() if (p.topic, p.partition) in self._paused]
+            self._consumer.resume(ours)
+            self._paused.difference_update(_keys(ours))
 
     # --- partitions come and go; called from within a poll ---
 

@@ -1,93 +1,52 @@
-"""The Kafka side of the consumer, where no group is needed to see it."""
+"""The Kafka side of the consumer, on a real broker."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Event as Flag
-from typing import cast
 
 import pytest
-from amqp.exceptions import ConnectionForced
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
-from kombu.exceptions import LimitExceeded
+from confluent_kafka import Producer
 
-from processing import hints, kafka
-from processing.consumer import intake as intake_module
 from processing.consumer.intake import Intake
-from processing.faults import DatabaseUnfitError
-from processing.tasks import wake
-from tests.processing.batches import batch_of, value
+from processing.kafka import producer_config
+from tests.processing.batches import value
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "hints_off")]
-
-
-@pytest.fixture
-def intake(topics: Callable[..., str]) -> Iterator[Intake]:
-    """Its stages run; it has not subscribed."""
-    stop = Flag()
-    intake = Intake([topics("events")], "intake-test", 10, stop)
-    intake._pipeline.start()
-    yield intake
-    intake._pipeline.finish(5)
-    stop.set()
+WITHIN_S = 30
 
 
-def test_what_was_in_hand_of_lost_partitions_is_not_waited_for(intake: Intake) -> None:
-    """Else each time that partitions are given back it would wait in vain, and `--once` would never end."""
-    batch = batch_of(value("a"))
-    batch.positions["events", 0] = 1
-    intake._in_hand.append(batch)
-    intake._lost(intake._consumer, [TopicPartition("events", 0)])
-    intake._hand_over(0.1)
-    deadline = time.monotonic() + 3
-    while not intake._is_idle() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert intake._is_idle()
+def until(condition: Callable[[], object], *steps: Callable[[], None]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline
+        for step in steps:
+            step()
 
 
-class Said:
-    """A message that is an error, as a poll returns it."""
+@pytest.mark.django_db(transaction=True)
+def test_a_partition_that_went_while_it_was_paused_is_read_when_it_comes_back(topics: Callable[..., str]) -> None:
+    topic = topics("events")
+    intake = Intake([topic], f"group-of-{topic}", 10, Flag())
+    consumer = intake._consumer
 
-    def __init__(self, code: int) -> None:
-        self._error = KafkaError(code)
+    def subscribe() -> None:
+        consumer.subscribe([topic], on_assign=intake._assigned, on_revoke=intake._revoked, on_lost=intake._lost)
+        until(consumer.assignment, lambda: intake._poll(0.1))
 
-    def error(self) -> KafkaError:
-        return self._error
+    def events() -> int:
+        return sum(len(batch) for batch in intake._in_hand)
 
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        KafkaError._MAX_POLL_EXCEEDED,  # it was frozen for minutes
-        KafkaError._UNKNOWN_PARTITION,  # the topic was made anew with fewer
-        KafkaError.UNKNOWN_TOPIC_OR_PART,  # and Kafka goes away while it is made
-    ],
-)
-def test_it_outlives_what_polling_on_gets_over(intake: Intake, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: object) -> None:
-        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
-
-    monkeypatch.setattr(kafka, "ensure_topics", away)
-    assert not intake._is_news(cast(Message, Said(code)))
-
-
-def test_stopped_while_it_waits_for_postgres_it_ends_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop = Flag()
-
-    def away() -> bool:
-        stop.set()
-        raise DatabaseUnfitError("starting up")
-
-    monkeypatch.setattr(kafka, "ensure_topics", lambda _: None)
-    monkeypatch.setattr(intake_module, "has_migrations", away)
-    Intake(["events"], "intake-test", 10, stop).run()
-
-
-@pytest.mark.parametrize("error", [ConnectionForced("broker forced connection closure"), LimitExceeded(), OSError()])
-def test_a_hint_that_cannot_be_sent_is_no_trouble(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(wake, "apply_async", refuse)
-    hints.wake_now(["a"])
+    try:
+        subscribe()
+        intake._pause()
+        consumer.unsubscribe()
+        until(lambda: not consumer.assignment(), lambda: intake._poll(0.1))
+        intake._resume()  # as each step does, while nothing is assigned
+        producer = Producer(producer_config())
+        producer.produce(topic, value("a"))
+        producer.flush(10)
+        subscribe()
+        until(events, intake._resume, lambda: intake._poll(0.1))
+    finally:
+        consumer.close()
