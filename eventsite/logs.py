@@ -55,5 +55,5 @@ def configure(*, readable: bool, colours: bool) -> dict[str, Any]:
 
 def _renderer(readable: bool, colours: bool) -> list[Processor]:
     if readable:
-        return [structlog.dev.ConsoleRenderer(colors=colours)]
+        return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
