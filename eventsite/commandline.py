@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Collection, Sequence
 
@@ -28,6 +29,8 @@ def run(arguments: Sequence[str]) -> None:
         if not is_connection_failure(error):
             raise
         sys.exit(f"{first_line(error)}: is the service up? Start `make run` or `make services`, see also .env")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def needed_services(arguments: Sequence[str]) -> Collection[str]:

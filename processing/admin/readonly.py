@@ -57,6 +57,7 @@ class ReadOnlyAdmin(_Admin):
     heavy_fields: tuple[str, ...] = ()  # not loaded for lists
     list_per_page = 100
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     actions_on_bottom = False
 

@@ -178,6 +178,16 @@ def test_a_list_goes_on_page_by_page_without_counting(operator: Client) -> None:
     assert "and more" not in page(operator, changelist("inboxevent", p="3"))
 
 
+def test_no_list_tells_or_offers_a_count(operator: Client) -> None:
+    GameEventFactory.create_batch(101)
+    ApiKeyFactory.create()
+    for list_page in (changelist("inboxevent"), changelist("gameevent", "ingest"), changelist("apikey", "ingest")):
+        html = page(operator, list_page)
+        assert " results" not in html
+        assert " result " not in html
+        assert "_facets" not in html
+
+
 def test_a_list_does_not_load_payloads(operator: Client) -> None:
     InboxEventFactory.create(held=True, seq=2)
     DeadLetterFactory.create()
