@@ -16,7 +16,7 @@ from processing.envelope import Envelope, decode_envelope
 from tests.pipeline.log import Topic
 from tests.pipeline.stack import Stack
 
-BATCH = 1_000  # CONSUMER_BATCH_SIZE's default
+BATCH = 2_000  # CONSUMER_BATCH_SIZE's default
 FILL = 10_000
 WAIT_S = 0.05
 TARGETS = {Kind.PLAIN: 25_000, Kind.NUMBERED: 15_000, Kind.GAMES: None}

@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 import django
 from django.conf import settings
 from django.core.management import execute_from_command_line, get_commands
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 SERVICES = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
@@ -29,6 +30,10 @@ def run(arguments: Sequence[str]) -> None:
         if not is_connection_failure(error):
             raise
         sys.exit(f"{first_line(error)}: is the service up? Start `make run` or `make services`, see also .env")
+    except (ProgrammingError, UndefinedTable, UndefinedColumn) as error:
+        if not is_missing_migration(error):
+            raise
+        sys.exit(f"{first_line(error)}: is the database prepared? `manage.py prepare` makes the tables")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -54,6 +59,11 @@ def require_services(needed: Collection[str] = SERVICES) -> None:
 def is_connection_failure(error: Exception) -> bool:
     """True for what never reached a server: libpq's errors have no SQLSTATE then."""
     return getattr(error.__cause__, "sqlstate", None) is None
+
+
+def is_missing_migration(error: Exception) -> bool:
+    """Django's cursors wrap psycopg's error, ours do not."""
+    return isinstance(error.__cause__ or error, (UndefinedTable, UndefinedColumn))
 
 
 def first_line(error: Exception) -> str:

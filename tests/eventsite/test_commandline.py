@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import pytest
+from django.db import ProgrammingError
+from psycopg.errors import SyntaxError, UndefinedTable
 
 from eventsite import commandline
 
 
-def test_ctrl_c_ends_a_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(arguments: list[str]) -> None:
-        raise KeyboardInterrupt
+def run(monkeypatch: pytest.MonkeyPatch, error: BaseException, cause: BaseException | None = None) -> None:
+    def failing(arguments: list[str]) -> None:
+        raise error from cause
 
-    monkeypatch.setattr(commandline, "execute_from_command_line", interrupted)
+    monkeypatch.setattr(commandline, "execute_from_command_line", failing)
+    commandline.run(["manage.py", "check"])
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as end:
-        commandline.run(["manage.py", "check"])
+        run(monkeypatch, KeyboardInterrupt())
     assert end.value.code == 130
+
+
+@pytest.mark.parametrize("by_django", [False, True])
+def test_a_database_without_tables_is_to_be_prepared(monkeypatch: pytest.MonkeyPatch, by_django: bool) -> None:
+    error = UndefinedTable('relation "inbox" does not exist\nLINE 1: …')
+    with pytest.raises(SystemExit) as end:
+        run(monkeypatch, *((ProgrammingError(*error.args), error) if by_django else (error,)))
+    assert str(end.value.code).startswith('relation "inbox" does not exist: is the database prepared?')
+
+
+def test_any_other_error_of_a_statement_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ProgrammingError):
+        run(monkeypatch, ProgrammingError("syntax error"), SyntaxError("syntax error"))
