@@ -1,0 +1,21 @@
+"""What Celery runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from processing import sweeps
+from processing.tasks import sweep
+from tests.processing.batches import column
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("redis", "hints_off")
+def test_a_sweep_that_fails_does_not_keep_the_others_from_their_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sweep_retries() -> int:
+        raise ValueError("a row that nobody thought of")
+
+    monkeypatch.setattr(sweeps, "sweep_retries", sweep_retries)
+    column("INSERT INTO hot_state_outbox (event_ids, created_at) VALUES ('{}', now() - interval '1 hour') RETURNING id")
+    sweep()
+    assert column("SELECT id FROM hot_state_outbox") == []
