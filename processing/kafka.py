@@ -83,7 +83,7 @@ def ensure_topics(names: Iterable[str], timeout_s: float = ADMIN_TIMEOUT_S) -> N
             log.info("made a topic", topic=name, partitions=settings.KAFKA_TOPIC_PARTITIONS)
 
 
-def partition_counts() -> dict[str, int]:
-    """How many partitions each topic of the cluster has."""
+def partition_counts() -> dict[str, int | None]:
+    """How many partitions each topic of the cluster has; None: it cannot say now."""
     topics = AdminClient(client_config()).list_topics(timeout=ADMIN_TIMEOUT_S).topics
-    return {name: len(topic.partitions) for name, topic in topics.items()}
+    return {name: None if topic.error else len(topic.partitions) for name, topic in topics.items()}

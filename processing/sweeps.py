@@ -5,10 +5,12 @@ Each is bounded and can run any number of times, anywhere, at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from django.conf import settings
 
-from processing import hot_state, kafka, waiting, waking
+from processing import breaker, hot_state, kafka, waiting, waking
 from processing.settle import Settled, pass_gaps
 from processing.statuses import Status
 from processing.store import raw_cursor
@@ -61,15 +63,20 @@ def sweep_outbox() -> int:
     return len(rows)
 
 
+def _is_orphan(gap: waiting.Gap, partition_counts: Mapping[str, int | None]) -> bool:
+    if gap.topic is None or gap.partition is None:
+        return False
+    count = partition_counts.get(gap.topic, 0)
+    return count is not None and gap.partition >= count
+
+
 def sweep_orphans() -> int:
     """Pass gaps before events whose partition is no more: no consumer will."""
-    partitions = kafka.partition_counts()
-    orphans = {
-        gap.user_id: gap.next_seq
-        for gap in waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS)
-        if gap.topic is not None and gap.partition is not None and gap.partition >= partitions.get(gap.topic, 0)
-    }
-    users = pass_gaps(orphans) if orphans else set()
+    gaps = waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS)
+    if not gaps or breaker.open_reason() is not None:
+        return 0
+    counts = kafka.partition_counts()
+    users = pass_gaps({gap.user_id: gap.next_seq for gap in gaps if _is_orphan(gap, counts)})
     if users:
         log.warning("passed gaps before events of partitions that are no more", lanes=len(users))
     waking.take_all_turns(users)
