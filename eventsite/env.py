@@ -31,14 +31,15 @@ class BadEnvironment(SystemExit):
 
 
 def load(base: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """All variables that count, strongest source last. IGNORE_ENV_FILES keeps the files out."""
-    if environment.get("IGNORE_ENV_FILES"):
-        return dict(environment)
+    """All variables that count, strongest source last; none is empty. IGNORE_ENV_FILES keeps the files out."""
+    given = {name: value for name, value in environment.items() if value.strip()}
+    if "IGNORE_ENV_FILES" in given:
+        return given
     return {
-        **runfile.read(base / ".env"),
+        **{name: value for name, value in runfile.read(base / ".env").items() if value.strip()},
         **runfile.read_if_up(base / "var" / "services.env"),
         **runfile.read_if_up(base / "var" / "run.env"),
-        **{name: value for name, value in environment.items() if value},
+        **given,
     }
 
 

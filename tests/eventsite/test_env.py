@@ -109,6 +109,13 @@ def test_an_empty_value_counts_as_not_set() -> None:
     assert Reader({"ONE": " "}).number("ONE", 7) == 7
 
 
+@pytest.mark.parametrize("files", [{}, {"IGNORE_ENV_FILES": "1"}])
+def test_a_copy_of_the_example_and_empty_variables_set_nothing(tmp_path: Path, files: dict[str, str]) -> None:
+    """`make run` turns DEBUG on unless it is set."""
+    (tmp_path / ".env").write_text((Path(__file__).parents[2] / ".env.example").read_text())
+    assert env.load(tmp_path, {"DEBUG": "", "WEB_PORT": " ", **files}) == files
+
+
 def test_the_environment_wins_over_a_running_stack_and_that_over_the_file(tmp_path: Path) -> None:
     run_file = tmp_path / "var" / "run.env"
     (tmp_path / ".env").write_text("A=file\nB=file\nC=file\n# D=comment\nexport E='quoted text'\n")
