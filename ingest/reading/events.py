@@ -10,6 +10,7 @@ from ingest.door import memory
 from ingest.door.errors import Unavailable
 from ingest.reading.listing import Listing, unix_ms, without_nulls
 from processing.models import InboxEvent
+from processing.statuses import Status
 
 COLUMNS = (
     "id",
@@ -54,6 +55,7 @@ EVENTS = Listing(
     filters={"type": "type", "userId": "user_id", "status": "status"},
     time="received_at",
     whole_id=False,
+    choices={"status": Status.values},
 )
 
 

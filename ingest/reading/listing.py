@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ class Listing:
     time: str
     id: str = "id"
     whole_id: bool = True  # the id is a number
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)  # parameters that take only these values
 
     def parameters(self) -> list[str]:
         return [*self.filters, "since", "until", "cursor", "limit"]
@@ -52,6 +53,8 @@ def parse_query(listing: Listing, parameters: Mapping[str, str]) -> Query:
             raise Invalid(name, f"is not a known parameter; there are {', '.join(listing.parameters())}")
         if "\0" in value:
             raise Invalid(name, "has a NUL character")
+        if name in listing.choices and value not in listing.choices[name]:
+            raise Invalid(name, f"must be one of {', '.join(listing.choices[name])}")
     return Query(
         equal={column: parameters[name] for name, column in listing.filters.items() if name in parameters},
         since=_moment(parameters, "since"),

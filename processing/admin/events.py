@@ -54,7 +54,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ActingAdmin):
-    list_display = ("id", "status", "user_id", "type", "family", "seq", "attempts", "received", "short_error")
+    list_display = ("id", "status_word", "user_id", "type", "family", "seq", "attempts", "received", "short_error")
     list_filter = (
         StatusFilter,
         time_filter("received_at"),
@@ -134,6 +134,10 @@ class InboxEventAdmin(ActingAdmin):
     @admin.display(description="happened")
     def occurred(self, obj: InboxEvent) -> str:
         return show.utc(obj.occurred_at)
+
+    @admin.display(description="status")
+    def status_word(self, obj: InboxEvent) -> str:
+        return obj.status
 
     @admin.display(description="received")
     def received(self, obj: InboxEvent) -> str:

@@ -75,6 +75,7 @@ def test_pages_follow_one_another_without_gap_or_overlap(client: Client) -> None
         "limit=501",
         "since=then",
         "since=--5",
+        "status=nope",
         "cursor=x",
         "cursor=WzEsIDJd!",
         "nonsense=1",
