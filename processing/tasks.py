@@ -26,7 +26,7 @@ def sweep() -> None:
     for each in (sweeps.sweep_retries, sweeps.sweep_lanes, sweeps.sweep_outbox, dead_letters.publish_pending):
         try:
             _unless_unfit(each)
-        except Exception:
+        except Exception:  # a bug in one is told, and the rest still find what waits
             log.exception("a sweep failed", sweep=each.__name__)
 
 

@@ -69,7 +69,7 @@ class Monitor:
         except KafkaException as error:
             log.warning("cannot read the group's lag: %s", error)
             self._lag = 0  # Kafka is away: publishing will say so
-        except Exception:
+        except Exception:  # a bug here must not end the only reader: requests would wait for it ever after
             log.exception("cannot read the group's lag")
             self._lag = 0
         self._read_at = time.monotonic()

@@ -87,7 +87,7 @@ class Gate:
                 fail_all(submissions, f"Redis: {error}")
             except KafkaException as error:
                 fail_all([*submissions, *self._drain()], reason(error))  # each would wait as long for the same
-            except Exception:
+            except Exception:  # a bug fails these requests, loudly; without its thread the gate would fail all to come
                 log.exception("the gate failed")
                 fail_all(submissions, "the server failed")
 
@@ -178,7 +178,7 @@ class Gate:
                 groups = [self._through.popleft() for _ in range(len(self._through))]
                 if groups:
                     confirm(groups)
-            except Exception:
+            except Exception:  # as above; requests that wait for this answer are told so after SAFETY_S
                 log.exception("the gate failed")
 
 

@@ -31,6 +31,14 @@ class Batch:
     def __len__(self) -> int:
         return len(self.arrivals) + len(self.poisons)
 
+    def add(self, message: Message) -> None:
+        """Read a message, and put what came of it behind the rest."""
+        outcome = read_message(message)
+        if isinstance(outcome, Arrival):
+            self.arrivals.append(outcome)
+        else:
+            self.poisons.append(outcome)
+
     def without(self, lost: set[Partition]) -> Batch:
         """What is left when these partitions have gone to another consumer."""
         return Batch(
@@ -52,12 +60,7 @@ def read_batch(messages: Sequence[KafkaMessage]) -> Batch:
             batch.positions[topic, partition] = offset
             continue
         batch.positions[topic, partition] = offset + 1
-        message = Message(topic, partition, offset, polled.key(), polled.value())
-        outcome = read_message(message)
-        if isinstance(outcome, Arrival):
-            batch.arrivals.append(outcome)
-        else:
-            batch.poisons.append(outcome)
+        batch.add(Message(topic, partition, offset, polled.key(), polled.value()))
     return batch
 
 

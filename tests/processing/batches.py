@@ -10,9 +10,9 @@ import orjson
 from django.db import connection
 
 from processing import hot_state, sweeps, waking
-from processing.consumer.batch import Batch, read_message
+from processing.consumer.batch import Batch
 from processing.envelope import Envelope, encode_envelope
-from processing.settle import Arrival, Settled, settle_batch
+from processing.settle import Settled, settle_batch
 from processing.store import Message
 
 offsets = itertools.count()
@@ -27,12 +27,7 @@ def value(id: str, user: str = "u", *, family: str | None = "flaky", type: str =
 def batch_of(*values: bytes | None, partition: int = 0) -> Batch:
     batch = Batch()
     for each in values:
-        message = Message("events", partition, next(offsets), b"key", each)
-        outcome = read_message(message)
-        if isinstance(outcome, Arrival):
-            batch.arrivals.append(outcome)
-        else:
-            batch.poisons.append(outcome)
+        batch.add(Message("events", partition, next(offsets), b"key", each))
     return batch
 
 
