@@ -22,9 +22,10 @@ class GameEvent(models.Model):
         # a constraint, not unique=True: that would add a second index for LIKE, which the C collation makes useless
         constraints = [models.UniqueConstraint(fields=["event_id"], name="game_events_event_id_unique")]
         indexes = [
-            # GET /game-events and the admin: newest first, of all players or of one
+            # GET /game-events and the admin: newest first, of all, of one player or of one type
             models.Index(fields=["-timestamp", "-id"], name="game_events_newest"),
             models.Index(fields=["player_id", "-timestamp", "-id"], name="game_events_player_newest"),
+            models.Index(fields=["event_type", "-timestamp", "-id"], name="game_events_type_newest"),
         ]
 
     def __str__(self) -> str:
