@@ -11,7 +11,7 @@ from django.db import transaction
 
 from processing.envelope import Event
 from processing.faults import DatabaseUnfitError, connection_is_lost, is_unfit
-from processing.registry import decoded, get_family
+from processing.registry import decoded, families, get_family
 from processing.retry import RetryPolicy
 from processing.rounds import DRILL, Run, deal
 from processing.statuses import Status
@@ -43,14 +43,23 @@ def retry_policy() -> RetryPolicy:
 def apply(runs: Sequence[Run]) -> list[Outcome]:
     """Run each event's handler, in order; each call has a savepoint of its own, so a failure undoes that call alone.
 
+    What families lock is locked before that, so that all transactions do it in one order.
+
     A call that fails is run again in halves until the guilty event is found. A guilty event holds up the
     later ones of its chain, of whatever family, unless its tries are used up. Raises what `is_unfit` says is nobody's
     failure; then the whole transaction is to run again.
     """
     batch = _Batch(runs, retry_policy())
+    _lock(runs)
     for group, members in deal(runs, drills=settings.FAULT_INJECTION):
         batch.call(group, members)
     return batch.outcomes
+
+
+def _lock(runs: Sequence[Run]) -> None:
+    for family in sorted(families(), key=lambda family: family.name):
+        if family.locks and (events := [run.event for run in runs if run.event.family == family.name]):
+            family.locks(events)
 
 
 class _Batch:

@@ -25,8 +25,11 @@ PIPELINE_MEMBERS = frozenset({"seq", "fail"})  # of any payload; they belong to 
 T = TypeVar("T")
 
 
-class Invalid(Exception):
-    """The sender's fault: `path` names the member (`payload.seq`, or empty for the whole), `message` is one line."""
+class Invalid(ValueError):
+    """The sender's fault: `path` names the member (`payload.seq`, or empty for the whole), `message` is one line.
+
+    A schema's own check (`__post_init__`) may raise it with a path below the schema's own.
+    """
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(path, message)
@@ -107,7 +110,10 @@ def decode_json(decoder: msgspec.json.Decoder[T], value: bytes | Raw, path: str 
         return decoder.decode(value)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$")
+        own = error.__cause__
         inner = where.rstrip("`").lstrip(".")
+        if isinstance(own, Invalid):
+            raise Invalid(".".join(filter(None, (path, inner, own.path))), own.message) from error
         raise Invalid(".".join(filter(None, (path, inner))), message) from error
     except msgspec.DecodeError as error:
         raise Invalid(path, f"is not valid JSON: {error}") from error

@@ -10,6 +10,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
 
+from processing.registry import own_topics
+
 ADMIN_TIMEOUT_S = 10
 ACK_TIMEOUT_MS = 5_000
 SYSLOG_CRITICAL = 2
@@ -30,8 +32,8 @@ def client_config() -> dict[str, Any]:
 
 
 def consumed_topics() -> list[str]:
-    """The topics that the group reads, unless told otherwise."""
-    return [settings.KAFKA_EVENTS_TOPIC]
+    """The topics that the group reads, unless told otherwise: that of all events, and those of families."""
+    return [settings.KAFKA_EVENTS_TOPIC, *own_topics()]
 
 
 def producer_config() -> dict[str, Any]:

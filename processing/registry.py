@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from processing.envelope import Envelope, Event, Invalid, decode_json, read_payload, read_seq
+from processing.envelope import Envelope, Event, Invalid, decode_envelope, decode_json, read_payload, read_seq
 
 Handler = Callable[[Sequence[Event]], None]
 
@@ -22,21 +22,39 @@ class Family:
     `schema` describes the payload; `seq` and `fail` belong to the pipeline and are not part of it. Unknown members
     pass. `handler` gets the events of a batch, in order, inside the transaction that records them: it writes with
     Django's default connection and raises to have the event retried. `types` are event types that belong to the
-    family when a message names no family.
+    family when a message names no family; a family that has any takes no others.
+
+    A handler may be called several times in a transaction. If it locks rows that other transactions lock too, `locks`
+    gets all the family's events beforehand, once, and locks what is there of those rows, in byte order.
     """
 
     name: str
     schema: type[msgspec.Struct]
     handler: Handler
     types: frozenset[str] = frozenset()
+    locks: Handler | None = None
     decoder: msgspec.json.Decoder[msgspec.Struct] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decoder", msgspec.json.Decoder(self.schema))
 
 
+@dataclass(frozen=True)
+class Topic:
+    """A Kafka topic whose messages have a form of their own.
+
+    `read` makes the envelope that a message stands for, `explain` puts what is wrong with that envelope in the words
+    of the form. The first raises `Invalid`, the second returns it.
+    """
+
+    name: str
+    read: Callable[[bytes], Envelope]
+    explain: Callable[[Invalid], Invalid]
+
+
 _families: dict[str, Family] = {}
 _family_of_type: dict[str, str] = {}
+_topics: dict[str, Topic] = {}
 
 
 def register(family: Family) -> Family:
@@ -51,6 +69,24 @@ def register(family: Family) -> Family:
             raise ValueError(f"event type {event_type!r} belongs to {owner!r}, {family.name!r} cannot own it too")
     _families[family.name] = family
     return family
+
+
+def register_topic(topic: Topic) -> Topic:
+    """Have a topic consumed beside `events`. Raises `ValueError` when it is taken."""
+    if topic.name in _topics:
+        raise ValueError(f"topic {topic.name!r} is declared twice")
+    _topics[topic.name] = topic
+    return topic
+
+
+def own_topics() -> tuple[str, ...]:
+    """The names of the topics that families have of their own."""
+    return tuple(_topics)
+
+
+def topic_of(name: str) -> Topic:
+    """How to read what stands in a topic: envelopes, if no family has it for its own."""
+    return _topics.get(name) or Topic(name, decode_envelope, lambda error: error)
 
 
 def families() -> tuple[Family, ...]:
@@ -72,7 +108,10 @@ def read_event(envelope: Envelope) -> Event:
     name = envelope.family if envelope.family is not None else _family_of_type.get(envelope.type, "")
     data = None
     if name or envelope.family is not None:
-        data = decode_json(get_family(name).decoder, envelope.payload, "payload")
+        family = get_family(name)
+        if family.types and envelope.type not in family.types:
+            raise Invalid("type", f"must be one of {', '.join(sorted(family.types))}")
+        data = decode_json(family.decoder, envelope.payload, "payload")
     return Event(
         id=envelope.id,
         user_id=envelope.userId,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,9 +13,19 @@ from msgspec import Raw
 from ingest.reading.listing import Listing
 from ingest.wire import split
 from ingest.wire.candidate import Context, Parsed
-from ingest.wire.events import KEY_HEADER, EventBody, candidate, check_count, check_key, decode, named, refused
-from processing.envelope import Invalid, check_text
-from processing.registry import Family
+from ingest.wire.events import (
+    KEY_HEADER,
+    EventBody,
+    candidate,
+    check_count,
+    check_key,
+    decode,
+    envelope_of,
+    named,
+    refused,
+)
+from processing.envelope import Envelope, Invalid, check_text
+from processing.registry import Family, Topic, register_topic
 
 NULL = b"null"
 
@@ -29,7 +40,8 @@ class Body:
 
     `user` and `type` name the members that become the envelope's; `event_id` and `timestamp` say whether the members
     of these names are there: "optional", "required" or "none". `path` is the endpoint for one or a list, empty for a
-    family with an endpoint of its own. Events that are not `rated` take no unit of a rate limit.
+    family with an endpoint of its own. Events that are not `rated` take no unit of a rate limit. `topic` is a Kafka
+    topic that others write such bodies to, each a message; unknown members pass there.
     """
 
     family: Family
@@ -39,6 +51,7 @@ class Body:
     event_id: str = "optional"
     timestamp: str = "required"
     rated: bool = True
+    topic: str = ""
     listing: Listing | None = None  # how GET lists what became of them
 
     @property
@@ -59,6 +72,9 @@ _bodies: list[Body] = []
 def declare(body: Body) -> Body:
     """Make a body known; call it where the family is registered."""
     _bodies.append(body)
+    if body.topic:
+        assert (body.event_id, body.timestamp) == ("required", "required"), f"{body.topic}: read again, it is the same"
+        register_topic(Topic(body.topic, partial(read_message, body), partial(_in_own_names, body)))
     return body
 
 
@@ -79,12 +95,16 @@ def _parse(body: Body, text: bytes, key: str | None, context: Context, where: st
     try:
         check_text(text)
         made = candidate(_event_body(body, decode(_members, text)), key, context)
-        if body.family.types and made.type not in body.family.types:
-            raise Invalid("type", f"must be one of {', '.join(sorted(body.family.types))}")
         made.rated = body.rated
         return made
     except Invalid as error:
-        return refused(_in_own_names(body, named(error)), text, where, (body.user, body.type))
+        return refused(_in_own_names(body, error), text, where, (body.user, body.type))
+
+
+def read_message(body: Body, value: bytes) -> Envelope:
+    """The envelope that a message of the family's own topic stands for. Raises `Invalid`."""
+    check_text(value)
+    return envelope_of(_event_body(body, decode(_members, value)), now=0)
 
 
 def parse_bodies(body: Body, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
@@ -134,6 +154,7 @@ def envelope_members(body: Body, members: dict[str, Raw]) -> dict[str, Any]:
 
 def _in_own_names(body: Body, error: Invalid) -> Invalid:
     """The error's path in the body's own names: `payload.seq` is its `seq`."""
+    error = named(error)
     path = error.path.removeprefix("payload").removeprefix(".")
     if path == error.path:
         path = body.names.get(path, path)

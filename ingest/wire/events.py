@@ -133,14 +133,20 @@ def check_count(items: Sequence[Any], limit: int, path: str) -> None:
         raise Invalid(path, f"has {len(items)} events: send at most {limit} at once")
 
 
-def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
-    """Check a decoded event and write the envelope that Kafka gets. Raises `Invalid`."""
+def envelope_of(body: EventBody, now: int) -> Envelope:
+    """The envelope of a decoded event; without an id where it has none, of the time `now` (Unix ms) where it tells
+    none. Raises `Invalid`."""
     check_not_blank(body.userId, "userId")
     check_not_blank(body.type, "type")
     payload = body.payload if bytes(body.payload) != b"null" else EMPTY
-    stamp = context.now if body.timestamp is None else parse_timestamp(body.timestamp, "timestamp")
-    made = Candidate(body.eventId or "", body.userId, body.type, stamp, b"", body.eventId is not None)
-    envelope = Envelope(made.id, body.userId, body.type, payload, stamp, body.family)
+    stamp = now if body.timestamp is None else parse_timestamp(body.timestamp, "timestamp")
+    return Envelope(body.eventId or "", body.userId, body.type, payload, stamp, body.family)
+
+
+def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
+    """Check a decoded event and write the envelope that Kafka gets. Raises `Invalid`."""
+    envelope = envelope_of(body, context.now)
+    made = Candidate(envelope.id, body.userId, body.type, envelope.timestamp, b"", body.eventId is not None)
     event = read_event(envelope)
     if event.family:
         check_members(get_family(event.family).schema, orjson.loads(event.payload_json))

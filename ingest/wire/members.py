@@ -26,6 +26,19 @@ def check_members(schema: type[msgspec.Struct], payload: dict[str, Any]) -> None
     _check(members_of(schema), payload, "payload")
 
 
+def unknown_members(schema: type[msgspec.Struct], payload: dict[str, Any]) -> dict[str, Any]:
+    """What a payload has that the schema does not name, as it stood: of a nested object its unknown members alone."""
+    return _unknown(members_of(schema), payload)
+
+
+def _unknown(members: Members, node: dict[str, Any]) -> dict[str, Any]:
+    found = {name: value for name, value in node.items() if name not in members}
+    for name, inner in members.items():
+        if inner is not None and isinstance(child := node.get(name), dict) and (within := _unknown(inner, child)):
+            found[name] = within
+    return found
+
+
 def _members(kind: inspect.StructType) -> Members:
     return {field.encode_name: _nested(field.type) for field in kind.fields}
 

@@ -11,8 +11,8 @@ from confluent_kafka import Message as KafkaMessage
 from django.conf import settings
 
 from processing.apply import storable
-from processing.envelope import Envelope, Invalid, decode_envelope
-from processing.registry import read_event
+from processing.envelope import Envelope, Invalid
+from processing.registry import read_event, topic_of
 from processing.settle import Arrival
 from processing.store import Message, Poison
 
@@ -75,14 +75,16 @@ def place_of(polled: KafkaMessage) -> tuple[str, int, int]:
 
 def read_message(message: Message) -> Arrival | Poison:
     envelope: Envelope | None = None
+    topic = topic_of(message.topic)
     try:
         if message.value is None:
             raise Invalid("", "has no value (a tombstone)")
         if len(message.value) > settings.EVENT_MAX_BYTES:
             raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
-        envelope = decode_envelope(message.value)
+        envelope = topic.read(message.value)
         return Arrival(read_event(envelope), message)
-    except Invalid as error:
+    except Invalid as invalid:
+        error = topic.explain(invalid)
         carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
         # the path has the sender's own member names, with whatever stands in them
         reason = storable(str(error) if error.path else f"the message {error}")

@@ -9,6 +9,7 @@ from ingest.game_events.family import BODY
 from ingest.wire.bodies import parse_bodies, parse_body
 from ingest.wire.candidate import Candidate, Context, Parsed, Refused
 from ingest.wire.events import parse_batch, parse_one
+from ingest.wire.members import unknown_members
 from processing.envelope import Invalid, decode_envelope
 from processing.registry import read_event
 
@@ -228,3 +229,9 @@ class TestFamilyBodies:
         body = orjson.dumps(good | change)
         assert path_of(parse_body(BODY, body, None, CONTEXT)) == path
         assert path_of(parse_bodies(BODY, b"[%s]" % body, None, 10, CONTEXT)[0]) == f"[0].{path}"
+
+
+def test_what_a_schema_does_not_name_is_found_where_it_stood() -> None:
+    payload = {"data": {"any": 1}, "gameId": "g", "seq": 1, "fail": False, "mood": "calm"}
+    assert unknown_members(BODY.family.schema, payload) == {"mood": "calm"}
+    assert unknown_members(BODY.family.schema, {"data": {}}) == {}

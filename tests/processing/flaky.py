@@ -34,4 +34,4 @@ def store(events: Sequence[Event]) -> None:
             raise RuntimeError(f"{event.id} is not ready")
 
 
-FLAKY = register(Family(name="flaky", schema=FlakyPayload, handler=store, types=frozenset({"flaky.owned"})))
+FLAKY = register(Family(name="flaky", schema=FlakyPayload, handler=store))

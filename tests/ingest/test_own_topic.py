@@ -1,0 +1,71 @@
+"""A family's own topic: its messages are bodies in the family's form, without an envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ingest.game_events.family import GAME
+from ingest.wire import bodies
+from ingest.wire.bodies import Body, declare
+from processing import registry
+from processing.consumer.batch import read_message
+from processing.kafka import consumed_topics
+from processing.settle import Arrival
+from processing.store import Message, Poison
+
+GAMES = Body(family=GAME, user="playerId", event_id="required", topic="games")
+
+
+@pytest.fixture(autouse=True)
+def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(bodies, "_bodies", [])
+    monkeypatch.setattr(registry, "_topics", {})
+    declare(GAMES)
+    yield
+
+
+def read(value: bytes, topic: str = "games") -> Arrival | Poison:
+    return read_message(Message(topic, 0, 0, None, value))
+
+
+def test_it_is_consumed_beside_the_events() -> None:
+    assert consumed_topics() == ["events", "games"]
+
+
+def test_a_message_becomes_the_event_that_the_endpoint_would_make() -> None:
+    arrival = read(
+        b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": "1970-01-01T00:00:01Z", "data": {"x": 1},'
+        b' "gameId": null, "mood": "calm"}'
+    )
+    assert isinstance(arrival, Arrival)
+    event = arrival.event
+    assert (event.id, event.type, event.user_id, event.timestamp, event.family) == ("e", "move", "p", 1_000, "game")
+    assert event.payload_json == b'{"data":{"x":1},"mood":"calm"}'  # an unknown member passes, and is kept
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b'{"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}', "eventId: is missing"),
+        (b'{"eventId": "e", "eventType": "move", "playerId": "p", "data": {}}', "timestamp: is missing"),
+        (b'{"eventId": "e", "eventType": "move", "playerId": " ", "timestamp": 1, "data": {}}', "playerId: is blank"),
+        (b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1}', "data: is missing"),
+        (
+            b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1, "data": 1}',
+            "data: Expected `object`, got `int`",
+        ),
+        (b"[]", "the message Expected `object`, got `array`"),
+    ],
+)
+def test_what_breaks_the_form_is_poison_named_in_its_own_words(value: bytes, reason: str) -> None:
+    poison = read(value)
+    assert isinstance(poison, Poison)
+    assert poison.error == reason
+
+
+def test_an_envelope_there_is_no_body_and_a_body_elsewhere_no_envelope() -> None:
+    assert isinstance(read(b'{"id": "e", "userId": "p", "type": "t", "payload": {}, "timestamp": 1}'), Poison)
+    body = b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}'
+    assert isinstance(read(body, topic="events"), Poison)
