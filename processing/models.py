@@ -139,6 +139,28 @@ class Breaker(models.Model):
         return self.reason
 
 
+class FileRun(models.Model):
+    """A run of `process_events`. Its number stands in the place of a partition at the events that came by it."""
+
+    id = models.AutoField(primary_key=True)
+    source = models.TextField(help_text="names the file in the ids of lines without one")
+    started_at = models.DateTimeField(db_default=Now())
+    heard_at = models.DateTimeField(db_default=Now(), help_text="renewed every few seconds while it goes on")
+    ended_at = models.DateTimeField(null=True)
+    watermarks = models.JSONField(
+        null=True, help_text="where the log ended when the run was over; its gaps wait for what stood before"
+    )
+    watermarks_at = models.DateTimeField(null=True)
+    new_lines = models.BigIntegerField(db_default=0)
+    known_lines = models.BigIntegerField(db_default=0, help_text="that the inbox had already")
+
+    class Meta:
+        db_table = "file_runs"
+
+    def __str__(self) -> str:
+        return f"run {self.pk} of {self.source}"
+
+
 class OperatorAction(models.Model):
     """Who did what to which event, and when."""
 
