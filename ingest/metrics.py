@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from ingest.door.submission import Outcome
 
@@ -14,6 +14,9 @@ REQUESTS_TURNED_AWAY = Counter("door_requests_turned_away_total", "Requests answ
 GROUP_LAG = Gauge(
     "door_group_lag", "Messages that the consumer group has not committed", multiprocess_mode="mostrecent"
 )
+
+OF_THE_SITE = CollectorRegistry()
+"""What is asked of a service at each scrape, not counted by a process; families register their collectors here."""
 
 
 def count_outcomes(outcomes: Iterable[Outcome]) -> None:

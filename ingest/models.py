@@ -2,3 +2,4 @@
 
 from ingest.api_keys.models import ApiKey as ApiKey
 from ingest.game_events.models import GameEvent as GameEvent
+from ingest.product_events.models import ProductEvent as ProductEvent

@@ -15,6 +15,7 @@ from ingest.health import failures
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
 from ingest.http.problems import Problem, retry_after
+from ingest.metrics import OF_THE_SITE
 
 STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
 
@@ -38,9 +39,9 @@ class ReadyView(JsonView):
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Of all web processes of this server."""
+    """Of all web processes of this server, and of the site."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry), CONTENT_TYPE_LATEST)
+    return HttpResponse(generate_latest(registry) + generate_latest(OF_THE_SITE), CONTENT_TYPE_LATEST)

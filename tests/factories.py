@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import factory
 import orjson
 from factory.django import DjangoModelFactory
 
-from ingest.models import ApiKey, GameEvent
+from ingest.models import ApiKey, GameEvent, ProductEvent
 from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
 from processing.statuses import FINAL, Status
 
@@ -129,6 +130,29 @@ class GameEventFactory(DjangoModelFactory[GameEvent]):
     game_id = "g-1"
     timestamp = datetime(2026, 9, 21, tzinfo=UTC)
     data = factory.LazyFunction(dict)
+
+
+class ProductEventFactory(DjangoModelFactory[ProductEvent]):
+    """As v1 leaves it; trait `v2`."""
+
+    class Meta:
+        model = ProductEvent
+
+    class Params:
+        v2 = factory.Trait(
+            discount_code="SPRING10",
+            discount_amount=Decimal("2.93"),
+            tax_amount=Decimal("2.11"),
+            shipping_address={"street": "1 Main St", "city": "Ambler", "state": "PA", "zipCode": "1", "country": "USA"},
+        )
+
+    event_id = factory.Sequence(lambda n: f"product-{n:06}")
+    event_type = "product.purchased"
+    timestamp = datetime(2026, 9, 21, tzinfo=UTC)
+    user_id = "u-1"
+    product_id = "sku-1"
+    product_name = "Reading lamp"
+    price = Decimal("29.33")
 
 
 class ApiKeyFactory(DjangoModelFactory[ApiKey]):

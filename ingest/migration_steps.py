@@ -1,0 +1,78 @@
+"""Steps for migrations that change a table while others write to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from django.core.management.base import CommandError
+from django.db import OperationalError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
+
+LOCK_TIMEOUT_MS = 1_000
+LOCK_NOT_AVAILABLE = "55P03"
+TRIES = 20
+PAUSE_S = 2.0  # below the 5 s after which a session that idles in its transaction is cut off
+
+
+def lock_table(connection: BaseDatabaseWrapper, table: str) -> None:
+    """Take the lock that ALTER TABLE needs, so that the ALTERs that follow in the transaction wait for nobody.
+
+    While an ALTER TABLE waits for a long reader, every writer waits behind it. So the lock is asked for with a timeout,
+    given up and asked for again: a writer waits LOCK_TIMEOUT_MS at most. Raises `CommandError`.
+    """
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(PAUSE_S)
+        if _lock(connection, table):
+            return
+    users = ", ".join(_users(connection, table)) or "somebody who has just left"
+    raise CommandError(
+        f"{table}: {TRIES} tries to lock it found it in use, last by {users}. "
+        "Nothing was changed: run this again, when what they do has ended."
+    )
+
+
+def _lock(connection: BaseDatabaseWrapper, table: str) -> bool:
+    try:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+            cursor.execute(f"LOCK TABLE {connection.ops.quote_name(table)} IN ACCESS EXCLUSIVE MODE")
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        return False
+    return True
+
+
+def _users(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    """The other sessions that hold the table, oldest transaction first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT DISTINCT format('process %%s (in its transaction since %%s)', a.pid, a.xact_start), a.xact_start
+               FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+               WHERE l.relation = %s::regclass AND l.granted AND a.pid <> pg_backend_pid() ORDER BY a.xact_start""",
+            [table],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def tell_dropped(connection: BaseDatabaseWrapper, table: str, columns: Sequence[str]) -> None:
+    """Print how many values each column is about to lose. Not counted under the lock, which that would prolong: what
+    is written meanwhile is not in it."""
+    counts = ", ".join(f"count({connection.ops.quote_name(column)})" for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {counts} FROM {connection.ops.quote_name(table)}")
+        (values,) = cursor.fetchall()
+    print()  # behind the "Unapplying …" of migrate
+    for column, number in zip(columns, values, strict=True):
+        print(f"    dropping {table}.{column}: {number} rows have a value", flush=True)
+
+
+def record_unapplied(connection: BaseDatabaseWrapper, app: str, name: str) -> None:
+    """In the transaction that changes the tables, where Django would do so only after it.
+
+    Between the two a process that meets a missing column would find no migration missing, and blame its events.
+    """
+    MigrationRecorder(connection).record_unapplied(app, name)
