@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from tests.ingest.test_endpoints import EVENT, Post
 
 
+@pytest.mark.django_db
 def test_metrics_count_events_by_outcome(client: Client, post: Post, door: str) -> None:
     post("/events", EVENT)
     assert 'door_events_total{status="accepted"}' in client.get("/metrics").content.decode()
