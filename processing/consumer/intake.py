@@ -172,13 +172,13 @@ class Intake:
 
     def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         keys = _keys(partitions)
-        log.info("got partitions", partitions=[p for _, p in keys])
+        log.info("got partitions", partitions=_by_topic(keys))
         self._forget(keys)
         self._gaps.assigned(keys, time.monotonic())
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         keys = _keys(partitions)
-        log.info("giving partitions back", partitions=[p for _, p in keys])
+        log.info("giving partitions back", partitions=_by_topic(keys))
         deadline = time.monotonic() + REVOKE_S
         while not self._is_idle() and time.monotonic() < deadline and not self._stop.is_set():
             if self._in_hand and self._pipeline.offer(self._in_hand[0], POLL_S):
@@ -228,7 +228,10 @@ class Intake:
             problem = error or partition.error
             if problem is not None:
                 log.warning(
-                    "an offset was not committed, trying again", partition=partition.partition, error=str(problem)
+                    "an offset was not committed, trying again",
+                    topic=partition.topic,
+                    partition=partition.partition,
+                    error=str(problem),
                 )
                 self._committed.pop((partition.topic, partition.partition), None)
 
@@ -262,6 +265,10 @@ class Intake:
 
 def _keys(partitions: Sequence[TopicPartition]) -> list[Partition]:
     return [(partition.topic, partition.partition) for partition in partitions]
+
+
+def _by_topic(keys: Sequence[Partition]) -> dict[str, list[int]]:
+    return {name: [number for topic, number in keys if topic == name] for name in dict.fromkeys(t for t, _ in keys)}
 
 
 def _on_error(error: KafkaError) -> None:

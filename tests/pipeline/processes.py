@@ -15,6 +15,7 @@ from eventsite.services import process as services
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STOP_WITHIN_S = 10  # contract 1
+END_WITHIN_S = 120
 POLL_S = 0.02
 LOG_TAIL_LINES = 60
 
@@ -61,6 +62,11 @@ class Process:
         self.meant_to_run = False
         self._child.send_signal(signal.SIGTERM)
         return self._child.wait(STOP_WITHIN_S)
+
+    def wait(self, timeout_s: float = END_WITHIN_S) -> int:
+        """The exit status of one that ends by itself. Raises `subprocess.TimeoutExpired`."""
+        self.meant_to_run = False
+        return self._child.wait(timeout_s)
 
     def freeze(self) -> None:
         os.killpg(self.pid, signal.SIGSTOP)

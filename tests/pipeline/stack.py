@@ -38,6 +38,8 @@ class Stack:
         self.processes: list[Process] = []
         self.redis: Redis = Redis.from_url(redis_url, decode_responses=True)
         self.topic = Topic(kafka, f"events-{name}", f"processors-{name}", PARTITIONS)
+        self.products = Topic(kafka, f"products-{name}", self.topic.group, PARTITIONS)
+        self.topics = [self.topic, self.products]
         self.dead_letter_topic = f"events-{name}.dlq"
         self.environment = {
             "DJANGO_SETTINGS_MODULE": "eventsite.settings",
@@ -48,7 +50,7 @@ class Stack:
             "REDIS_URL": redis_url,
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "KAFKA_EVENTS_TOPIC": self.topic.name,
-            "KAFKA_PRODUCT_TOPIC": f"products-{name}",
+            "KAFKA_PRODUCT_TOPIC": self.products.name,
             "KAFKA_DLQ_TOPIC": self.dead_letter_topic,
             "KAFKA_CONSUMER_GROUP": self.topic.group,
             "KAFKA_TOPIC_PARTITIONS": str(PARTITIONS),
@@ -62,8 +64,14 @@ class Stack:
 
     def start(self, name: str, **settings: str) -> Process:
         """Start a line of the Procfile."""
-        log = self.folder / f"{len(self.processes):02}-{name}.log"
-        process = Process(command_of(name), self.environment | settings, log)
+        return self._start(command_of(name), name, settings)
+
+    def run(self, command: str, **settings: str) -> Process:
+        """Start any command."""
+        return self._start(command, command.split()[2], settings)
+
+    def _start(self, command: str, name: str, settings: dict[str, str]) -> Process:
+        process = Process(command, self.environment | settings, self.folder / f"{len(self.processes):02}-{name}.log")
         self.processes.append(process)
         return process
 
@@ -87,7 +95,8 @@ class Stack:
             process.kill()
         for process in [] if quiet else self.processes:
             print(process.tail())
-        self.topic.close()
+        for topic in self.topics:
+            topic.close()
         self.redis.close()
         if self._connection is not None:
             self._connection.close()
@@ -148,13 +157,13 @@ class Stack:
                 self.count("inbox") >= count
                 and self.waiting() == 0
                 and self.count("hot_state_outbox") == 0
-                and self.topic.is_drained()
+                and all(topic.is_drained() for topic in self.topics)
             )
 
         def state() -> str:
             return (
                 f"everything is final: {self.count('inbox')} of {count} events, {self.waiting()} waiting, "
-                f"committed {self.topic.committed()} of {self.topic.ends()}"
+                + "; ".join(f"committed {topic.committed()} of {topic.ends()}" for topic in self.topics)
             )
 
         try:

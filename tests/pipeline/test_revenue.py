@@ -1,0 +1,89 @@
+"""Revenue adds up to the cent, whatever is killed on the way, by whichever command the file comes, and again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.pipeline.log import Record
+from tests.pipeline.stack import Stack
+from tests.pipeline.test_products import start_web
+
+pytestmark = pytest.mark.pipeline
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+FILE = DATA / "revenue_events.jsonl"
+KILLS = 3
+SLOW = {"CONSUMER_BATCH_SIZE": "10"}  # so that there is a middle in which to be killed
+STATE = "SELECT id, status, attempts, final_at, version FROM inbox ORDER BY id"
+BALANCES = "SELECT user_id, revenue FROM users_revenue ORDER BY user_id"
+
+
+def test_by_the_door_with_a_consumer_that_is_killed_and_then_by_both_commands_again(stack: Stack) -> None:
+    start_web(stack)
+    sender = stack.run(f"python manage.py send_events {FILE} --rate 200")
+    consumer = stack.start("consumer", **SLOW)
+    for kill in range(1, KILLS + 1):
+        stack.wait_for_rows(kill * lines() // (KILLS + 1))
+        consumer.kill()
+        consumer = stack.start("consumer", **SLOW)
+    assert sender.wait() == 0
+    expect_all(stack)
+    before = stack.sql(STATE)
+    for command in ("send_events", "process_events"):
+        assert f"{lines()} already known" in stack.manage(command, str(FILE))
+        expect_all(stack)
+    assert stack.sql(STATE) == before
+
+
+def test_straight_into_a_fresh_database_killed_on_the_way_and_then_by_the_door(stack: Stack) -> None:
+    stack.start("beat")
+    stack.start("worker")
+    for _ in range(KILLS):
+        run = stack.run(f"python manage.py process_events {FILE}")
+        stack.wait_until(lambda: stack.count("file_runs") > 0, "it has begun")
+        run.kill()
+    stack.manage("process_events", str(FILE))
+    expect_balances(stack)
+    start_web(stack)
+    stack.start("consumer")
+    stack.manage("send_events", str(FILE))
+    expect_all(stack)
+
+
+def test_an_owned_type_by_kafka_counts_without_a_family(stack: Stack) -> None:
+    """As programs write that know the envelope, and nothing of families."""
+    events = [("add_revenue", "10.50"), ("subtract_revenue", 20), ("add_revenue", 0.1)]
+    stack.produce(
+        Record(b"u", orjson.dumps({"id": f"e-{n}", "userId": "u", "type": t, "payload": {"value": v}, "timestamp": n}))
+        for n, (t, v) in enumerate(events)
+    )
+    stack.start("consumer")
+    stack.wait_until_final(len(events))
+    assert stack.sql(BALANCES) == [("u", Decimal("-9.40"))]
+    stack.manage("check_revenue")
+
+
+def expect_all(stack: Stack) -> None:
+    stack.topic.learn_ends()
+    stack.wait_until_final(lines())
+    expect_balances(stack)
+
+
+def expect_balances(stack: Stack) -> None:
+    assert stack.sql("SELECT status, count(*) FROM inbox GROUP BY 1") == [("processed", lines())]
+    assert stack.sql(BALANCES) == sorted((user, Decimal(revenue)) for user, revenue in expected().items())
+    assert stack.count("revenue_ledger") == lines()
+    stack.manage("check_revenue")
+
+
+def expected() -> dict[str, str]:
+    balances: dict[str, str] = orjson.loads((DATA / "revenue_expected.json").read_bytes())
+    return balances
+
+
+def lines() -> int:
+    return len(FILE.read_bytes().splitlines())
