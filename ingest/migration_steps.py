@@ -58,16 +58,31 @@ def _users(connection: BaseDatabaseWrapper, table: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def tell_dropped(connection: BaseDatabaseWrapper, table: str, columns: Sequence[str]) -> None:
-    """Print how many values each column is about to lose. Not counted under the lock, which that would prolong: what
-    is written meanwhile is not in it."""
-    counts = ", ".join(f"count({connection.ops.quote_name(column)})" for column in columns)
+def tell_dropped_columns(connection: BaseDatabaseWrapper, table: str, columns: Sequence[str]) -> None:
+    """Print how many values each column is about to lose.
+
+    To be called before the lock, which a count of a large table would prolong: what is written after it is not in it.
+    """
+    quote = connection.ops.quote_name
+    counts = ", ".join(f"count({quote(column)})" for column in columns)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {counts} FROM {connection.ops.quote_name(table)}")
-        (values,) = cursor.fetchall()
-    print()  # behind the "Unapplying …" of migrate
-    for column, number in zip(columns, values, strict=True):
-        print(f"    dropping {table}.{column}: {number} rows have a value", flush=True)
+        cursor.execute(f"SELECT {counts} FROM {quote(table)}")
+        values = cursor.fetchone()
+    lines = [f"{table}.{column}: {number} values" for column, number in zip(columns, values, strict=True)]
+    _tell(lines)
+
+
+def tell_dropped_table(connection: BaseDatabaseWrapper, table: str) -> None:
+    """The same of a whole table."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")
+        _tell([f"{table}: {cursor.fetchone()[0]} rows"])
+
+
+def _tell(lines: Sequence[str]) -> None:
+    print()  # migrate's "Unapplying …" stands in the line before
+    for line in lines:
+        print(f"    dropping {line}", flush=True)
 
 
 def record_unapplied(connection: BaseDatabaseWrapper, app: str, name: str) -> None:

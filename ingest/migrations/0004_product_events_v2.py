@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from ingest.migration_steps import lock_table, record_unapplied, tell_dropped
+from ingest.migration_steps import lock_table, record_unapplied, tell_dropped_columns
 
 COLUMNS = ("discount_code", "discount_amount", "tax_amount", "shipping_address")
 
@@ -10,7 +10,7 @@ def before_going_forward(apps, editor):
 
 
 def before_going_back(apps, editor):
-    tell_dropped(editor.connection, "product_events", COLUMNS)
+    tell_dropped_columns(editor.connection, "product_events", COLUMNS)
     lock_table(editor.connection, "product_events")
     record_unapplied(editor.connection, "ingest", "0004_product_events_v2")
 
