@@ -215,6 +215,7 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "processing.tasks.sweep", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-orphans": {"task": "processing.tasks.sweep_orphans", "schedule": 10.0, "options": {"expires": 30}},
+    "sweep-file-gaps": {"task": "processing.tasks.sweep_file_gaps", "schedule": 5.0, "options": {"expires": 15}},
     "retire": {"task": "processing.tasks.retire", "schedule": crontab(minute=17), "options": {"expires": 3600}},
 }
 

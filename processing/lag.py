@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass
 from functools import cache
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
@@ -17,8 +18,26 @@ EXACT_TIMEOUT_S = 3.0
 _lock = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Position:
+    """A partition's first offset and its end, and where the group goes on reading it."""
+
+    low: int
+    end: int
+    next: int
+
+    @property
+    def lag(self) -> int:
+        return max(0, self.end - self.next)
+
+
 def group_lag(exact: bool = False) -> dict[tuple[str, int], int]:
-    """Messages per (topic, partition) that the group has not committed. Raises `KafkaException`.
+    """Messages per (topic, partition) that the group has not committed. Raises `KafkaException`."""
+    return {partition: position.lag for partition, position in group_positions(exact).items()}
+
+
+def group_positions(exact: bool = False) -> dict[tuple[str, int], Position]:
+    """Where the group stands, per (topic, partition). Raises `KafkaException`.
 
     Not `exact`, the embedded broker's ends fall short by up to a batch: it tells where the last batch begins. To be
     exact the last batch is fetched.
@@ -29,12 +48,14 @@ def group_lag(exact: bool = False) -> dict[tuple[str, int], int]:
         ranges = {(each.topic, each.partition): _range(consumer, each) for each in committed}
         if exact:
             ranges |= _fetched_ranges(consumer, ranges)
-    return {(each.topic, each.partition): _lag(each.offset, *ranges[each.topic, each.partition]) for each in committed}
+    return {
+        (each.topic, each.partition): _position(each.offset, *ranges[each.topic, each.partition]) for each in committed
+    }
 
 
-def _lag(committed: int, low: int, high: int) -> int:
+def _position(committed: int, low: int, high: int) -> Position:
     """Where nothing is committed the group begins with the first message that is there."""
-    return max(0, high - (low if committed == OFFSET_INVALID else max(low, committed)))
+    return Position(low, high, low if committed == OFFSET_INVALID else max(low, committed))
 
 
 @cache

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from typing import Protocol
 
 from processing import store, waiting
 from processing.apply import Outcome, apply
@@ -30,6 +31,16 @@ class Arrival:
 
     event: Event
     message: Message
+
+
+class Arrived(Protocol):
+    """An event that arrives, from wherever: an `Arrival`, or what is as good."""
+
+    @property
+    def event(self) -> Event: ...
+
+    @property
+    def message(self) -> Message: ...
 
 
 @dataclass(frozen=True)
@@ -69,8 +80,11 @@ class Settled:
         return [(o.event.id, o.retry_in_ms) for o in self.outcomes if o.retry_in_ms is not None]
 
 
-def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Settled:
-    """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing."""
+def settle_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, comes_again: bool = True) -> Settled:
+    """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing.
+
+    If it is not sure that it `comes_again` after a crash, all of it that is final is named in the outbox.
+    """
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction() as cursor:
@@ -92,8 +106,12 @@ def settle_batch(arrivals: Sequence[Arrival], poisons: Sequence[Poison]) -> Sett
         waits |= {user for user, lane in lanes.items() if lane.waiting}
         store.move_lanes(cursor, _moves(lanes, settled, waits), settled.at)
         _bury(cursor, settled, [p.id for p in poisons if p.id not in known_poison])
+        settled.look_up = [c.id for c in changes if c.status not in WAITING] + [p.id for p in poisons]
+        if not comes_again:
+            settled.outbox_id = store.add_to_outbox(cursor, [e.id for e in settled.arrived] + settled.look_up)
     settled.worked = [event.id for event in unique]
-    settled.look_up = [c.id for c in changes if c.status not in WAITING] + sorted(known) + [p.id for p in poisons]
+    if comes_again:
+        settled.look_up += sorted(known)  # whoever made them final may not have lived to write their hot state
     settled.held = sum(change.status is Status.HELD for change in changes)
     settled.known = len(arrivals) - len(fresh) + len(known_poison)
     return settled

@@ -5,17 +5,20 @@ Each is bounded and can run any number of times, anywhere, at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
+from confluent_kafka import KafkaException
 from django.conf import settings
 
-from processing import breaker, hot_state, kafka, waiting, waking
+from processing import breaker, file_runs, hot_state, kafka, lag, waiting, waking
 from processing.settle import Settled, pass_gaps
 from processing.statuses import Status
 from processing.store import raw_cursor
 
 ROWS = 500
+OF_FILES = f"{file_runs.TOPIC_PREFIX}%"  # as LIKE takes it
+ROUNDS = 100  # in which a sweep passes one gap of each lane
 PATIENCE_S = 2  # younger ones are still in the hands of whoever made them
 
 log = structlog.get_logger(__name__)
@@ -49,18 +52,22 @@ def sweep_lanes() -> int:
 
 def sweep_outbox() -> int:
     """Write the hot state that somebody committed and did not live to write."""
-    rows = (
-        raw_cursor()
-        .execute(
-            """SELECT id, event_ids FROM hot_state_outbox
-               WHERE created_at < clock_timestamp() - %s * interval '1 second' ORDER BY id LIMIT %s""",
-            (PATIENCE_S, ROWS),
-        )
-        .fetchall()
+    cursor = raw_cursor().execute(
+        """SELECT id FROM hot_state_outbox
+           WHERE created_at < clock_timestamp() - %s * interval '1 second' ORDER BY id LIMIT %s""",
+        (PATIENCE_S, ROWS),
     )
-    for outbox_id, event_ids in rows:
-        hot_state.write(Settled(look_up=event_ids, outbox_id=outbox_id))
-    return len(rows)
+    return sum(_write_from_outbox(outbox_id) for (outbox_id,) in cursor.fetchall())
+
+
+def _write_from_outbox(outbox_id: int) -> int:
+    """One by one: a file's rows are large, and another sweep may have been quicker."""
+    cursor = raw_cursor().execute("SELECT event_ids FROM hot_state_outbox WHERE id = %s", (outbox_id,))
+    row = cursor.fetchone()
+    if row is None:
+        return 0
+    hot_state.write(Settled(look_up=row[0], outbox_id=outbox_id))
+    return 1
 
 
 def _is_orphan(gap: waiting.Gap, partition_counts: Mapping[str, int | None]) -> bool:
@@ -71,8 +78,8 @@ def _is_orphan(gap: waiting.Gap, partition_counts: Mapping[str, int | None]) -> 
 
 
 def sweep_orphans() -> int:
-    """Pass gaps before events whose partition is no more: no consumer will."""
-    gaps = waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS)
+    """Pass gaps before events whose partition is no more: no consumer will. Those of files are `sweep_file_gaps`'."""
+    gaps = waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, but_not=OF_FILES)
     if not gaps or breaker.open_reason() is not None:
         return 0
     counts = kafka.partition_counts()
@@ -81,3 +88,44 @@ def sweep_orphans() -> int:
         log.warning("passed gaps before events of partitions that are no more", lanes=len(users))
     waking.take_all_turns(users)
     return len(users)
+
+
+def sweep_file_gaps() -> int:
+    """Pass gaps before events that came from a file, once its run is over and the log is read as far as it was then.
+
+    A lane may have many gaps, so it goes on while there are any that can be passed. Returns how many were.
+    """
+    passed = 0
+    for _ in range(ROUNDS):
+        users = pass_gaps(_passable(waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, topics=OF_FILES)))
+        waking.take_all_turns(users)
+        passed += len(users)
+        if not users:
+            break
+    if passed:
+        log.warning("passed gaps that files have left: their events did not come", gaps=passed)
+    return passed
+
+
+def _passable(gaps: Sequence[waiting.Gap]) -> dict[str, int]:
+    """Of the gaps that files have left, those that can be passed now, as next seq by user."""
+    if not gaps or breaker.open_reason() is not None or file_runs.any_active():
+        return {}
+    ids = {gap.partition for gap in gaps if gap.partition is not None}
+    runs = [run for run in file_runs.find(ids) if not run.active]
+    try:
+        log_now = lag.group_positions(exact=True)
+    except KafkaException as error:
+        log.warning("Kafka does not say how far it is read; no gap of a file is passed until it does", error=str(error))
+        return {}
+    file_runs.mark(
+        [run for run in runs if run.watermarks is None],
+        {partition: position.end for partition, position in log_now.items()},
+    )
+    done = {run.id for run in file_runs.find(ids) if _is_done(run, log_now)}
+    return {gap.user_id: gap.next_seq for gap in gaps if gap.partition in done}
+
+
+def _is_done(run: file_runs.Run, log_now: Mapping[file_runs.Partition, lag.Position]) -> bool:
+    marks = run.watermarks
+    return not run.active and run.confirmed and marks is not None and file_runs.is_reached(marks, log_now)

@@ -36,6 +36,11 @@ def sweep_orphans() -> None:
 
 
 @shared_task
+def sweep_file_gaps() -> None:
+    _unless_unfit(sweeps.sweep_file_gaps)
+
+
+@shared_task
 def retire() -> None:
     _unless_unfit(retention.retire)
 

@@ -142,11 +142,18 @@ def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
 
 
 def gaps(
-    cursor: Cursor, timeout_ms: int, partitions: Collection[tuple[str, int]] | None = None, limit: int = 1000
+    cursor: Cursor,
+    timeout_ms: int,
+    partitions: Collection[tuple[str, int]] | None = None,
+    *,
+    topics: str = "%",
+    but_not: str = "",
+    limit: int = 1000,
 ) -> list[Gap]:
     """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the oldest first.
 
-    With `partitions`, only those where the first event behind the gap came from one of them.
+    With `partitions`, only those where the first event behind the gap came from one of them; likewise where its topic
+    is like `topics` and not like `but_not`.
     """
     cursor.execute(
         """SELECT l.user_id, l.next_seq, f.topic, f.partition FROM lanes l, LATERAL (
@@ -154,6 +161,7 @@ def gaps(
                AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) f
            WHERE l.waiting_since < clock_timestamp() - %s * interval '1 millisecond' AND f.seq > l.next_seq
              AND (%s OR (f.topic, f.partition) IN (SELECT * FROM unnest(%s::text[], %s::int[])))
+             AND f.topic LIKE %s AND f.topic NOT LIKE %s
            ORDER BY l.waiting_since LIMIT %s""",
         (
             WAITING_STATUSES,
@@ -161,6 +169,8 @@ def gaps(
             partitions is None,
             [topic for topic, _ in partitions or ()],
             [partition for _, partition in partitions or ()],
+            topics,
+            but_not,
             limit,
         ),
     )

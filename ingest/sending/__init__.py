@@ -1,1 +1,1 @@
-"""Files of events: what a line is, in which order lines may go, and how they are sent."""
+"""Files of events sent to a running server: in which order lines may go, and how they are sent."""

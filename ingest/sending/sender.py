@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ingest.files.lines import BadLine
 from ingest.sending.client import FINAL, Answer, Client, NotTaken, Rejected, Unreachable
-from ingest.sending.lines import BadLine, Line
+from ingest.sending.lines import Line
 from ingest.sending.schedule import Schedule
 
 LINES_PER_REQUEST = 500

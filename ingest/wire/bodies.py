@@ -74,7 +74,7 @@ def declare(body: Body) -> Body:
     _bodies.append(body)
     if body.topic:
         assert (body.event_id, body.timestamp) == ("required", "required"), f"{body.topic}: read again, it is the same"
-        register_topic(Topic(body.topic, partial(read_message, body), partial(_in_own_names, body)))
+        register_topic(Topic(body.topic, partial(read_message, body), partial(in_own_names, body)))
     return body
 
 
@@ -98,7 +98,7 @@ def _parse(body: Body, text: bytes, key: str | None, context: Context, where: st
         made.rated = body.rated
         return made
     except Invalid as error:
-        return refused(_in_own_names(body, error), text, where, (body.user, body.type))
+        return refused(in_own_names(body, error), text, where, (body.user, body.type))
 
 
 def read_message(body: Body, value: bytes) -> Envelope:
@@ -152,7 +152,7 @@ def envelope_members(body: Body, members: dict[str, Raw]) -> dict[str, Any]:
     return {**event, "payload": given, "family": body.family.name}
 
 
-def _in_own_names(body: Body, error: Invalid) -> Invalid:
+def in_own_names(body: Body, error: Invalid) -> Invalid:
     """The error's path in the body's own names: `payload.seq` is its `seq`."""
     error = named(error)
     path = error.path.removeprefix("payload").removeprefix(".")

@@ -16,6 +16,7 @@ from ingest.wire.members import check_members
 from ingest.wire.timestamps import parse_timestamp
 from processing.envelope import (
     Envelope,
+    Event,
     EventId,
     EventType,
     Invalid,
@@ -147,18 +148,28 @@ def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
     """Check a decoded event and write the envelope that Kafka gets. Raises `Invalid`."""
     envelope = envelope_of(body, context.now)
     made = Candidate(envelope.id, body.userId, body.type, envelope.timestamp, b"", body.eventId is not None)
-    event = read_event(envelope)
-    if event.family:
-        check_members(get_family(event.family).schema, orjson.loads(event.payload_json))
+    event = checked_event(envelope)
     if key is not None:
         _remember_key(made, body, event.payload_json, key, context.caller)
     elif not made.id:
         made.id = new_event_id()
     envelope.id = made.id
     made.value = encode_envelope(envelope)
-    if len(made.value) > context.max_bytes:
-        raise TooLarge("", f"is {len(made.value)} bytes as it would be stored; at most {context.max_bytes} are allowed")
+    check_size(made.value, context.max_bytes)
     return made
+
+
+def checked_event(envelope: Envelope) -> Event:
+    """As `read_event`, and unknown members are refused by name. Raises `Invalid`."""
+    event = read_event(envelope)
+    if event.family:
+        check_members(get_family(event.family).schema, orjson.loads(event.payload_json))
+    return event
+
+
+def check_size(value: bytes, max_bytes: int) -> None:
+    if len(value) > max_bytes:
+        raise TooLarge("", f"is {len(value)} bytes as it would be stored; at most {max_bytes} are allowed")
 
 
 def _remember_key(made: Candidate, body: EventBody, payload: bytes, key: str, caller: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from ingest.sending.lines import BadLine, Line, read_lines
+from ingest.files.lines import BadLine
+from ingest.sending.lines import Line, read_lines
 from ingest.sending.schedule import Schedule
 
 MOVE = b'{"eventType":"move","playerId":"p","timestamp":1,"data":{}}\n'

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from ingest.files.recognise import body_of
 from ingest.sending.client import Client, Rejected, Unreachable
 from ingest.sending.lines import read_lines
 from ingest.sending.sender import LINES_PER_REQUEST, Sender
-from ingest.wire.bodies import Body, bodies
+from ingest.wire.bodies import bodies
 
 
 class Command(BaseCommand):
@@ -52,7 +53,7 @@ class Command(BaseCommand):
                 rate=options["rate"],
             )
             lines = read_lines(
-                file, options["source"] or path.name, find_body(options["family"]), settings.BODY_MAX_BYTES
+                file, options["source"] or path.name, body_of(options["family"]), settings.BODY_MAX_BYTES
             )
             self._send(sender, lines, options["url"])
         if sender.report.refused:
@@ -70,10 +71,6 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{report.accepted} accepted, {report.duplicates} already known, {report.refused} refused"
             )
-
-
-def find_body(family: str | None) -> Body | None:
-    return next((body for body in bodies() if body.family.name == family), None)
 
 
 def positive(kind: type[int] | type[float]) -> Any:

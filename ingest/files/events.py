@@ -1,0 +1,39 @@
+"""A line as an event, checked exactly as the door checks what `send_events` sends it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ingest.files.plain import read_plain
+from ingest.files.recognise import read_members
+from ingest.wire.bodies import Body, in_own_names
+from ingest.wire.events import BatchEvent, check_key, check_size, checked_event, decode, envelope_of, named
+from processing.envelope import Event, Invalid, encode_envelope
+
+ROOM = 512  # bytes that an envelope may be longer than its line: member names, a made id, a time written out
+
+_event = msgspec.json.Decoder(BatchEvent)
+
+
+def read_line(text: bytes, own_id: str, body: Body | None, now: int, max_bytes: int) -> Event:
+    """The event of a line; `own_id` is its id if it names none.
+
+    `body`: of what family it is; None: see for itself. `now` (Unix ms) is its time if it tells none. Raises `Invalid`.
+    """
+    event = read_plain(text, own_id, body, now) if len(text) + ROOM <= max_bytes else None
+    return event or read_carefully(text, own_id, body, now, max_bytes)
+
+
+def read_carefully(text: bytes, own_id: str, body: Body | None, now: int, max_bytes: int) -> Event:
+    """As `read_line`, step by step as the door does it."""
+    members, body = read_members(text, body)
+    try:
+        made: BatchEvent = decode(_event, msgspec.json.encode(members))
+        check_key(made.idempotencyKey, "idempotencyKey")  # of use to the door alone: the id says what is the same
+        envelope = envelope_of(made, now)
+        envelope.id = envelope.id or own_id
+        event = checked_event(envelope)
+        check_size(encode_envelope(envelope), max_bytes)
+        return event
+    except Invalid as error:
+        raise (named(error) if body is None else in_own_names(body, error)) from error

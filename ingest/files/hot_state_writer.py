@@ -1,0 +1,52 @@
+"""Redis, as a run over a file writes it: while it is away, a sweep will do it from the outbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+from redis import RedisError
+
+from processing import hints, hot_state
+from processing.settle import Settled
+from processing.transactions import database_is_unfit
+
+AWAY_S = 10.0  # so long it is left alone: each try may take as long as its timeout
+
+log = structlog.get_logger(__name__)
+
+
+class HotStateWriter:
+    """Tells once when Redis goes away, and when it is back. `begin` and `write` are called by a thread each."""
+
+    def __init__(self, tell: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._away_until: float | None = None
+
+    def begin(self, ids: Sequence[str]) -> None:
+        self._unless_away(lambda: hot_state.begin(ids))
+
+    def write(self, settled: Settled) -> None:
+        if settled.worked or settled.look_up:
+            self._unless_away(lambda: hot_state.write(settled))
+        hints.send(settled.retries)
+
+    def _unless_away(self, work: Callable[[], None]) -> None:
+        if self._away_until is not None and self._clock() < self._away_until:
+            return
+        try:
+            work()
+        except RedisError as error:
+            if self._away_until is None:
+                self._tell(f"Redis is away ({error}); what it is to hold is written later, by a sweep")
+            self._away_until = self._clock() + AWAY_S
+        except Exception as error:
+            if not database_is_unfit(error):
+                raise
+            log.warning("Postgres is not fit, a sweep will write this hot state", error=str(error).strip())
+        else:
+            if self._away_until is not None:
+                self._tell("Redis is back")
+            self._away_until = None

@@ -1,0 +1,42 @@
+"""What a line of a file says: its members as `POST /events/batch` takes them, whatever its family."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+import msgspec
+
+from ingest.wire.bodies import NULL, Body, bodies, envelope_members
+from ingest.wire.events import decode
+from processing.envelope import Invalid, check_text
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def read_members(text: bytes, body: Body | None) -> tuple[dict[str, Any], Body | None]:
+    """The members of the event that a line stands for, and its family's form; None for an event in its plain form.
+
+    `body`: of what family it is; None: see for itself. Raises `Invalid`.
+    """
+    check_text(text)
+    members: dict[str, msgspec.Raw] = decode(_members, text)
+    body = body or recognise(members)
+    if body is None:
+        return {name: raw for name, raw in members.items() if bytes(raw) != NULL}, None
+    return envelope_members(body, members), body
+
+
+def recognise(members: Container[str]) -> Body | None:
+    """The family whose names for type and user are there; None for an event in its plain form. Raises `Invalid`."""
+    for body in bodies():
+        if body.type in members and body.user in members:
+            return body
+    if "type" in members and "userId" in members:
+        return None
+    known = ", ".join(f"{body.type} and {body.user} ({body.family.name})" for body in bodies())
+    raise Invalid("", f"is no event of a known family: it needs {known}, or type and userId")
+
+
+def body_of(family: str | None) -> Body | None:
+    return next((body for body in bodies() if body.family.name == family), None)

@@ -1,0 +1,116 @@
+"""A run over a file: known to Postgres from its start to its end, so that no lane's gap is passed meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import structlog
+from django.db import connection
+
+from ingest.files.batches import Source, read_batches
+from ingest.files.lines import BadLine
+from ingest.files.stages import BrokenError, Counts, Stages
+from processing import breaker, file_runs
+from processing.migrations_check import has_migrations
+from processing.transactions import StoppedError, database_is_unfit, once_fit
+
+HEAR_S = 3.0
+MIGRATIONS_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Report:
+    """What became of the lines so far. `waiting` has those of the new lines that are not processed, by status."""
+
+    counts: Counts = field(default_factory=Counts)
+    refused: int = 0
+    waiting: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """`refuse` is called with each bad line, `advance` with the bytes of the file that are done, `tell` with a text."""
+
+    source: Source
+    stop: threading.Event  # ends it at the next border of a batch
+    refuse: Callable[[BadLine], object]
+    advance: Callable[[int], object]
+    tell: Callable[[str], object]
+    report: Report = field(default_factory=Report)
+
+    def apply(self, file: BinaryIO) -> None:
+        """Apply the file's lines. Raises `StoppedError` if told to stop, `BrokenError` while the intake is stopped."""
+        self._wait_for_migrations()
+        reason = once_fit(breaker.open_reason, self.stop)
+        if reason is not None:
+            raise BrokenError(f"the intake is stopped: {reason}")
+        number = once_fit(lambda: file_runs.start(self.source.name), self.stop)
+        try:
+            with _heard_of(number):
+                self._apply(file, number)
+        finally:
+            self._end(number)
+
+    def _wait_for_migrations(self) -> None:
+        while not once_fit(has_migrations, self.stop):
+            if self.stop.wait(MIGRATIONS_S):
+                raise StoppedError("stopped while migrations were missing")
+
+    def _apply(self, file: BinaryIO, number: int) -> None:
+        stages = Stages(number, self.stop, advance=self.advance, tell=self.tell)
+        self.report.counts = stages.counts
+        stages.start()
+        try:
+            for batch in read_batches(file, self.source, number):
+                for bad in batch.bad:
+                    self.report.refused += 1
+                    self.refuse(bad)
+                if not stages.offer(batch):
+                    break
+        finally:
+            stages.finish()
+        if stages.failure is not None:
+            raise stages.failure
+        if self.stop.is_set():
+            raise StoppedError("stopped")
+
+    def _end(self, number: int) -> None:
+        def end() -> None:
+            file_runs.end(number)
+            self.report.waiting = file_runs.unfinished(number)
+
+        try:
+            once_fit(end, self.stop)
+        except StoppedError:
+            log.warning("the end of the run could not be noted: it counts as over when it was not heard of for a while")
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _heard_of(number: int) -> Iterator[None]:
+    """During the block the run's row says every few seconds that it goes on, however long a transaction takes."""
+    done = threading.Event()
+    thread = threading.Thread(target=_keep_hearing, args=(number, done), name="heard-of", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _keep_hearing(number: int, done: threading.Event) -> None:
+    while not done.wait(HEAR_S):
+        try:
+            file_runs.hear(number)
+        except Exception as error:  # told, and tried again: it must not end while the run goes on
+            if not database_is_unfit(error):
+                log.exception("the run could not say that it goes on")
+    connection.close()

@@ -1,0 +1,148 @@
+"""The stages behind the reading of a file, each a thread, so that consecutive batches overlap: Postgres, then Redis.
+
+Postgres is waited for; Redis is not: what it was not told stands in the outbox, and a sweep tells it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from ingest.files.batches import Batch
+from ingest.files.hot_state_writer import HotStateWriter
+from processing import breaker, file_runs
+from processing.settle import Settled, settle_batch
+from processing.transactions import once_fit, transaction
+from processing.waking import next_turns
+
+QUEUED = 2  # batches between two stages; bounds memory
+POLL_S = 0.2
+
+
+class BrokenError(Exception):
+    """The intake is stopped: handlers keep failing."""
+
+
+@dataclass
+class Counts:
+    """What became of a run's lines so far. `new` ones are in the inbox for the first time."""
+
+    new: int = 0
+    known: int = 0
+    skipped: int = 0
+
+
+class Stages:
+    """Takes batches by `offer`. `advance` is called with the bytes of the file that are done, `tell` with a text."""
+
+    def __init__(
+        self, run: int, stop: threading.Event, *, advance: Callable[[int], object], tell: Callable[[str], object]
+    ) -> None:
+        self.counts = Counts()
+        self.failure: Exception | None = None
+        self._run = run
+        self._stop = stop  # ends the run, at the next border of a batch
+        self._advance = advance
+        self._hot_state = HotStateWriter(tell)
+        self._window = breaker.new_window()
+        self._batches: queue.Queue[Batch | None] = queue.Queue(QUEUED)
+        self._writes: queue.Queue[Settled | None] = queue.Queue(QUEUED)
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(stage,), name=stage.__name__.strip("_"), daemon=True)
+            for stage in (self._store_all, self._write_all)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def offer(self, batch: Batch) -> bool:
+        """Hand over a batch, as soon as there is room; False when the run is to stop."""
+        while not self._stop.is_set():
+            try:
+                self._batches.put(batch, timeout=POLL_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def finish(self) -> None:
+        """Wait until the stages have done what they were handed, or as much of it as a run that is to stop may do."""
+        while self._threads[0].is_alive():
+            try:
+                self._batches.put(None, timeout=POLL_S)
+            except queue.Full:
+                continue
+            break
+        for thread in self._threads:
+            thread.join()
+
+    def _guarded(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except Exception as error:  # the run ends with it, see `failure`
+            self.failure = self.failure or error
+            self._stop.set()
+        finally:
+            connection.close()
+
+    # --- the Postgres stage ---
+
+    def _store_all(self) -> None:
+        try:
+            while not self._stop.is_set() and (batch := self._batches.get()) is not None:
+                self._check_breaker()
+                if batch.arrivals:
+                    self._store(batch)
+                self._advance(batch.size)
+        finally:
+            self._hand_on(None)
+
+    def _store(self, batch: Batch) -> None:
+        self._hot_state.begin([arrival.event.id for arrival in batch.arrivals])
+        settled = once_fit(lambda: self._settle(batch), self._stop)
+        self.counts.known += settled.known
+        self.counts.new += len(batch.arrivals) - settled.known
+        self.counts.skipped += settled.skipped
+        self._done(settled)
+        self._take_turns(settled.ready)
+
+    def _settle(self, batch: Batch) -> Settled:
+        with transaction():
+            settled = settle_batch(batch.arrivals, [], comes_again=False)
+            file_runs.hear(self._run, new=len(batch.arrivals) - settled.known, known=settled.known)
+        return settled
+
+    def _take_turns(self, users: set[str]) -> None:
+        """Release what these users' lanes can; an open breaker leaves them, as rows, to a sweep."""
+        while users and once_fit(breaker.open_reason, self._stop) is None:
+            ready = users
+            settled, users = once_fit(lambda: next_turns(ready), self._stop)  # noqa: B023 - called at once
+            self._done(settled)
+
+    def _done(self, settled: Settled) -> None:
+        once_fit(lambda: breaker.observe(self._window, settled), self._stop)
+        self._hand_on(settled)
+
+    def _hand_on(self, settled: Settled | None) -> None:
+        while self._threads[1].is_alive():
+            try:
+                self._writes.put(settled, timeout=POLL_S)
+            except queue.Full:
+                continue
+            return
+
+    def _check_breaker(self) -> None:
+        reason = once_fit(breaker.open_reason, self._stop)
+        if reason is not None:
+            raise BrokenError(f"the intake is stopped: {reason}")
+
+    # --- the Redis stage ---
+
+    def _write_all(self) -> None:
+        while (settled := self._writes.get()) is not None:
+            self._hot_state.write(settled)

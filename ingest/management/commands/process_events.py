@@ -1,0 +1,112 @@
+"""`manage.py process_events`: the lines of a file into Postgres and Redis, in bulk, each once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from ingest.files.batches import Source
+from ingest.files.recognise import body_of
+from ingest.files.run import Report, Run
+from ingest.files.stages import BrokenError
+from ingest.wire.bodies import bodies
+from processing.transactions import StoppedError
+
+END_WITHIN_S = 9.0  # after the signal; a server that hangs would be waited for without limit
+GO_ON = "run it again to go on: what is known is passed over"
+
+
+class Command(BaseCommand):
+    help = (
+        "Applies a file to the database, past server and Kafka. Interrupted, or run again, it counts every line once."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="JSON lines, of any family")
+        parser.add_argument(
+            "--family", choices=[body.family.name for body in bodies()], help="by default: see each line"
+        )
+        parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        source = Source(
+            options["source"] or path.name,
+            body_of(options["family"]),
+            settings.BODY_MAX_BYTES,
+            settings.EVENT_MAX_BYTES,
+        )
+        report = Report()
+        try:
+            self._apply(path, source, report)
+        except OSError as error:
+            raise CommandError(str(error)) from error
+        except (StoppedError, BrokenError) as error:
+            raise CommandError(f"{error}; {GO_ON}") from error
+        finally:
+            self.stdout.write(summary(report))
+        if report.refused:
+            raise CommandError(f"{report.refused} lines could not be used, see above")
+
+    def _apply(self, path: Path, source: Source, report: Report) -> None:
+        with (
+            path.open("rb") as file,
+            _stopped_by_signals() as stop,
+            tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar,
+        ):
+            Run(
+                source,
+                stop,
+                refuse=lambda bad: bar.write(f"line {bad.number}: {bad.reason}", file=sys.stderr),
+                advance=bar.update,
+                tell=lambda text: bar.write(text, file=sys.stderr),
+                report=report,
+            ).apply(file)
+
+
+def summary(report: Report) -> str:
+    """One line; what is 0 is left out, but for what everyone asks for."""
+    counts, waiting = report.counts, report.waiting
+    applied = counts.new - counts.skipped - sum(waiting.values())
+    others = {**waiting, "skipped": counts.skipped}
+    parts = [f"{applied} applied", f"{counts.known} already known"]
+    parts += [f"{count} {status}" for status, count in sorted(others.items()) if count]
+    return ", ".join([*parts, f"{report.refused} refused"])
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """A flag that SIGTERM and Ctrl-C set."""
+    stop = threading.Event()
+    watchdog = threading.Timer(END_WITHIN_S, _give_up)
+    watchdog.daemon = True
+
+    def end(*_: object) -> None:
+        if not stop.is_set():
+            watchdog.start()
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        watchdog.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _give_up() -> None:
+    print(f"ended in the middle of a batch: a service does not answer; {GO_ON}", file=sys.stderr, flush=True)
+    os._exit(1)
