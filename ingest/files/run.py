@@ -65,7 +65,6 @@ class Run:
     def _apply(self, file: BinaryIO, number: int) -> None:
         stages = Stages(number, self.stop, advance=self.advance, tell=self.tell)
         self.report.counts = stages.counts
-        stages.start()
         try:
             for batch in read_batches(file, self.source, number):
                 for bad in batch.bad:
@@ -75,8 +74,6 @@ class Run:
                     break
         finally:
             stages.finish()
-        if stages.failure is not None:
-            raise stages.failure
         if self.stop.is_set():
             raise StoppedError("stopped")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import connection
@@ -37,13 +39,15 @@ class Counts:
 
 
 class Stages:
-    """Takes batches by `offer`. `advance` is called with the bytes of the file that are done, `tell` with a text."""
+    """Takes batches by `offer`, until `finish`, which must come.
+
+    `advance` is called with the bytes of the file that are done, `tell` with a text.
+    """
 
     def __init__(
         self, run: int, stop: threading.Event, *, advance: Callable[[int], object], tell: Callable[[str], object]
     ) -> None:
         self.counts = Counts()
-        self.failure: Exception | None = None
         self._run = run
         self._stop = stop  # ends the run, at the next border of a batch
         self._advance = advance
@@ -51,14 +55,9 @@ class Stages:
         self._window = breaker.new_window()
         self._batches: queue.Queue[Batch | None] = queue.Queue(QUEUED)
         self._writes: queue.Queue[Settled | None] = queue.Queue(QUEUED)
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(stage,), name=stage.__name__.strip("_"), daemon=True)
-            for stage in (self._store_all, self._write_all)
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._pool = ThreadPoolExecutor(2)
+        self._writing = self._pool.submit(self._guarded, self._write_all)
+        self._storing = self._pool.submit(self._guarded, self._store_all)
 
     def offer(self, batch: Batch) -> bool:
         """Hand over a batch, as soon as there is room; False when the run is to stop."""
@@ -71,22 +70,24 @@ class Stages:
         return False
 
     def finish(self) -> None:
-        """Wait until the stages have done what they were handed, or as much of it as a run that is to stop may do."""
-        while self._threads[0].is_alive():
-            try:
+        """Wait until the stages have done what they were handed, or as much of it as a run that is to stop may do.
+
+        Raises what ended them, `StoppedError` if they were told to stop while they waited for Postgres.
+        """
+        while not self._storing.done():
+            with suppress(queue.Full):
                 self._batches.put(None, timeout=POLL_S)
-            except queue.Full:
-                continue
-            break
-        for thread in self._threads:
-            thread.join()
+                break
+        self._pool.shutdown()
+        self._storing.result()
+        self._writing.result()
 
     def _guarded(self, stage: Callable[[], None]) -> None:
         try:
             stage()
-        except Exception as error:  # the run ends with it, see `failure`
-            self.failure = self.failure or error
+        except BaseException:
             self._stop.set()
+            raise
         finally:
             connection.close()
 
@@ -129,12 +130,10 @@ class Stages:
         self._hand_on(settled)
 
     def _hand_on(self, settled: Settled | None) -> None:
-        while self._threads[1].is_alive():
-            try:
+        while not self._writing.done():
+            with suppress(queue.Full):
                 self._writes.put(settled, timeout=POLL_S)
-            except queue.Full:
-                continue
-            return
+                return
 
     def _check_breaker(self) -> None:
         reason = once_fit(breaker.open_reason, self._stop)
