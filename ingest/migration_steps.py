@@ -8,12 +8,33 @@ from collections.abc import Sequence
 from django.core.management.base import CommandError
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations import RunPython
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import StateApps
 
 LOCK_TIMEOUT_MS = 1_000
 LOCK_NOT_AVAILABLE = "55P03"
 TRIES = 20
 PAUSE_S = 2.0  # below the 5 s after which a session that idles in its transaction is cut off
+
+
+def adding_columns(module: str, table: str, columns: Sequence[str], operations: Sequence[Operation]) -> list[Operation]:
+    """`operations`, which add nullable columns to a table, so that both ways they run beside readers and writers.
+
+    `module` is the migration's `__name__`. The way back prints what it drops.
+    """
+
+    def forward(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
+        lock_table(editor.connection, table)
+
+    def back(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
+        tell_dropped_columns(editor.connection, table, columns)
+        lock_table(editor.connection, table)
+        record_unapplied(editor.connection, module)
+
+    return [RunPython(forward, RunPython.noop), *operations, RunPython(RunPython.noop, back)]
 
 
 def lock_table(connection: BaseDatabaseWrapper, table: str) -> None:
@@ -85,9 +106,11 @@ def _tell(lines: Sequence[str]) -> None:
         print(f"    dropping {line}", flush=True)
 
 
-def record_unapplied(connection: BaseDatabaseWrapper, app: str, name: str) -> None:
+def record_unapplied(connection: BaseDatabaseWrapper, module: str) -> None:
     """In the transaction that changes the tables, where Django would do so only after it.
 
     Between the two a process that meets a missing column would find no migration missing, and blame its events.
+    `module` is the migration's `__name__`.
     """
+    app, _, name = module.split(".")[-3:]
     MigrationRecorder(connection).record_unapplied(app, name)

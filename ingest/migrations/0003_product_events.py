@@ -22,7 +22,7 @@ DROP FUNCTION product_events_touch();
 def before_going_back(apps, editor):
     tell_dropped_table(editor.connection, "product_events")
     lock_table(editor.connection, "product_events")
-    record_unapplied(editor.connection, "ingest", "0003_product_events")
+    record_unapplied(editor.connection, __name__)
 
 
 class Migration(migrations.Migration):
