@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,7 +24,7 @@ from processing.faults import is_unfit
 from processing.migrations_check import missing_migrations
 from processing.models import InboxEvent
 from tests.factories import ProductEventFactory
-from tests.ingest.test_product_events import V2, consume
+from tests.ingest.test_product_events import ADDRESS, V1, V2, consume
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +53,10 @@ V2_COLUMNS = [
 ]
 INSERT_V1 = """INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, price)
                VALUES (%s, 't', now(), 'u', 'p', 'n', 1)"""
+EVERYTHING = """SELECT event_id, discount_code, discount_amount, tax_amount,
+                       shipping_address::text, unknown_fields::text
+                FROM product_events ORDER BY id"""
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "schema-evolution.md"
 BACK, FORTH = "0003", "0004"
 
 
@@ -161,6 +167,54 @@ def test_events_wait_for_the_migration_and_none_is_blamed() -> None:
     migrate(FORTH)
     consume(orjson.dumps(V2))
     assert ProductEvent.objects.get().discount_code == "SPRING10"
+
+
+class TestTheDocumentsStatements:
+    """docs/schema-evolution.md has them to be run as they stand."""
+
+    def test_what_a_step_back_dropped_is_refilled_from_the_inbox(self) -> None:
+        consume(
+            orjson.dumps(V2 | {"shippingAddress": ADDRESS | {"floor": 3}}),
+            orjson.dumps(V2 | {"eventId": "e-2", "shippingAddress": None, "taxAmount": None, "giftWrap": True}),
+            orjson.dumps(V1 | {"eventId": "e-3"}),
+        )
+        before = query(EVERYTHING)
+        migrate(BACK)
+        migrate(FORTH)
+        assert query(EVERYTHING) != before
+        refill = statement("shipping_address = CASE")
+        assert [run(refill), run(refill)] == [2, 0]
+        assert query(EVERYTHING) == before
+
+    def test_what_was_kept_moves_into_the_column_that_learns_it(self) -> None:
+        consume(*(orjson.dumps(V1 | {"eventId": f"e-{wrap}", "giftWrap": wrap}) for wrap in (True, False, "red")))
+        ProductEventFactory.create(event_id="more", unknown_fields={"giftWrap": True, "ribbon": "red"})
+        ProductEventFactory.create(event_id="nothing")
+        run("ALTER TABLE product_events ADD gift_wrap boolean")
+        try:
+            assert run(statement("SET gift_wrap")) == 3
+            assert query("SELECT event_id, gift_wrap, unknown_fields::text FROM product_events ORDER BY id") == [
+                ("e-True", True, None),
+                ("e-False", False, None),
+                ("e-red", None, '{"giftWrap": "red"}'),
+                ("more", True, '{"ribbon": "red"}'),
+                ("nothing", None, None),
+            ]
+        finally:
+            run("ALTER TABLE product_events DROP gift_wrap")
+
+
+def statement(words: str) -> str:
+    """The one that has these words."""
+    (found,) = [each for each in re.findall(r"UPDATE .*?(?:;|\"\"\")", DOCUMENT.read_text(), re.S) if words in each]
+    return str(found).rstrip('";')
+
+
+def run(sql: str) -> int:
+    """How many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return int(cursor.rowcount)
 
 
 class TestBesideOthers:
