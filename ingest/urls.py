@@ -10,6 +10,7 @@ from ingest import operations, views
 from ingest.http.answers import Result, Results
 from ingest.http.openapi import IDEMPOTENCY_KEY, Described, either, one_or_many
 from ingest.http.problems import not_found
+from ingest.reading.family_lists import family_lists
 from ingest.reading.views import EventView, listing_operation
 from ingest.wire.bodies import Body, bodies
 
@@ -31,9 +32,9 @@ register_converter(AnyText, "any")
 
 def family_path(body: Body) -> URLPattern:
     """The endpoint of a family: derived from its declaration alone."""
-    assert body.listing is not None, f"{body.path} has a path, so it needs a listing for GET"
+    lists = family_lists(body)
     operations = {
-        **listing_operation(body.listing),
+        **listing_operation(lists),
         "POST": Described(
             f"Take one {body.family.name} event, or a list of them",
             {202: either(Result, Results), 200: Result},
@@ -42,7 +43,7 @@ def family_path(body: Body) -> URLPattern:
             (IDEMPOTENCY_KEY,),
         ),
     }
-    options: dict[str, Any] = {"body": body, "listing": body.listing, "operations": operations}
+    options: dict[str, Any] = {"body": body, "lists": lists, "operations": operations}
     return path(body.path, views.FamilyView.as_view(**options))
 
 

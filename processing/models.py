@@ -44,10 +44,12 @@ class InboxEvent(models.Model):
         db_table = "inbox"
         verbose_name = "event"
         indexes = [
-            # lanes: the next seq of a user, and who owns a seq; the admin and readers: a user's events
-            models.Index("user_id", "seq", name="inbox_lane"),
-            # newest first; a batch shares one value, so this index stays small
+            # lanes: the next seq of a user, and who owns a seq
+            models.Index(fields=["user_id", "seq"], name="inbox_numbered", condition=models.Q(seq__isnull=False)),
+            # newest first: all, a user's, a type's; a batch shares one value, so the first and the last stay small
             models.Index("received_at", name="inbox_received"),
+            models.Index(fields=["user_id", "-received_at"], name="inbox_user_newest"),
+            models.Index(fields=["type", "-received_at"], name="inbox_type_newest"),
             # the sweep of retries and the breaker's probe
             models.Index("next_attempt_at", name="inbox_retrying", condition=models.Q(status=Status.RETRYING)),
             # what was replayed together with an event: few rows, of which the planner knows nothing yet
@@ -58,8 +60,13 @@ class InboxEvent(models.Model):
                 name="inbox_replayed",
                 condition=models.Q(status=Status.RETRYING, replay__isnull=False),
             ),
-            # the admin's filter by status, for all that is not the happy path
+            # lists by status of all that is not the happy path, the second for those of one family
             models.Index("status", "received_at", name="inbox_unhappy", condition=~models.Q(status=Status.PROCESSED)),
+            models.Index(
+                fields=["family", "status", "-received_at"],
+                name="inbox_family_unhappy",
+                condition=~models.Q(status=Status.PROCESSED),
+            ),
         ]
 
     def __str__(self) -> str:

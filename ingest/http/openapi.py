@@ -65,8 +65,9 @@ def write_operation(path: str, method: str, described: Described) -> Schema:
     return operation
 
 
-def query_parameter(name: str) -> Schema:
-    return {"in": "query", "name": name, "schema": {"type": "string"}}
+def query_parameter(name: str, schema: Schema, description: str = "") -> Schema:
+    told = {"description": description} if description else {}
+    return {"in": "query", "name": name, **told, "schema": schema}
 
 
 IDEMPOTENCY_KEY: Schema = {

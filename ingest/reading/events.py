@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from redis import RedisError
 
 from ingest.door import memory
 from ingest.door.errors import Unavailable
-from ingest.reading.listing import Listing, unix_ms, without_nulls
+from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
 from processing.models import InboxEvent
 from processing.statuses import Status
 
@@ -52,11 +53,12 @@ def show_event(row: InboxEvent) -> dict[str, Any]:
 EVENTS = Listing(
     rows=lambda: InboxEvent.objects.only(*COLUMNS),
     show=show_event,
-    filters={"type": "type", "userId": "user_id", "status": "status"},
+    filters={"type": "type", "userId": "user_id", STATUS: "status"},
     time="received_at",
     whole_id=False,
-    choices={"status": Status.values},
+    choices={STATUS: Status.values},
 )
+EVENT_LISTS = Lists(usual=EVENTS, unhappy=replace(EVENTS, partial=("inbox_unhappy",)))
 
 
 def find_event(event_id: str) -> dict[str, Any] | None:

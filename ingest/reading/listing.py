@@ -1,27 +1,31 @@
-"""Lists by pages, newest first: what a family declares of its own, and how a page is read."""
+"""Lists by pages, newest first: what a family declares of its own, and what a request may ask for."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-from django.db.models import Model, Q, QuerySet
+from django.db.models import QuerySet
 
+from ingest.reading.cursors import Place, parse_cursor
 from ingest.wire.timestamps import EPOCH, parse_timestamp
-from processing.envelope import MAX_SEQ, Invalid
+from processing.envelope import Invalid
+from processing.statuses import Status
 
 PAGE_SIZE = 50
 PAGE_MAX = 500
+STATUS = "status"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """How rows are found and shown. `filters`: query parameter to column; `time` and `id` are the columns of order."""
+    """How rows are found and shown. `filters`: query parameter to column; `time` and `id` are the columns of order.
+
+    A filter wants an index of its column, `-time` and `-id` in the model's `Meta`; without one it works, a bounded
+    number of rows at a time (see `pages.py`).
+    """
 
     rows: Callable[[], QuerySet[Any]]
     show: Callable[[Any], dict[str, Any]]
@@ -30,19 +34,45 @@ class Listing:
     id: str = "id"
     whole_id: bool = True  # the id is a number
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)  # parameters that take only these values
+    name: str = ""  # whose cursors it takes; empty: its table's
+    fixed: Mapping[str, str] = field(default_factory=dict)  # column to value: the part of the table that is listed
+    common: Mapping[str, str] = field(default_factory=dict)  # members that all rows have, each a parameter as well
+    period: str = ""  # the column that `since` and `until` are about, if it is not `time`
+    partial: Sequence[str] = ()  # partial indexes that hold all its rows
 
     def parameters(self) -> list[str]:
-        return [*self.filters, "since", "until", "cursor", "limit"]
+        return [*self.filters, *self.common, "since", "until", "cursor", "limit"]
+
+    def cursor_name(self) -> str:
+        return self.name or self.rows().model._meta.db_table
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What an address lists: `usual`, or for a status other than processed `unhappy`."""
+
+    usual: Listing
+    unhappy: Listing
+
+    def choose(self, parameters: Mapping[str, str]) -> Listing:
+        """Raises `Invalid` for a parameter that the list of this status does not have."""
+        status = parameters.get(STATUS, Status.PROCESSED)
+        if status == Status.PROCESSED or status not in Status.values:
+            return self.usual
+        for name in parameters:
+            if name in self.usual.filters and name not in self.unhappy.filters:
+                raise Invalid(name, f"is known of processed events only: ask without status={status}")
+        return self.unhappy
 
 
 @dataclass(frozen=True)
 class Query:
-    """What a request asks for."""
+    """What a request asks for. `equal` is by column; `after` is the last row of the page before."""
 
     equal: Mapping[str, str]
     since: datetime | None
     until: datetime | None
-    after: tuple[datetime, int | str] | None  # the last row of the page before
+    after: Place | None
     limit: int
 
 
@@ -55,34 +85,20 @@ def parse_query(listing: Listing, parameters: Mapping[str, str]) -> Query:
             raise Invalid(name, "has a NUL character")
         if name in listing.choices and value not in listing.choices[name]:
             raise Invalid(name, f"must be one of {', '.join(listing.choices[name])}")
+    asked = {column: parameters[name] for name, column in listing.filters.items() if name in parameters}
     return Query(
-        equal={column: parameters[name] for name, column in listing.filters.items() if name in parameters},
+        equal={**listing.fixed, **asked},
         since=_moment(parameters, "since"),
         until=_moment(parameters, "until"),
-        after=_parse_cursor(parameters["cursor"], listing) if "cursor" in parameters else None,
+        after=_parse_after(listing, parameters),
         limit=_parse_limit(parameters.get("limit", str(PAGE_SIZE))),
     )
 
 
-def read_page(listing: Listing, query: Query) -> dict[str, Any]:
-    """`events`, newest first, and `next`: the cursor of the next page, null on the last."""
-    rows = listing.rows().filter(**query.equal)
-    if query.since:
-        rows = rows.filter(**{f"{listing.time}__gte": query.since})
-    if query.until:
-        rows = rows.filter(**{f"{listing.time}__lt": query.until})
-    if query.after:
-        rows = rows.filter(_older(listing, *query.after))
-    found = list(rows.order_by(f"-{listing.time}", f"-{listing.id}")[: query.limit + 1])
-    shown = found[: query.limit]
-    more = len(found) > query.limit
-    return {"events": [listing.show(row) for row in shown], "next": _cursor(listing, shown[-1]) if more else None}
-
-
-def _older(listing: Listing, time: datetime, id: int | str) -> Q:
-    # the first condition follows from the others; it is what an index can use
-    same = Q(**{listing.time: time, f"{listing.id}__lt": id})
-    return Q(**{f"{listing.time}__lte": time}) & (Q(**{f"{listing.time}__lt": time}) | same)
+def _parse_after(listing: Listing, parameters: Mapping[str, str]) -> Place | None:
+    if "cursor" not in parameters:
+        return None
+    return parse_cursor(parameters["cursor"], listing.cursor_name(), whole_id=listing.whole_id)
 
 
 def _moment(parameters: Mapping[str, str], name: str) -> datetime | None:
@@ -97,24 +113,6 @@ def _parse_limit(text: str) -> int:
     if not text.isdecimal() or len(text) > 5 or not 1 <= int(text) <= PAGE_MAX:
         raise Invalid("limit", f"must be an integer from 1 to {PAGE_MAX}")
     return int(text)
-
-
-def _cursor(listing: Listing, row: Model) -> str:
-    microseconds = (getattr(row, listing.time) - EPOCH) // timedelta(microseconds=1)
-    text = msgspec.json.encode([microseconds, getattr(row, listing.id)])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str, listing: Listing) -> tuple[datetime, int | str]:
-    kind: Any = tuple[int, int] if listing.whole_id else tuple[int, str]
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        microseconds, id = msgspec.json.decode(text, type=kind)
-        if (isinstance(id, int) and abs(id) > MAX_SEQ) or (isinstance(id, str) and "\0" in id):
-            raise ValueError
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds), id
-    except (binascii.Error, UnicodeError, msgspec.MsgspecError, ValueError, OverflowError) as error:
-        raise Invalid("cursor", "is none of ours: take it from the page before") from error
 
 
 def unix_ms(moment: datetime | None) -> int | None:

@@ -10,35 +10,42 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.http.base import CallerView
-from ingest.http.openapi import Described, query_parameter
+from ingest.http.openapi import Described
 from ingest.http.problems import Problem
-from ingest.reading.events import EVENTS, find_event
-from ingest.reading.listing import Listing, parse_query, read_page
+from ingest.reading.events import EVENT_LISTS, find_event
+from ingest.reading.listing import Lists, parse_query
+from ingest.reading.pages import read_page
+from ingest.reading.parameters import describe_parameters
 
+NEXT = "The cursor of the next page. A page may be shorter than its limit and still have one; null: there is no more."
 PAGE = {
     "type": "object",
     "properties": {
         "events": {"type": "array", "items": {"type": "object"}},
-        "next": {"type": ["string", "null"], "description": "the cursor of the next page"},
+        "next": {"type": ["string", "null"], "description": NEXT},
     },
     "required": ["events", "next"],
 }
 PROBLEMS = (400, 401, 503)
 
 
-def listing_operation(listing: Listing) -> Mapping[str, Described]:
-    parameters = [query_parameter(name) for name in listing.parameters()]
-    return {"GET": Described("List events, newest first", {200: PAGE}, problems=PROBLEMS, parameters=parameters)}
+def listing_operation(lists: Lists) -> Mapping[str, Described]:
+    described = Described(
+        "List events, newest first", {200: PAGE}, problems=PROBLEMS, parameters=describe_parameters(lists)
+    )
+    return {"GET": described}
 
 
 class ListingView(CallerView):
     """A list by pages, newest first."""
 
-    listing: Listing = EVENTS
-    operations = listing_operation(EVENTS)
+    lists: Lists = EVENT_LISTS
+    operations = listing_operation(EVENT_LISTS)
 
     def get(self, request: Request) -> Response:
-        return Response(read_page(self.listing, parse_query(self.listing, request.GET.dict())))
+        parameters = request.GET.dict()
+        listing = self.lists.choose(parameters)
+        return Response(read_page(listing, parse_query(listing, parameters)))
 
 
 class EventView(CallerView):

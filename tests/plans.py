@@ -1,0 +1,58 @@
+"""What Postgres does for a list: the plans of the statements that reading a page executes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+Plan = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A line of a plan. `rows` are those it gave out, `removed` those it looked at in vain."""
+
+    type: str
+    index: str
+    condition: str
+    rows: int
+    removed: int
+
+
+def plans_of(read: Callable[[], Any]) -> list[list[Node]]:
+    """Call `read`, and have each of its SELECTs explained, and run once more, as it was run there."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        read()
+    settings = [sql for sql, _ in statements if sql.startswith("SET ")]
+    with transaction.atomic(), connection.cursor() as cursor:
+        for setting in settings:
+            cursor.execute(setting)
+        return [_explain(cursor, sql, params) for sql, params in statements if sql.startswith("SELECT ")]
+
+
+def _explain(cursor: Any, sql: str, params: Any) -> list[Node]:
+    cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+    (told,) = cursor.fetchone()
+    return list(_nodes((json.loads(told) if isinstance(told, str) else told)[0]["Plan"]))
+
+
+def _nodes(plan: Plan) -> Iterator[Node]:
+    yield Node(
+        type=plan["Node Type"],
+        index=plan.get("Index Name", ""),
+        condition=plan.get("Index Cond", ""),
+        rows=round(plan["Actual Rows"] * plan["Actual Loops"]),
+        removed=round(plan.get("Rows Removed by Filter", 0) * plan["Actual Loops"]),
+    )
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
