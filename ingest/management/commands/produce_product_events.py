@@ -59,7 +59,7 @@ class Command(BaseCommand):
             try:
                 self.stdout.write(deliver(producer, value))
             except KafkaException as error:
-                self.stderr.write(f"{reason(error)}; trying again")
+                self.stderr.write(f"{reason(error)}; {'given up' if stop.is_set() else 'trying again'}")
                 stop.wait(PAUSE_S)
             else:
                 return
