@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import consume, ingest
+from bench import consume, ingest, lists
 from bench.figures import Figure, table
 from bench.site import Services, services
 
@@ -21,7 +21,9 @@ PARTS: dict[str, tuple[Part, int]] = {  # and how many events each takes by defa
     "batches": (ingest.batches, 100_000),
     "singles": (ingest.singles, 10_000),
     "end-to-end": (ingest.end_to_end, 50_000),
+    "lists": (lists.measure, 10_000_000),
 }
+ONLY_WHEN_ASKED_FOR = {"lists"}  # minutes, and a page of plans
 
 
 def main() -> None:
@@ -30,7 +32,7 @@ def main() -> None:
     with services(embedded_broker=options.embedded_broker) as up:
         broker = "Apache Kafka" if up.real_kafka else "the embedded broker (a real Kafka needs java and mvn)"
         print(f"on {broker}, Postgres and Valkey, all of it on this machine; Python {platform.python_version()}")
-        for name in options.part or PARTS:
+        for name in options.part or [name for name in PARTS if name not in ONLY_WHEN_ASKED_FOR]:
             part, events = PARTS[name]
             for figure in part(up, options.events or events):
                 figures.append(figure)

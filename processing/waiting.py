@@ -190,8 +190,10 @@ def lowest_waiting(cursor: Cursor, user_id: str, next_seq: int) -> int | None:
 def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
     """Of these users (with their next seq), those who have events waiting in their lane."""
     cursor.execute(
-        """SELECT l.lane FROM unnest(%s::text[], %s::bigint[]) AS l(lane, front)
-           WHERE EXISTS (SELECT FROM inbox i WHERE i.user_id = l.lane AND i.seq >= l.front AND i.status = ANY(%s))""",
+        # not EXISTS: for many users the planner would read all that has a seq, to join it with them
+        """SELECT l.lane FROM unnest(%s::text[], %s::bigint[]) AS l(lane, front), LATERAL (
+             SELECT FROM inbox i WHERE i.user_id = l.lane AND i.seq >= l.front AND i.status = ANY(%s)
+             ORDER BY i.seq LIMIT 1) w""",
         (list(fronts), list(fronts.values()), WAITING_STATUSES),
     )
     return {user_id for (user_id,) in cursor}

@@ -14,13 +14,18 @@ Plan = dict[str, Any]
 
 @dataclass(frozen=True)
 class Node:
-    """A line of a plan. `rows` are those it gave out, `removed` those it looked at in vain."""
+    """A line of a plan. `rows` are those it gave out, `removed` those it looked at in vain; `pages` those it read."""
 
     type: str
     index: str
-    condition: str
     rows: int
     removed: int
+    pages: int
+
+    def __str__(self) -> str:
+        index = f" using {self.index}" if self.index else ""
+        removed = f", {self.removed:,} looked at in vain" if self.removed else ""
+        return f"{self.type}{index}: {self.rows:,} rows{removed}, {self.pages:,} pages"
 
 
 def plans_of(read: Callable[[], Any]) -> list[list[Node]]:
@@ -41,7 +46,7 @@ def plans_of(read: Callable[[], Any]) -> list[list[Node]]:
 
 
 def _explain(cursor: Any, sql: str, params: Any) -> list[Node]:
-    cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
     (told,) = cursor.fetchone()
     return list(_nodes((json.loads(told) if isinstance(told, str) else told)[0]["Plan"]))
 
@@ -50,9 +55,9 @@ def _nodes(plan: Plan) -> Iterator[Node]:
     yield Node(
         type=plan["Node Type"],
         index=plan.get("Index Name", ""),
-        condition=plan.get("Index Cond", ""),
         rows=round(plan["Actual Rows"] * plan["Actual Loops"]),
         removed=round(plan.get("Rows Removed by Filter", 0) * plan["Actual Loops"]),
+        pages=plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
     )
     for inner in plan.get("Plans", ()):
         yield from _nodes(inner)

@@ -24,11 +24,6 @@ class Place:
     id: int | str
 
 
-def before_all_of(time: datetime, *, whole_id: bool) -> Place:
-    """The place behind all rows of this time."""
-    return Place(time, 0 if whole_id else "")
-
-
 def write_cursor(place: Place, name: str) -> str:
     """`name` is the list's."""
     text = msgspec.json.encode([name, (place.time - EPOCH) // MICROSECOND, place.id])

@@ -17,10 +17,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
-from django.db.models import F, Lookup, Model, Q, QuerySet
+from django.db.models import F, Lookup, Q, QuerySet
 from django.db.models.indexes import Index
 
-from ingest.reading.cursors import Place, before_all_of, write_cursor
+from ingest.reading.cursors import Place, write_cursor
 from ingest.reading.listing import Listing, Query
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 else:
     _Lookup = Lookup
 
-WINDOW = 10_000  # rows: some milliseconds
+WINDOW = 5_000  # rows: some milliseconds
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,21 @@ class IsOneOf(_Lookup):
 
 
 @dataclass(frozen=True)
-class _Found:
-    rows: list[Model]  # one more than the page shows, if there are more
-    floor: datetime | None  # older ones were not looked at
+class _Search:
+    """Rows in the path's order that its index tells by itself, and what has to be looked up in each of them."""
+
+    rows: QuerySet[Any]
+    rest: Q
+    floor: datetime | None  # the end of the window; older ones are not looked at
 
 
 def read_page(listing: Listing, query: Query) -> dict[str, Any]:
     """`events`, newest first, and `next`: the cursor of the next page, null on the last."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_sort = off")
-        found = _find(listing, query)
-    shown = found.rows[: query.limit]
-    end = _end(listing, query, found)
+        found, floor = _find(listing, query)
+    shown = found[: query.limit]
+    end = _place(listing, shown[-1]) if len(found) > query.limit else _behind(listing, floor)
     following = None if end is None else write_cursor(end, listing.cursor_name())
     return {"events": [listing.show(row) for row in shown], "next": following}
 
@@ -91,26 +94,30 @@ def _turned(name: str) -> str:
     return name[1:] if name.startswith("-") else f"-{name}"
 
 
-def _find(listing: Listing, query: Query) -> _Found:
-    """Along the first path that ends the search, else what goes furthest back."""
-    furthest: _Found | None = None
-    for path in paths(listing, query.equal):
-        found = _find_along(listing, query, path)
-        if found.floor is None or len(found.rows) > query.limit:
-            return found
-        if furthest is None or furthest.floor is None or found.floor < furthest.floor:
-            furthest = found
-    assert furthest is not None
+def _find(listing: Listing, query: Query) -> tuple[list[Any], datetime | None]:
+    """Up to one row more than the page shows; if there are fewer, how far back was looked (None: to the end).
+
+    By the path that is shorter than a window if there is one, else by the first that fills the page, else by the one
+    that goes furthest back.
+    """
+    searches = [_search(listing, query, path) for path in paths(listing, query.equal)]
+    furthest: tuple[list[Any], datetime | None] = ([], None)
+    for search in sorted(searches, key=lambda search: search.floor is not None):
+        found = list(search.rows.filter(search.rest)[: query.limit + 1])
+        if search.floor is None or len(found) > query.limit:
+            return found, search.floor
+        if furthest[1] is None or search.floor < furthest[1]:
+            furthest = (found, search.floor)
     return furthest
 
 
-def _find_along(listing: Listing, query: Query, path: Path) -> _Found:
+def _search(listing: Listing, query: Query, path: Path) -> _Search:
     rows = _in_order(listing, query, path)
-    rest = _rest(listing, query, path)
+    rest = Q(**{column: value for column, value in query.equal.items() if column not in path.columns})
+    if listing.period:
+        rest &= _between(listing.period, query)
     floor = _floor(listing, rows, path) if rest else None
-    if floor is not None:
-        rest &= Q(**{f"{listing.time}__gte": floor})
-    return _Found(list(rows.filter(rest)[: query.limit + 1]), floor)
+    return _Search(rows, rest if floor is None else rest & Q(**{f"{listing.time}__gte": floor}), floor)
 
 
 def _in_order(listing: Listing, query: Query, path: Path) -> QuerySet[Any]:
@@ -121,12 +128,6 @@ def _in_order(listing: Listing, query: Query, path: Path) -> QuerySet[Any]:
     if query.after:
         rows = rows.filter(_older(listing, query.after))
     return rows.order_by(*path.order, f"-{listing.id}")
-
-
-def _rest(listing: Listing, query: Query, path: Path) -> Q:
-    """What has to be looked up in the rows; false if there is nothing of it."""
-    rest = Q(**{column: value for column, value in query.equal.items() if column not in path.columns})
-    return rest & _between(listing.period, query) if listing.period else rest
 
 
 def _floor(listing: Listing, rows: QuerySet[Any], path: Path) -> datetime | None:
@@ -146,9 +147,10 @@ def _older(listing: Listing, place: Place) -> Q:
     return Q(**{f"{listing.time}__lte": place.time}) & (Q(**{f"{listing.time}__lt": place.time}) | same)
 
 
-def _end(listing: Listing, query: Query, found: _Found) -> Place | None:
-    """Where the next page begins; None if there is no more."""
-    if len(found.rows) > query.limit:
-        last = found.rows[query.limit - 1]
-        return Place(getattr(last, listing.time), getattr(last, listing.id))
-    return None if found.floor is None else before_all_of(found.floor, whole_id=listing.whole_id)
+def _place(listing: Listing, row: Any) -> Place:
+    return Place(getattr(row, listing.time), getattr(row, listing.id))
+
+
+def _behind(listing: Listing, floor: datetime | None) -> Place | None:
+    """Behind all rows of this time."""
+    return None if floor is None else Place(floor, 0 if listing.whole_id else "")

@@ -1,0 +1,40 @@
+"""How long a page of the lists takes in tables of millions of rows, and what Postgres does for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from bench.figures import Figure
+from bench.list_rows import TABLES, fill
+from bench.site import Services, site
+from tests.pipeline.processes import ROOT
+
+PAGE_MS = 50
+
+
+def measure(services: Services, events: int) -> Iterator[Figure]:
+    """Prints each page's plans; a page that `goes on` had to stop looking before it was full."""
+    with site(services, "lists") as stack:
+        with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
+            for table in TABLES:
+                fill(connection, table, events)
+        command = [sys.executable, "-m", "bench.list_queries", str(events)]
+        with subprocess.Popen(command, cwd=ROOT, env=stack.environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                yield _figure(json.loads(line))
+        assert process.returncode == 0, f"{' '.join(command)} failed"
+
+
+def _figure(told: dict[str, Any]) -> Figure:
+    goes_on = ", goes on" if told["more"] else ""
+    print(f"{told['question']}\n  {told['ms']:.1f} ms (first {told['first']:.1f}), {told['shown']} events{goes_on}")
+    for plan in told["plans"]:
+        print("".join(f"  {'-' if number == 0 else ' '} {node}\n" for number, node in enumerate(plan)), end="")
+    return Figure(told["question"], told["ms"], "ms", PAGE_MS, at_most=True)
