@@ -51,7 +51,7 @@ class Envelope(msgspec.Struct, omit_defaults=True):
     family: str | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event, read and checked: what the pipeline and the handlers work with."""
 
     id: str

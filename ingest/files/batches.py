@@ -23,14 +23,14 @@ from processing.store import Message
 ID_MEMBER = b'"eventId"'
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where the lines of a run say that they came from: as a topic and a partition."""
 
     topic: str
     partition: int
 
 
-class LineArrival(msgspec.Struct, frozen=True):
+class LineArrival(msgspec.Struct, frozen=True, gc=False):
     """An event as it came from a file. Its message, which few need, is made when it is asked for."""
 
     event: Event

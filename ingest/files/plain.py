@@ -5,7 +5,6 @@ It accepts only what the door accepts too, and makes the same event of it; of an
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from ingest.wire.timestamps import parse_timestamp
 from processing.envelope import Event, read_seq
 
 NUL = b"\\u0000"
-TROUBLE = (msgspec.MsgspecError, ValueError, TypeError, KeyError, RecursionError)
+TROUBLE = (msgspec.MsgspecError, orjson.JSONEncodeError, ValueError, KeyError, RecursionError)
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -38,33 +37,30 @@ class Form:
         """Takes out of `members` what is no payload. Raises `TROUBLE` or returns None where a closer look is needed."""
         body, family = self.body, self.body.family
         user, kind = members.pop(body.user), members.pop(body.type)
-        id = (
-            members.pop("eventId", own_id if body.event_id == "optional" else None)
-            if body.event_id != "none"
-            else own_id
-        )
-        stamp: Any = now
-        if body.timestamp != "none":
-            stamp = members.pop("timestamp", now if body.timestamp == "optional" else None)
-        if not (_is_text(user, 255) and _is_text(kind, 100) and type(id) is str and 0 < len(id) <= 255):
+        id = _take(members, "eventId", body.event_id, own_id)
+        stamp = _take(members, "timestamp", body.timestamp, now)
+        if not (_is_text(user, 255) and _is_text(kind, 100) and type(id) is str and len(id) <= 255):
             return None
-        if (family.types and kind not in family.types) or type(stamp) not in (int, str):
-            return None
-        if not members.keys() <= self.members.keys():
+        if (family.types and kind not in family.types) or not members.keys() <= self.members.keys():
             return None
         if not self.is_flat:
             check_members(self.schema, members)
+        if stamp is not now:
+            if type(stamp) not in (int, str):
+                return None
+            stamp = parse_timestamp(stamp, "timestamp")
+        fail = members.get("fail") is True
+        payload_json = orjson.dumps(members)
         return Event(
-            id,
-            user,
-            kind,
-            family.name,
-            read_seq(members),
-            members.get("fail") is True,
-            stamp if stamp is now else parse_timestamp(stamp, "timestamp"),
-            orjson.dumps(members),
-            family.decoder.decode(text),
+            id, user, kind, family.name, read_seq(members), fail, stamp, payload_json, family.decoder.decode(text)
         )
+
+
+def _take(members: dict[str, Any], name: str, presence: str, default: Any) -> Any:
+    """A member of the envelope; `presence` as `Body` tells it."""
+    if presence == "none":
+        return default
+    return members.pop(name, default) if presence == "optional" else members.pop(name)
 
 
 def read_plain(text: bytes, own_id: str, body: Body | None, now: int) -> Event | None:
@@ -80,9 +76,14 @@ def read_plain(text: bytes, own_id: str, body: Body | None, now: int) -> Event |
         return None
 
 
-@cache
+_forms: dict[str, Form] = {}
+
+
 def form_of(body: Body) -> Form:
-    return Form(body)
+    form = _forms.get(body.family.name)
+    if form is None or form.body is not body:
+        form = _forms[body.family.name] = Form(body)
+    return form
 
 
 def _is_text(value: Any, longest: int) -> bool:

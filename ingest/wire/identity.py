@@ -32,8 +32,6 @@ def derived_event_id(name: str, digest: str) -> str:
 
 def uuid_shaped(digest: bytes) -> str:
     """The first 16 bytes as the text of a UUIDv8 (RFC 9562: for uses of one's own)."""
-    octets = bytearray(digest[:16])
-    octets[6] = 0x80 | octets[6] & 0x0F
-    octets[8] = 0x80 | octets[8] & 0x3F
-    text = octets.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = digest.hex()
+    variant = "89ab"[digest[8] >> 4 & 0b11]
+    return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
