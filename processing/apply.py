@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 from django.conf import settings
 from django.db import transaction
 
@@ -19,8 +19,7 @@ from processing.statuses import Status
 MAX_ERROR_CHARS = 2000
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of an event whose turn it was. `retry_in_ms` is set when it is retrying."""
 
     event: Event
@@ -117,7 +116,7 @@ class _Batch:
         return free
 
     def _processed(self, runs: Sequence[Run]) -> None:
-        self.outcomes.extend(Outcome(run.event, Status.PROCESSED, run.attempts + 1) for run in runs)
+        self.outcomes += [Outcome(run.event, Status.PROCESSED, run.attempts + 1) for run in runs]
 
     def _failed(self, run: Run, error: Exception, *, drill: bool = False) -> None:
         attempts = run.attempts + 1

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from processing.envelope import Event
 
 DRILL = "payload.fail"  # the group of events that are to fail; no family can have this name
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, gc=False):
     """An event whose turn it is. `limit`: the attempts after which it is failed, counted with those it had."""
 
     event: Event

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Protocol
 
+import msgspec
+
 from processing import store, waiting
 from processing.apply import Outcome, apply
 from processing.envelope import Event
@@ -25,8 +27,7 @@ from processing.transactions import transaction
 from processing.waiting import Waiting
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """An event as it came from Kafka."""
 
     event: Event

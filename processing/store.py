@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from django.db import connection
 
@@ -24,8 +25,7 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 WAITING_STATUSES = sorted(WAITING)
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """Where an event stood in Kafka, and its bytes."""
 
     topic: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from redis import RedisError
@@ -18,18 +18,19 @@ log = structlog.get_logger(__name__)
 
 
 class HotStateWriter:
-    """Tells once when Redis goes away, and when it is back. `begin` and `write` are called by a thread each."""
+    """Tells once when Redis goes away, and when it is back.
+
+    Events of a file are not marked as `inflight`: a mark and its removal cost Redis as much as the rest, and the batch
+    is through before anyone could look.
+    """
 
     def __init__(self, tell: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._tell = tell
         self._clock = clock
         self._away_until: float | None = None
 
-    def begin(self, ids: Sequence[str]) -> None:
-        self._unless_away(lambda: hot_state.begin(ids))
-
     def write(self, settled: Settled) -> None:
-        if settled.worked or settled.look_up:
+        if settled.outcomes or settled.look_up:
             self._unless_away(lambda: hot_state.write(settled))
         hints.send(settled.retries)
 

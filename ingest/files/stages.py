@@ -104,7 +104,6 @@ class Stages:
             self._hand_on(None)
 
     def _store(self, batch: Batch) -> None:
-        self._hot_state.begin([arrival.event.id for arrival in batch.arrivals])
         settled = once_fit(lambda: self._settle(batch), self._stop)
         self.counts.known += settled.known
         self.counts.new += len(batch.arrivals) - settled.known
