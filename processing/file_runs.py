@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg.types.json import Jsonb
+import orjson
 
 from processing.apply import storable
 from processing.lag import Position
@@ -98,15 +98,15 @@ def find(ids: Collection[int]) -> list[Run]:
         (SILENT_S, GRACE_S, sorted(ids)),
     )
     return [
-        Run(id, heard_at, active, _from_rows(marks), confirmed) for id, heard_at, active, marks, confirmed in cursor
+        Run(id, heard_at, active, _from_json(marks), confirmed) for id, heard_at, active, marks, confirmed in cursor
     ]
 
 
 def mark(runs: Collection[Run], ends: Mapping[Partition, int]) -> None:
     """Note for runs that are over where the log ended after that. One that was heard of meanwhile is left alone."""
-    marks = Jsonb([[topic, partition, end] for (topic, partition), end in sorted(ends.items())])
+    marks = orjson.dumps([[topic, partition, end] for (topic, partition), end in sorted(ends.items())]).decode()
     raw_cursor().execute(
-        """UPDATE file_runs f SET watermarks = %s, watermarks_at = clock_timestamp()
+        """UPDATE file_runs f SET watermarks = %s::jsonb, watermarks_at = clock_timestamp()
            FROM unnest(%s::int[], %s::timestamptz[]) AS r(id, heard_at)
            WHERE f.id = r.id AND f.heard_at = r.heard_at AND f.watermarks IS NULL""",
         (marks, [run.id for run in runs], [run.heard_at for run in runs]),
@@ -121,5 +121,6 @@ def is_reached(watermarks: Mapping[Partition, int], log: Mapping[Partition, Posi
     return all(log[key].next >= min(mark, log[key].end) for key, mark in watermarks.items() if key in log)
 
 
-def _from_rows(marks: list[tuple[str, int, int]] | None) -> dict[Partition, int] | None:
-    return None if marks is None else {(topic, partition): end for topic, partition, end in marks}
+def _from_json(marks: str | None) -> dict[Partition, int] | None:
+    """Django has its connection leave JSON as text."""
+    return None if marks is None else {(topic, partition): end for topic, partition, end in orjson.loads(marks)}

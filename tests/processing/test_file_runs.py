@@ -1,0 +1,261 @@
+"""Runs over files: when the gaps that they leave are passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from django.conf import settings as site
+from pytest_django.fixtures import Settings
+from redis import Redis
+
+from processing import breaker, file_runs, hot_state, lag, sweeps, waking
+from processing.consumer.batch import Batch
+from processing.file_runs import is_reached
+from processing.lag import Position
+from processing.models import FileRun, HotStateOutbox
+from processing.settle import Settled, settle_batch
+from processing.store import Message
+from tests.processing import flaky
+from tests.processing.batches import column, statuses, store, value
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
+
+EVENTS = ("events", 0)
+lines = count(1)
+
+
+@pytest.fixture(autouse=True)
+def log(redis: Redis, settings: Settings, topics: Callable[..., str]) -> str:
+    """An empty log, and no patience with gaps."""
+    flaky.runs.clear()
+    settings.SEQUENCE_GAP_TIMEOUT_MS = 0
+    settings.KAFKA_EVENTS_TOPIC = topics("events")
+    return str(settings.KAFKA_EVENTS_TOPIC)
+
+
+def apply(run: int, *values: bytes) -> Settled:
+    """What a run over a file does with a few lines."""
+    batch = Batch()
+    for each in values:
+        batch.add(Message(file_runs.topic_of("a.jsonl"), run, next(lines), None, each))
+    assert not batch.poisons
+    settled = settle_batch(batch.arrivals, [], comes_again=False)
+    hot_state.write(settled)
+    waking.take_all_turns(settled.ready)
+    return settled
+
+
+def left_with_a_gap(id: str = "b", user: str = "u") -> int:
+    """A run that goes on, and has left the user's lane behind a gap."""
+    run = file_runs.start("a.jsonl")
+    apply(run, value(id, user, seq=2))
+    return run
+
+
+def produce(topic: str, messages: int) -> None:
+    producer = Producer({**site.KAFKA_CLIENT_CONFIG, "acks": "all"})
+    for number in range(messages):
+        producer.produce(topic, f"message {number}")
+    assert producer.flush(10) == 0
+
+
+def commit(topic: str, offset: int) -> None:
+    consumer = Consumer({**site.KAFKA_CLIENT_CONFIG, "group.id": site.KAFKA_CONSUMER_GROUP})
+    consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+    consumer.close()
+
+
+def let_pass(seconds: int, run: int) -> None:
+    """As if nothing had been heard of the run for so long."""
+    column(
+        """UPDATE file_runs SET heard_at = heard_at - %s::int * interval '1 second',
+             watermarks_at = watermarks_at - %s::int * interval '1 second' WHERE id = %s::int RETURNING id""",
+        str(seconds),
+        str(seconds),
+        str(run),
+    )
+
+
+def status_of(id: str) -> str:
+    return statuses()[id][0]
+
+
+def test_a_gap_is_passed_once_the_run_has_ended() -> None:
+    run = left_with_a_gap()
+    assert sweeps.sweep_file_gaps() == 0
+    file_runs.end(run)
+    assert sweeps.sweep_file_gaps() == 1
+    assert status_of("b") == "processed"
+
+
+def test_a_gap_that_is_younger_than_the_timeout_waits(settings: Settings) -> None:
+    settings.SEQUENCE_GAP_TIMEOUT_MS = 60_000
+    file_runs.end(left_with_a_gap())
+    assert sweeps.sweep_file_gaps() == 0
+
+
+def test_no_gap_is_passed_while_another_run_goes_on() -> None:
+    file_runs.end(left_with_a_gap())
+    other = file_runs.start("b.jsonl")
+    assert sweeps.sweep_file_gaps() == 0
+    file_runs.end(other)
+    assert sweeps.sweep_file_gaps() == 1
+
+
+def test_all_gaps_of_a_lane_are_passed_in_one_sweep() -> None:
+    run = file_runs.start("a.jsonl")
+    apply(run, *(value(f"e{seq}", seq=seq) for seq in range(2, 20, 2)))
+    file_runs.end(run)
+    assert sweeps.sweep_file_gaps() == 9
+    assert {status for status, _ in statuses().values()} == {"processed"}
+
+
+def test_what_stands_in_the_log_at_the_end_of_the_run_is_waited_for(log: str) -> None:
+    produce(log, 10)
+    file_runs.end(left_with_a_gap())
+    assert sweeps.sweep_file_gaps() == 0
+    produce(log, 10)
+    commit(log, 9)
+    assert sweeps.sweep_file_gaps() == 0
+    commit(log, 10)
+    assert sweeps.sweep_file_gaps() == 1, "what came later is not waited for"
+
+
+def test_a_log_that_was_made_anew_is_not_waited_for_beyond_its_end(log: str) -> None:
+    run = left_with_a_gap()
+    file_runs.end(run)
+    FileRun.objects.filter(id=run).update(watermarks=[[log, 0, 1_000], ["a-topic-that-was-deleted", 3, 5]])
+    produce(log, 2)
+    assert sweeps.sweep_file_gaps() == 0
+    commit(log, 2)
+    assert sweeps.sweep_file_gaps() == 1
+
+
+def test_a_run_that_was_killed_is_over_when_it_was_not_heard_of_for_a_minute() -> None:
+    run = left_with_a_gap()
+    let_pass(59, run)
+    assert sweeps.sweep_file_gaps() == 0
+    let_pass(2, run)
+    assert sweeps.sweep_file_gaps() == 0, "it is given the time to be heard of: Postgres may have been away"
+    let_pass(file_runs.GRACE_S, run)
+    assert sweeps.sweep_file_gaps() == 1
+
+
+def test_a_run_that_was_thought_over_and_goes_on_is_waited_for_again() -> None:
+    run = left_with_a_gap()
+    let_pass(61, run)
+    assert sweeps.sweep_file_gaps() == 0
+    file_runs.hear(run)
+    let_pass(30, run)
+    assert sweeps.sweep_file_gaps() == 0
+    let_pass(31, run)
+    assert sweeps.sweep_file_gaps() == 0, "the end of the log is looked for anew"
+    let_pass(file_runs.GRACE_S, run)
+    assert sweeps.sweep_file_gaps() == 1
+
+
+def test_a_frozen_run_goes_on_and_what_was_passed_meanwhile_is_skipped(redis: Redis) -> None:
+    run = left_with_a_gap()
+    let_pass(61, run)
+    sweeps.sweep_file_gaps()
+    let_pass(file_runs.GRACE_S, run)
+    assert sweeps.sweep_file_gaps() == 1
+    apply(run, value("a", seq=1), value("c", seq=3), value("e", seq=5))
+    file_runs.hear(run)
+    assert {id: status for id, (status, _) in statuses().items()} == {
+        "a": "skipped",
+        "b": "processed",
+        "c": "processed",
+        "e": "held",
+    }
+    assert redis.lrange("order:u", 0, -1) == [b"2", b"3"]
+    assert sweeps.sweep_file_gaps() == 0
+    file_runs.end(run)
+    assert sweeps.sweep_file_gaps() == 1
+
+
+def test_marks_are_not_put_on_a_run_that_was_heard_of_meanwhile() -> None:
+    run = left_with_a_gap()
+    let_pass(61, run)
+    silent = file_runs.find([run])
+    file_runs.hear(run)
+    file_runs.mark(silent, {EVENTS: 5})
+    assert FileRun.objects.get(id=run).watermarks is None
+
+
+def test_a_gap_before_an_event_from_kafka_is_the_consumers(log: str) -> None:
+    store(value("a", seq=2))
+    run = file_runs.start("a.jsonl")
+    apply(run, value("b", seq=4))
+    file_runs.end(run)
+    assert sweeps.sweep_file_gaps() == 0
+    store(value("first", seq=1))
+    assert sweeps.sweep_file_gaps() == 1
+    assert status_of("b") == "processed"
+
+
+def test_a_gap_is_found_behind_a_thousand_of_kafkas() -> None:
+    store(*(value(f"k{number}", f"user-{number}", seq=2) for number in range(1_001)))
+    file_runs.end(left_with_a_gap())
+    assert sweeps.sweep_file_gaps() == 1
+
+
+def test_a_file_is_no_partition_that_is_no_more() -> None:
+    left_with_a_gap()
+    assert sweeps.sweep_orphans() == 0
+    assert status_of("b") == "held"
+
+
+def test_while_kafka_is_away_no_gap_is_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(exact: bool = False) -> None:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    file_runs.end(left_with_a_gap())
+    with monkeypatch.context() as patch:
+        patch.setattr(lag, "group_positions", away)
+        assert sweeps.sweep_file_gaps() == 0
+    assert sweeps.sweep_file_gaps() == 1
+
+
+def test_while_the_intake_is_stopped_no_gap_is_passed() -> None:
+    file_runs.end(left_with_a_gap())
+    column("INSERT INTO breaker (id, reason) VALUES (%s::int, 'a bad deploy') RETURNING id", str(breaker.THE_ROW))
+    assert sweeps.sweep_file_gaps() == 0
+
+
+def test_what_is_final_is_named_in_the_outbox_until_redis_has_it(redis: Redis) -> None:
+    batch = Batch()
+    for each in (value("a", seq=1), value("late", seq=1), value("early", seq=3), value("c")):
+        batch.add(Message("file:a", 1, next(lines), None, each))
+    settled = settle_batch(batch.arrivals, [], comes_again=False)
+    assert sorted(HotStateOutbox.objects.get().event_ids) == ["a", "c", "late"]
+    column("UPDATE hot_state_outbox SET created_at = created_at - interval '1 minute' RETURNING id")
+    assert sweeps.sweep_outbox() == 1
+    assert [redis.hget(f"event:{id}", "status") for id in ("a", "late", "c")] == [
+        b"processed",
+        b"skipped",
+        b"processed",
+    ]
+    assert redis.lrange("order:u", 0, -1) == [b"1"]
+    hot_state.write(settled)  # the run itself comes late
+    assert redis.lrange("order:u", 0, -1) == [b"1"]
+    assert not HotStateOutbox.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("mark", "position", "reached"),
+    [
+        (10, Position(low=0, end=10, next=9), False),  # one is not read
+        (10, Position(low=0, end=10, next=10), True),
+        (10, Position(low=0, end=20, next=10), True),  # later ones do not count
+        (10, Position(low=0, end=4, next=4), True),  # made anew: all there is was read
+        (10, Position(low=0, end=4, next=3), False),
+        (10, Position(low=0, end=0, next=10), True),  # made anew, the old offset stayed
+        (10, None, True),  # the partition is no more
+    ],
+)
+def test_how_far_the_log_must_be_read(mark: int, position: Position | None, reached: bool) -> None:
+    assert is_reached({EVENTS: mark}, {} if position is None else {EVENTS: position}) is reached
