@@ -122,5 +122,5 @@ def _few_collections() -> Iterator[None]:
 
 
 def _give_up() -> None:
-    print(f"ended in the middle of a batch: a service does not answer; {GO_ON}", file=sys.stderr, flush=True)
+    print(f"ended in the middle of a batch, which is undone; {GO_ON}", file=sys.stderr, flush=True)
     os._exit(1)
