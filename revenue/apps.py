@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class RevenueConfig(AppConfig):
     name = "revenue"
+
+    def ready(self) -> None:
+        from revenue import checks as checks  # they register themselves

@@ -13,6 +13,7 @@ from factory.django import DjangoModelFactory
 from ingest.models import ApiKey, GameEvent, ProductEvent
 from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
 from processing.statuses import FINAL, Status
+from revenue.models import LedgerEntry, UserRevenue
 
 
 def now() -> datetime:
@@ -153,6 +154,29 @@ class ProductEventFactory(DjangoModelFactory[ProductEvent]):
     product_id = "sku-1"
     product_name = "Reading lamp"
     price = Decimal("29.33")
+
+
+class UserRevenueFactory(DjangoModelFactory[UserRevenue]):
+    """A balance alone, without the entries that it counts."""
+
+    class Meta:
+        model = UserRevenue
+
+    user_id = "u-1"
+    revenue = Decimal("29.33")
+    entries = 1
+
+
+class LedgerEntryFactory(DjangoModelFactory[LedgerEntry]):
+    """An entry alone, without the balance that it is in."""
+
+    class Meta:
+        model = LedgerEntry
+
+    event_id = factory.Sequence(lambda n: f"revenue-{n:06}")
+    user_id = "u-1"
+    number = 1
+    amount = Decimal("29.33")
 
 
 class ApiKeyFactory(DjangoModelFactory[ApiKey]):

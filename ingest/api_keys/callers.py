@@ -21,9 +21,9 @@ CACHE_MAX = 10_000
 _cache: dict[str, tuple[str, float]] = {}  # hash: caller (empty: no such key), when it runs out
 
 
-def caller_of(authorization: str) -> str:
+def caller_of(authorization: str, *, bare: bool = False) -> str:
     """The caller's id. Raises `Problem` 401, and `Unavailable` when the key cannot be looked up."""
-    key = named_key(authorization)
+    key = named_key(authorization, bare=bare)
     caller = find_caller(sha256(key.encode()).hexdigest()) if key else ""
     if caller:
         return caller
@@ -33,10 +33,12 @@ def caller_of(authorization: str) -> str:
     return ANONYMOUS
 
 
-def named_key(authorization: str) -> str:
-    """The key in an Authorization header; empty if it names none."""
+def named_key(authorization: str, *, bare: bool = False) -> str:
+    """The key in an Authorization header, which may stand there `bare`; empty if it names none."""
     scheme, _, key = authorization.strip().partition(" ")
-    return key.strip() if scheme.lower() == "api-key" else ""
+    if scheme.lower() == "api-key":
+        return key.strip()
+    return authorization.strip() if bare else ""
 
 
 def find_caller(digest: str) -> str:

@@ -60,10 +60,11 @@ class CallerView(JsonView):
     """For callers with an API key, where one is required."""
 
     caller = ""
+    bare_keys = False  # whether Authorization may be the key alone, as clients of the old server send it
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.caller = caller_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        self.caller = caller_of(request.META.get("HTTP_AUTHORIZATION", ""), bare=self.bare_keys)
 
 
 class DoorView(CallerView):

@@ -91,7 +91,9 @@ def one_or_many(body: Body) -> Schema:
 def body_schema(body: Body) -> Schema:
     """A family's body: the payload's members beside those that become the envelope's."""
     payload = _resolved(body.family.schema)
-    kinds = {"userId": USER_ID, "type": EVENT_TYPE, "eventId": EVENT_ID, "timestamp": TIMESTAMP}
+    kinds: Schema = {"userId": USER_ID, "type": EVENT_TYPE, "eventId": EVENT_ID, "timestamp": TIMESTAMP}
+    if body.family.types:
+        kinds["type"] = {"enum": sorted(body.family.types)}
     own = {theirs: kinds[ours] for ours, theirs in body.names.items()}
     required = [theirs for ours, theirs in body.names.items() if body.presence(ours) == "required"]
     return {

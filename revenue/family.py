@@ -1,0 +1,85 @@
+"""Revenue: what is added to a user's balance, or taken from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+import orjson
+from django.db import connection
+
+from ingest.wire.bodies import Body, declare
+from ingest.wire.money import Money, read_money
+from processing.envelope import Event
+from processing.registry import Family, register
+
+ADD, SUBTRACT = "add_revenue", "subtract_revenue"
+
+LOCK_BALANCES = """
+SELECT FROM users_revenue WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE
+"""
+
+# One update a balance, however many changes it has, in byte order of the users. The balance tells the number of its
+# last entry; those of this batch count up to it in the order of the events. No COPY: why, see
+# ingest/game_events/family.py. Amounts come as text, which numeric reads exactly.
+APPLY_CHANGES = """
+WITH changes AS (
+    SELECT event_id, user_id COLLATE "C" AS user_id, amount, place
+    FROM ROWS FROM (jsonb_to_recordset(%s::jsonb) AS (event_id text, user_id text, amount numeric))
+         WITH ORDINALITY AS c(event_id, user_id, amount, place)
+), balances AS (
+    INSERT INTO users_revenue AS b (user_id, revenue, entries)
+    SELECT user_id, sum(amount), count(*) FROM changes GROUP BY user_id ORDER BY user_id
+    ON CONFLICT (user_id) DO UPDATE SET revenue = b.revenue + excluded.revenue, entries = b.entries + excluded.entries
+    RETURNING user_id, entries AS last
+)
+INSERT INTO revenue_ledger (event_id, user_id, number, amount)
+SELECT event_id, user_id, last + 1 - row_number() OVER (PARTITION BY user_id ORDER BY place DESC), amount
+FROM changes JOIN balances USING (user_id)
+"""
+
+
+class RevenuePayload(msgspec.Struct):
+    """The payload of a revenue event; whether its value is added or taken is the event's type."""
+
+    value: Money
+
+    def __post_init__(self) -> None:
+        read_money(self.value, "value")
+
+
+def lock_balances(events: Sequence[Event]) -> None:
+    """Lock the balances of these events' users, those that are there.
+
+    Two transactions that each call the handler more than once could still meet at two new users. Postgres ends one of
+    them as a deadlock, and it runs again; to make the rows here would leave a balance to a user whose events all fail.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_BALANCES, [list({event.user_id for event in events})])
+
+
+def change_revenue(events: Sequence[Event]) -> None:
+    """Enter each event in the ledger and bring its user's balance up to date, all in one statement."""
+    changes = [{"event_id": event.id, "user_id": event.user_id, "amount": amount(event)} for event in events]
+    with connection.cursor() as cursor:
+        cursor.execute(APPLY_CHANGES, [orjson.dumps(changes, default=str).decode()])
+
+
+def amount(event: Event) -> Decimal:
+    """What the event adds to its user's balance."""
+    payload: RevenuePayload = event.payload
+    value = read_money(payload.value, "value")
+    return -value if event.type == SUBTRACT else value
+
+
+REVENUE = register(
+    Family(
+        name="revenue",
+        schema=RevenuePayload,
+        handler=change_revenue,
+        types=frozenset({ADD, SUBTRACT}),
+        locks=lock_balances,
+    )
+)
+BODY = declare(Body(family=REVENUE, type="name", event_id="none", timestamp="none", rated=False))

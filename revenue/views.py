@@ -1,0 +1,92 @@
+"""Revenue over HTTP: changes come in, balances are read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from http import HTTPStatus
+
+import msgspec
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ingest.http.answers import Result, location
+from ingest.http.base import CallerView
+from ingest.http.body import read_body
+from ingest.http.openapi import IDEMPOTENCY_KEY, USER_ID, Described, body_schema
+from ingest.http.problems import Problem
+from ingest.views import PROBLEMS, IngestView, idempotency_key
+from ingest.wire.bodies import is_list, parse_body
+from ingest.wire.candidate import Parsed
+from ingest.wire.events import refused
+from processing.envelope import Invalid
+from revenue.family import BODY
+from revenue.models import UserRevenue
+
+RECEIVED = "Event received"
+MAX_USER_ID = 255
+
+
+class Received(msgspec.Struct):
+    """The answer of the old server, with the event's id."""
+
+    message: str
+    eventId: str  # noqa: N815 - the wire's name
+
+
+class Revenue(msgspec.Struct):
+    """A user's balance, with two decimal places."""
+
+    userId: str  # noqa: N815 - the wire's name
+    revenue: str
+
+
+class LiveEventView(IngestView):
+    """One change of a user's revenue."""
+
+    bare_keys = True
+    operations = {
+        "POST": Described(
+            "Add to a user's revenue, or take from it",
+            {200: Received},
+            body_schema(BODY),
+            PROBLEMS,
+            (IDEMPOTENCY_KEY,),
+        )
+    }
+
+    def post(self, request: Request) -> Response:
+        text = read_body(request._request)
+        result: Result = self.take_one(request, self.parse(text, idempotency_key(request))).data
+        return Response(Received(RECEIVED, result.eventId), headers={"Location": location(result.eventId)})
+
+    def parse(self, text: bytes, key: str | None) -> Parsed:
+        if is_list(text):
+            return refused(Invalid("", "is a list: send one event, this endpoint takes no more at once"), text)
+        return parse_body(BODY, text, key, self.context())
+
+
+class UserEventsView(CallerView):
+    """What a user's events came to."""
+
+    bare_keys = True
+    operations = {
+        "GET": Described(
+            "Tell a user's revenue",
+            {200: Revenue},
+            problems=(401, 404, 503),
+            parameters=[{"in": "path", "name": "user_id", "required": True, "schema": USER_ID}],
+        )
+    }
+
+    def get(self, request: Request, user_id: str) -> Response:
+        revenue = find_revenue(user_id)
+        if revenue is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "this user has no revenue events")
+        return Response(Revenue(user_id, str(revenue)))
+
+
+def find_revenue(user_id: str) -> Decimal | None:
+    """A balance; None for a user that has none. Raises `django.db.Error`."""
+    if "\0" in user_id or len(user_id) > MAX_USER_ID:
+        return None
+    return UserRevenue.objects.filter(pk=user_id).values_list("revenue", flat=True).first()
