@@ -79,7 +79,7 @@ def _read_piece(piece: Piece, source: Source, place: Place, occurrences: Occurre
     ids = iter(line_ids(source.name, nameless, occurrences))
     now = time.time_ns() // 1_000_000
     for number, size, text in zip(piece.numbers, piece.sizes, piece.texts, strict=True):
-        own_id = "" if ID_MEMBER in text else next(ids)
+        own_id = None if ID_MEMBER in text else next(ids)
         try:
             event = read_line(text, own_id, source.body, now, source.max_event_bytes)
             if not event.id:  # the member stands further inside

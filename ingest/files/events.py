@@ -15,8 +15,8 @@ ROOM = 512  # bytes that an envelope may be longer than its line: member names, 
 _event = msgspec.json.Decoder(BatchEvent)
 
 
-def read_line(text: bytes, own_id: str, body: Body | None, now: int, max_bytes: int) -> Event:
-    """The event of a line; `own_id` is its id if it names none.
+def read_line(text: bytes, own_id: str | None, body: Body | None, now: int, max_bytes: int) -> Event:
+    """The event of a line; `own_id` is its id if it names none; None: it stays empty.
 
     `body`: of what family it is; None: see for itself. `now` (Unix ms) is its time if it tells none. Raises `Invalid`.
     """
@@ -24,14 +24,14 @@ def read_line(text: bytes, own_id: str, body: Body | None, now: int, max_bytes: 
     return event or read_carefully(text, own_id, body, now, max_bytes)
 
 
-def read_carefully(text: bytes, own_id: str, body: Body | None, now: int, max_bytes: int) -> Event:
+def read_carefully(text: bytes, own_id: str | None, body: Body | None, now: int, max_bytes: int) -> Event:
     """As `read_line`, step by step as the door does it."""
     members, body = read_members(text, body)
     try:
         made: BatchEvent = decode(_event, msgspec.json.encode(members))
         check_key(made.idempotencyKey, "idempotencyKey")  # of use to the door alone: the id says what is the same
         envelope = envelope_of(made, now)
-        envelope.id = envelope.id or own_id
+        envelope.id = envelope.id or own_id or ""
         event = checked_event(envelope)
         check_size(encode_envelope(envelope), max_bytes)
         return event

@@ -67,10 +67,8 @@ def process_badly(path: Path, match: str) -> str:
 
 def everything() -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT i::text FROM inbox i ORDER BY id")
-        rows = cursor.fetchall()
-        cursor.execute("SELECT g::text FROM game_events g ORDER BY id")
-        return rows + cursor.fetchall()
+        cursor.execute("SELECT i::text FROM inbox i UNION ALL SELECT g::text FROM game_events g ORDER BY 1")
+        return list(cursor.fetchall())
 
 
 def numbered(seq: int, user: str = "u", **members: Any) -> dict[str, Any]:
