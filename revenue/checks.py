@@ -37,5 +37,6 @@ def check_balances(
         return [Warning(text, hint=COMMAND, id="revenue.W001")]
     if not wrong:
         return []
-    text = f"revenue does not add up for {wrong} users: {'. '.join(lines)}{'. …' if wrong > len(lines) else ''}"
+    users = "1 user" if wrong == 1 else f"{wrong} users"
+    text = f"revenue does not add up for {users}: {'. '.join(lines)}{'. …' if wrong > len(lines) else ''}"
     return [Error(text, hint=f"{COMMAND} `migrate --skip-checks` migrates all the same.", id="revenue.E001")]

@@ -52,8 +52,8 @@ class RevenuePayload(msgspec.Struct):
 def lock_balances(events: Sequence[Event]) -> None:
     """Lock the balances of these events' users, those that are there.
 
-    Two transactions that each call the handler more than once could still meet at two new users. Postgres ends one of
-    them as a deadlock, and it runs again; to make the rows here would leave a balance to a user whose events all fail.
+    Two transactions can still meet at users that are new to one of them. Postgres ends it as a deadlock, and it runs
+    again; to make the rows here would leave a balance to a user whose events all fail.
     """
     with connection.cursor() as cursor:
         cursor.execute(LOCK_BALANCES, [list({event.user_id for event in events})])

@@ -1,0 +1,69 @@
+"""The tables of revenue: what they are, and the step back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.checks import Tags, run_checks
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+
+from processing.faults import is_unfit
+from processing.models import InboxEvent
+from tests.processing.batches import column
+from tests.revenue.conftest import balances, change, settle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _forward_again() -> Iterator[None]:
+    yield
+    migrate()
+
+
+def migrate(*to: str) -> None:
+    call_command("migrate", *(("revenue", *to) if to else ()), verbosity=0)
+
+
+def test_each_table_has_the_indexes_that_are_used_and_no_other() -> None:
+    definition = "SELECT indexdef FROM pg_indexes WHERE tablename = %s ORDER BY 1"
+    by_user, by_event, by_number = column(definition, "users_revenue") + column(definition, "revenue_ledger")
+    assert by_user == "CREATE UNIQUE INDEX users_revenue_pkey ON public.users_revenue USING btree (user_id)"
+    assert by_event == "CREATE UNIQUE INDEX revenue_ledger_pkey ON public.revenue_ledger USING btree (event_id)"
+    assert by_number.startswith("CREATE UNIQUE INDEX") and by_number.endswith(" btree (user_id, number)")
+
+
+def test_a_row_is_complete_without_django() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO revenue_ledger (event_id, user_id, number, amount) VALUES ('e', 'u', 1, 1)")
+    assert column("SELECT created_at IS NOT NULL AND amount::text = '1.00' FROM revenue_ledger") == [True]
+
+
+def test_the_step_back_says_what_it_drops_and_leaves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    settle(change("e-1", 1), change("e-2", 1))
+    migrate("zero")
+    told = capsys.readouterr().out
+    assert "dropping users_revenue: 1 rows" in told
+    assert "dropping revenue_ledger: 2 rows" in told
+    assert column("SELECT num_nonnulls(to_regclass('users_revenue'), to_regclass('revenue_ledger'))") == [0]
+
+
+def test_without_the_tables_events_wait_and_none_is_blamed() -> None:
+    migrate("zero")
+    with pytest.raises(Exception, match="users_revenue") as caught:
+        settle(change("e-1", 1))
+    assert is_unfit(caught.value)
+    assert not InboxEvent.objects.exists()
+    migrate()
+    settle(change("e-1", 1))
+    assert balances() == {"u": ("1.00", 1)}
+
+
+def test_without_the_tables_there_is_nothing_to_check() -> None:
+    migrate("zero")
+    assert not run_checks(tags=[Tags.database], databases=["default"])
+    with pytest.raises(CommandError, match=r"no tables of revenue yet: run manage\.py migrate"):
+        call_command("check_revenue")
