@@ -65,7 +65,6 @@ class Process:
 
     def wait(self, timeout_s: float = END_WITHIN_S) -> int:
         """The exit status of one that ends by itself. Raises `subprocess.TimeoutExpired`."""
-        self.meant_to_run = False
         return self._child.wait(timeout_s)
 
     def freeze(self) -> None:

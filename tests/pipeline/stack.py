@@ -66,9 +66,11 @@ class Stack:
         """Start a line of the Procfile."""
         return self._start(command_of(name), name, settings)
 
-    def run(self, command: str, **settings: str) -> Process:
-        """Start any command."""
-        return self._start(command, command.split()[2], settings)
+    def run(self, command: str, *, ends: bool = False, **settings: str) -> Process:
+        """Start any `python manage.py …`; `ends`: it may end by itself."""
+        process = self._start(command, command.split()[2], settings)
+        process.meant_to_run = not ends
+        return process
 
     def _start(self, command: str, name: str, settings: dict[str, str]) -> Process:
         process = Process(command, self.environment | settings, self.folder / f"{len(self.processes):02}-{name}.log")

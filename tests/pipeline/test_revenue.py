@@ -24,7 +24,7 @@ BALANCES = "SELECT user_id, revenue FROM users_revenue ORDER BY user_id"
 
 def test_by_the_door_with_a_consumer_that_is_killed_and_then_by_both_commands_again(stack: Stack) -> None:
     start_web(stack)
-    sender = stack.run(f"python manage.py send_events {FILE} --rate 200")
+    sender = stack.run(f"python manage.py send_events {FILE} --rate 200", ends=True)
     consumer = stack.start("consumer", **SLOW)
     for kill in range(1, KILLS + 1):
         stack.wait_for_rows(kill * lines() // (KILLS + 1))
@@ -43,7 +43,7 @@ def test_straight_into_a_fresh_database_killed_on_the_way_and_then_by_the_door(s
     stack.start("beat")
     stack.start("worker")
     for _ in range(KILLS):
-        run = stack.run(f"python manage.py process_events {FILE}")
+        run = stack.run(f"python manage.py process_events {FILE}", ends=True)
         stack.wait_until(lambda: stack.count("file_runs") > 0, "it has begun")
         run.kill()
     stack.manage("process_events", str(FILE))
