@@ -41,7 +41,9 @@ class Form:
         user, kind = members.pop(body.user), members.pop(body.type)
         id = _take(members, "eventId", body.event_id, own_id)
         stamp = _take(members, "timestamp", body.timestamp, now)
-        if not (_is_text(user, 255) and _is_text(kind, 100)):
+        if not (type(user) is type(kind) is str and 0 < len(user) <= 255 and 0 < len(kind) <= 100):
+            return None
+        if user.isspace() or kind.isspace():
             return None
         if id is not own_id and not (type(id) is str and 0 < len(id) <= 255):
             return None
@@ -106,7 +108,3 @@ def _null_is_a_value(schema: type[msgspec.Struct]) -> frozenset[str]:
 def _nullable(field: msgspec.inspect.Field) -> bool:
     union = field.type
     return isinstance(union, msgspec.inspect.UnionType) and union.includes_none
-
-
-def _is_text(value: Any, longest: int) -> bool:
-    return type(value) is str and 0 < len(value) <= longest and not value.isspace()

@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.acting import DISCARD, REPLAY, RETRY_NOW, ActingAdmin, Action
 from processing.admin.readonly import text_filter, time_filter
-from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
+from processing.file_runs import TOPIC_PREFIX
+from processing.models import DeadLetter, FileRun, InboxEvent, Lane, OperatorAction
 from processing.registry import families
 from processing.statuses import Status
 
@@ -147,10 +148,13 @@ class InboxEventAdmin(ActingAdmin):
     def final(self, obj: InboxEvent) -> str:
         return show.utc(obj.final_at)
 
-    @admin.display(description="place in Kafka")
-    def place(self, obj: InboxEvent) -> str:
+    @admin.display(description="where it stood")
+    def place(self, obj: InboxEvent) -> SafeString | str:
         if obj.topic is None:
             return show.NOTHING
+        if obj.topic.startswith(TOPIC_PREFIX):
+            run = show.link(FileRun, obj.partition, f"run {obj.partition}")
+            return format_html("file {}, line {} ({})", obj.topic.removeprefix(TOPIC_PREFIX), obj.offset, run)
         return f"topic {obj.topic}, partition {obj.partition}, offset {obj.offset}"
 
     @admin.display(description="payload")

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
+from processing.file_runs import TOPIC_PREFIX
 from processing.models import InboxEvent, Lane
 from processing.statuses import WAITING, Status
 
@@ -52,7 +53,7 @@ class LaneAdmin(ReadOnlyAdmin):
             return (
                 f"seq {obj.next_seq}, missing since {show.utc(obj.waiting_since)}; the next that is here is "
                 f"{front.seq}. The gap is passed {settings.SEQUENCE_GAP_TIMEOUT_MS} ms (SEQUENCE_GAP_TIMEOUT_MS) "
-                "after that one was read, once all that stood in its partition by then is committed."
+                f"after that one was read, once {_what_must_be_done(front)}."
             )
         if front.status == Status.RETRYING:
             return format_html(
@@ -76,6 +77,12 @@ class LaneAdmin(ReadOnlyAdmin):
     @admin.display(description="all events")
     def events(self, obj: Lane) -> SafeString:
         return show.list_link(InboxEvent, "of this user", user=obj.user_id)
+
+
+def _what_must_be_done(front: InboxEvent) -> str:
+    if front.topic is not None and front.topic.startswith(TOPIC_PREFIX):
+        return f"run {front.partition} over its file is over and all that stood in the log by then is committed"
+    return "all that stood in its partition by then is committed"
 
 
 def _waiting(lane: Lane) -> QuerySet[InboxEvent]:

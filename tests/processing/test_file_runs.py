@@ -8,6 +8,8 @@ from itertools import count
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from django.conf import settings as site
+from django.test import Client
+from django.urls import reverse
 from pytest_django.fixtures import Settings
 from redis import Redis
 
@@ -259,3 +261,22 @@ def test_what_is_final_is_named_in_the_outbox_until_redis_has_it(redis: Redis) -
 )
 def test_how_far_the_log_must_be_read(mark: int, position: Position | None, reached: bool) -> None:
     assert is_reached({EVENTS: mark}, {} if position is None else {EVENTS: position}) is reached
+
+
+def test_the_operator_sees_runs_and_where_their_lines_stood(admin_client: Client) -> None:
+    run = left_with_a_gap()
+    silent = left_with_a_gap("d", "v")
+    over = file_runs.start("c.jsonl")
+    let_pass(61, silent)
+    file_runs.end(over)
+    page = admin_client.get(reverse("admin:processing_filerun_changelist")).content.decode()
+    assert all(state in page for state in ("goes on", "not heard of", "over"))
+    event = admin_client.get(reverse("admin:processing_inboxevent_change", args=["b"])).content.decode()
+    assert "file a.jsonl, line" in event
+    assert reverse("admin:processing_filerun_change", args=[run]) in event
+    lane = admin_client.get(reverse("admin:processing_lane_change", args=["u"])).content.decode()
+    assert f"run {run} over its file is over" in lane
+    file_runs.end(run)
+    file_runs.mark(file_runs.find([run]), {EVENTS: 7})
+    shown = admin_client.get(reverse("admin:processing_filerun_change", args=[run])).content.decode()
+    assert "events, partition 0: 7" in shown
