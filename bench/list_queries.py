@@ -44,7 +44,7 @@ def questions(rows: int) -> list[Question]:
     """`rows` are there; times are told as shares of all."""
 
     def moment(share: float) -> str:
-        return at(rows, share).isoformat()
+        return at(rows, share).isoformat().replace("+00:00", "Z")
 
     past = {"since": moment(0.10), "until": moment(0.11)}
     empty = {"since": "2020-01-01T00:00:00Z", "until": "2021-01-01T00:00:00Z"}

@@ -15,11 +15,12 @@ from bench.list_rows import TABLES, fill
 from bench.site import Services, site
 from tests.pipeline.processes import ROOT
 
+PAGE_SIZE = 50
 PAGE_MS = 50
 
 
 def measure(services: Services, events: int) -> Iterator[Figure]:
-    """Prints each page's plans; a page that `goes on` had to stop looking before it was full."""
+    """Prints each page's plans; one that `goes on` stopped looking before it was full."""
     with site(services, "lists") as stack:
         with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
             for table in TABLES:
@@ -33,7 +34,7 @@ def measure(services: Services, events: int) -> Iterator[Figure]:
 
 
 def _figure(told: dict[str, Any]) -> Figure:
-    goes_on = ", goes on" if told["more"] else ""
+    goes_on = ", goes on" if told["more"] and told["shown"] < PAGE_SIZE else ""
     print(f"{told['question']}\n  {told['ms']:.1f} ms (first {told['first']:.1f}), {told['shown']} events{goes_on}")
     for plan in told["plans"]:
         print("".join(f"  {'-' if number == 0 else ' '} {node}\n" for number, node in enumerate(plan)), end="")
