@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import consume, ingest, lists
+from bench import consume, files, ingest, lists
 from bench.figures import Figure, table
 from bench.site import Services, services
 
@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[Part, int]] = {  # and how many events each takes by defa
     "batches": (ingest.batches, 100_000),
     "singles": (ingest.singles, 10_000),
     "end-to-end": (ingest.end_to_end, 50_000),
+    "process_events": (files.measure, 300_000),
     "lists": (lists.measure, 10_000_000),
 }
 ONLY_WHEN_ASKED_FOR = {"lists"}  # minutes, and a page of plans

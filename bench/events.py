@@ -11,6 +11,7 @@ from uuid_utils import uuid7
 from tests.pipeline.log import Record
 
 USERS = 1_000
+REVENUE_USERS = 2_000
 STARTED_MS = 1_790_000_000_000
 
 
@@ -49,3 +50,10 @@ def single(number: int) -> bytes:
     return orjson.dumps(
         {"userId": f"single-{number}", "type": "page.viewed", "payload": {"page": f"/products/{number % 97}"}}
     )
+
+
+def revenue_line(number: int) -> bytes:
+    """A line for `process_events`, as the old server's log has them."""
+    name = "subtract_revenue" if number % 5 == 0 else "add_revenue"
+    change = {"userId": f"u-{number * 7919 % REVENUE_USERS}", "name": name, "value": number * 31 % 100_000 / 100}
+    return orjson.dumps(change, option=orjson.OPT_APPEND_NEWLINE)
