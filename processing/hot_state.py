@@ -38,7 +38,7 @@ def write(settled: Settled) -> None:
     """Write what a transaction has settled, and drop its row of the outbox. Raises `redis.RedisError`."""
     rows, orders = _look_up(settled.look_up, known={order.user_id for order in settled.orders})
     arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
-    arguments += (_ms(settled.at), len(settled.arrived))
+    arguments += (_ms(settled.at), int(bool(settled.worked)), len(settled.arrived))
     for event in settled.arrived:
         arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
     arguments.append(len(rows))

@@ -60,7 +60,7 @@ class Settled:
     """What a transaction did, for those who act after it. Nothing of it is lost with the process: sweeps find it."""
 
     at: datetime = field(default_factory=lambda: now())
-    worked: list[str] = field(default_factory=list)  # ids that were being worked on
+    worked: list[str] = field(default_factory=list)  # ids that were marked as being worked on
     arrived: list[Event] = field(default_factory=list)  # processed on arrival, with one attempt
     look_up: list[str] = field(default_factory=list)  # ids whose hot state is written from their rows
     orders: list[OrderChange] = field(default_factory=list)
@@ -84,7 +84,8 @@ class Settled:
 def settle_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, comes_again: bool = True) -> Settled:
     """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing.
 
-    If it is not sure that it `comes_again` after a crash, all of it that is final is named in the outbox.
+    If it is not sure that it `comes_again` after a crash, as from a file, all of it that is final is named in the
+    outbox; such events are not marked as being worked on.
     """
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
@@ -110,8 +111,8 @@ def settle_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, come
         settled.look_up = [c.id for c in changes if c.status not in WAITING] + [p.id for p in poisons]
         if not comes_again:
             settled.outbox_id = store.add_to_outbox(cursor, [e.id for e in settled.arrived] + settled.look_up)
-    settled.worked = [event.id for event in unique]
     if comes_again:
+        settled.worked = [event.id for event in unique]
         settled.look_up += sorted(known)  # whoever made them final may not have lived to write their hot state
     settled.held = sum(change.status is Status.HELD for change in changes)
     settled.known = len(arrivals) - len(fresh) + len(known_poison)

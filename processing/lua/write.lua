@@ -1,6 +1,7 @@
 -- Write the hot state of a batch in one step.
 -- ARGV: ttl_s, order_max, then
---   a time, a count, and for each event processed on arrival: id, userId, type, seq (or '');
+--   a time, whether they are marked as in flight (1 or 0), a count, and for each event processed on arrival:
+--     id, userId, type, seq (or '');
 --   a count, and for each other event: id, version, status, processedAt, attempts, userId, type, seq (or ''),
 --     error (or ''), whether it is a dead letter (1 or 0);
 --   a count, and ids that are no longer in flight;
@@ -67,11 +68,13 @@ local function write(id, version, status, at, attempts, user, kind, seq, error)
   redis.call('SET', 'dedup:' .. id, '1', 'EX', ttl)
 end
 
-local arrived_at = take()
+local arrived_at, are_marked = take(), take() == '1'
 for _ = 1, tonumber(take()) do
   local id, user, kind, seq = take(), take(), take(), take()
   write(id, 1, 'processed', arrived_at, 1, user, kind, seq, '') -- as it stays: nothing can be newer
-  idle[#idle + 1] = 'inflight:' .. id
+  if are_marked then
+    idle[#idle + 1] = 'inflight:' .. id
+  end
 end
 
 for _ = 1, tonumber(take()) do
