@@ -199,6 +199,11 @@ class TestManyAtOnce:
         assert balances() == {"a": ("40.00", 40), "b": ("40.00", 40)}
         assert prove(1).lines == []
 
+    def test_balances_are_written_in_byte_order(self) -> None:
+        users = [f"{first}{n % 7}{n}" for n in range(100) for first in ("b", "A", "ä", "_")]
+        settle(*(change(f"e-{place}", 1, user) for place, user in enumerate(users)))
+        assert column("SELECT user_id FROM users_revenue ORDER BY ctid") == sorted(users, key=str.encode)
+
     def test_locking_waits_for_who_has_a_balance_and_holds_no_later_one_meanwhile(self) -> None:
         """Byte order: whoever waits for an earlier user has locked no later one."""
         for user in ("B", "a", "ä"):
