@@ -16,6 +16,7 @@ from django_redis import get_redis_connection
 from redis import Redis
 from redis.commands.core import Script
 
+from processing.envelope import Event
 from processing.settle import OrderChange, Settled
 from processing.statuses import FINAL, Status
 from processing.store import raw_cursor
@@ -23,6 +24,7 @@ from processing.store import raw_cursor
 INFLIGHT_TTL_S = 30
 RETRACTED = "retracted"
 GONE_VERSION = 2**53 - 1  # of a row that is no more: newer than any
+CALL_EVENTS = 500
 REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million arguments
 
 Field = str | int | bytes
@@ -37,11 +39,10 @@ def begin(ids: Sequence[str]) -> None:
 def write(settled: Settled) -> None:
     """Write what a transaction has settled, and drop its row of the outbox. Raises `redis.RedisError`."""
     rows, orders = _look_up(settled.look_up, known={order.user_id for order in settled.orders})
-    arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
-    arguments += (_ms(settled.at), int(bool(settled.worked)), len(settled.arrived))
-    for event in settled.arrived:
-        arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
-    arguments.append(len(rows))
+    *parts, last = _parts(settled.arrived)
+    for part in parts:
+        _run("write", [*_arrived(settled, part), 0, 0])
+    arguments = [*_arrived(settled, last), len(rows)]
     for row in rows:
         arguments += row
     written = {event.id for event in settled.arrived}
@@ -53,6 +54,28 @@ def write(settled: Settled) -> None:
     rebuild_orders([user.decode() for user in _run("write", arguments)])
     if settled.outbox_id is not None:
         raw_cursor().execute("DELETE FROM hot_state_outbox WHERE id = %s", (settled.outbox_id,))
+
+
+def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
+    """So many events in a call that others of Redis need not wait long, and that its memory is used again at once.
+
+    Those with a seq go in the last one, with the order lists that they belong to.
+    """
+    if len(arrived) <= CALL_EVENTS:
+        return [arrived]
+    loose = [event for event in arrived if event.seq is None]
+    whole = len(loose) - len(loose) % CALL_EVENTS
+    parts: list[Sequence[Event]] = [loose[start : start + CALL_EVENTS] for start in range(0, whole, CALL_EVENTS)]
+    return [*parts, [*loose[whole:], *(event for event in arrived if event.seq is not None)]]
+
+
+def _arrived(settled: Settled, events: Sequence[Event]) -> list[Field]:
+    """The beginning of a call of `write`."""
+    arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
+    arguments += (_ms(settled.at), int(bool(settled.worked)), len(events))
+    for event in events:
+        arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
+    return arguments
 
 
 def rebuild_orders(users: Sequence[str]) -> None:

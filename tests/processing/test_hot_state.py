@@ -41,6 +41,21 @@ def test_whoever_writes_last_the_order_list_is_true(redis: Redis, sequence: tupl
     assert order(redis) == list(range(1, 10))
 
 
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 23])
+def test_a_large_batch_takes_several_calls_and_leaves_what_one_call_would(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(hot_state, "CALL_EVENTS", 5)
+    numbered = [value(f"n{n}", seq=n) for n in range(1, count + 1)]
+    store(*numbered, *(value(f"e{n}") for n in range(count)), value("late", seq=1), value("failing", fails=1))
+    written = {key.decode().removeprefix("event:") for key in redis.keys("event:*")}
+    final = {id for id, (status, _) in statuses().items() if status in ("processed", "skipped")}
+    assert written == final
+    assert redis.exists(*(f"dedup:{id}" for id in final)) == len(final)
+    assert order(redis) == list(range(1, max(count, 1) + 1))
+    assert redis.keys("inflight:*") == []
+
+
 def test_a_list_that_is_gone_is_put_back_whole(redis: Redis) -> None:
     store(*(value(f"e{n}", seq=n) for n in range(1, 6)))
     redis.flushdb()
