@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from functools import cached_property
 
@@ -42,23 +43,26 @@ def retry_policy() -> RetryPolicy:
 def apply(runs: Sequence[Run]) -> list[Outcome]:
     """Run each event's handler, in order; each call has a savepoint of its own, so a failure undoes that call alone.
 
-    What families lock is locked before that, so that all transactions do it in one order.
+    What families lock over several calls is locked before that, so that all transactions do it in one order.
 
     A call that fails is run again in halves until the guilty event is found. A guilty event holds up the
     later ones of its chain, of whatever family, unless its tries are used up. Raises what `is_unfit` says is nobody's
     failure; then the whole transaction is to run again.
     """
     batch = _Batch(runs, retry_policy())
-    _lock(runs)
-    for group, members in deal(runs, drills=settings.FAULT_INJECTION):
+    calls = deal(runs, drills=settings.FAULT_INJECTION)
+    _lock(calls)
+    for group, members in calls:
         batch.call(group, members)
     return batch.outcomes
 
 
-def _lock(runs: Sequence[Run]) -> None:
+def _lock(calls: Sequence[tuple[str, Sequence[Run]]]) -> None:
+    """For families whose handler is called more than once; a single call locks in its own order."""
+    numbers = Counter(group for group, _ in calls)
     for family in sorted(families(), key=lambda family: family.name):
-        if family.locks and (events := [run.event for run in runs if run.event.family == family.name]):
-            family.locks(events)
+        if family.locks and numbers[family.name] > 1:
+            family.locks([run.event for group, runs in calls if group == family.name for run in runs])
 
 
 class _Batch:

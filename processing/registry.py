@@ -24,8 +24,8 @@ class Family:
     Django's default connection and raises to have the event retried. `types` are event types that belong to the
     family when a message names no family; a family that has any takes no others.
 
-    A handler may be called several times in a transaction. If it locks rows that other transactions lock too, `locks`
-    gets all the family's events beforehand, once, and locks what is there of those rows, in byte order.
+    A handler that locks rows which other transactions lock too does so in byte order. If it is to be called several
+    times in a transaction, `locks` gets all those events beforehand, and locks what is there of their rows.
     """
 
     name: str

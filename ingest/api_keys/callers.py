@@ -24,7 +24,8 @@ _cache: dict[str, tuple[str, float]] = {}  # hash: caller (empty: no such key), 
 def caller_of(authorization: str, *, bare: bool = False) -> str:
     """The caller's id. Raises `Problem` 401, and `Unavailable` when the key cannot be looked up."""
     key = named_key(authorization, bare=bare)
-    caller = find_caller(sha256(key.encode()).hexdigest()) if key else ""
+    # WSGI has the header's bytes as Latin-1
+    caller = find_caller(sha256(key.encode("latin-1", "replace")).hexdigest()) if key else ""
     if caller:
         return caller
     if settings.INGEST_REQUIRE_API_KEY:

@@ -172,6 +172,12 @@ class TestApiKeys:
         assert post("/liveEvent", CHANGE, Authorization=header).status_code == 200
         assert client.get("/userEvents/u", headers={"Authorization": header}).status_code == 200
 
+    @pytest.mark.parametrize("header", ["geheimnisträger", "Api-Key geheimnisträger"])
+    def test_a_secret_may_have_any_letters(self, post: Post, header: str) -> None:
+        call_command("create_api_key", "more old clients", secret="geheimnisträger")
+        as_wsgi_has_it = header.encode().decode("latin-1")
+        assert post("/liveEvent", CHANGE, Authorization=as_wsgi_has_it).status_code == 200
+
     @pytest.mark.parametrize("header", ["", "wrong", "Bearer mysecret", "Api-Key", "Api-Key wrong", "MYSECRET"])
     def test_nobody_else_gets_in(self, post: Post, client: Client, header: str) -> None:
         for response in (
