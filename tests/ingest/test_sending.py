@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import pytest
+
+from ingest.files import identity, lines
 from ingest.files.lines import BadLine
 from ingest.sending.lines import Line, read_lines
 from ingest.sending.schedule import Schedule
@@ -28,6 +31,20 @@ def test_a_file_has_the_same_ids_again_in_whole_or_in_part() -> None:
     whole = ids_of(PLAIN + MOVE + PLAIN)
     assert ids_of(PLAIN + MOVE + PLAIN) == whole
     assert ids_of(PLAIN + MOVE) == whole[:2]
+
+
+@pytest.mark.parametrize("in_memory", [0, 3, 10_000])
+def test_equal_lines_are_counted_in_memory_and_on_disk_alike(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
+    monkeypatch.setattr(lines, "PIECE_LINES", 4)
+    text = b"".join(b'{"userId":"u-%d","type":"t"}\n' % (number % 7) for number in range(40))
+    expected = ids_of(text)
+    monkeypatch.setattr(identity, "IN_MEMORY", in_memory)
+    assert ids_of(text) == expected
+    assert len(set(expected)) == 40
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    assert ids_of(b"\xef\xbb\xbf" + PLAIN) == ids_of(PLAIN)
 
 
 def test_another_source_has_other_ids() -> None:
