@@ -79,6 +79,10 @@ def unfinished(run: int) -> dict[str, int]:
     return {status: int(count) for status, count in cursor}
 
 
+def were_any() -> bool:
+    return raw_cursor().execute("SELECT FROM file_runs LIMIT 1").fetchone() is not None
+
+
 def any_active() -> bool:
     cursor = raw_cursor().execute(
         """SELECT FROM file_runs WHERE ended_at IS NULL

@@ -96,7 +96,7 @@ def sweep_file_gaps() -> int:
     A lane may have many gaps, so it goes on while there are any that can be passed. Returns how many were.
     """
     passed = 0
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if file_runs.were_any() else 0):
         users = pass_gaps(_passable(waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, topics=OF_FILES)))
         waking.take_all_turns(users)
         passed += len(users)

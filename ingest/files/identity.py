@@ -10,8 +10,8 @@ import orjson
 
 from ingest.wire.identity import uuid_shaped
 
-IN_MEMORY = 500_000  # lines, of about 100 bytes each
-CACHE_KIB = 32 * 1024
+IN_MEMORY = 400_000  # lines, of about 100 bytes each
+CACHE_KIB = 16 * 1024
 
 
 class Occurrences:

@@ -21,7 +21,7 @@ from processing.settle import Settled, settle_batch
 from processing.transactions import once_fit, transaction
 from processing.waking import next_turns
 
-QUEUED = 2  # batches between two stages; bounds memory
+QUEUED = 1  # batches between two stages: more take memory and are no quicker
 POLL_S = 0.2
 
 
@@ -118,8 +118,8 @@ class Stages:
         return settled
 
     def _take_turns(self, users: set[str]) -> None:
-        """Release what these users' lanes can; an open breaker leaves them, as rows, to a sweep."""
-        while users and once_fit(breaker.open_reason, self._stop) is None:
+        """Release what these users' lanes can; an open breaker, or the end of the run, leaves them to a sweep."""
+        while users and not self._stop.is_set() and once_fit(breaker.open_reason, self._stop) is None:
             ready = users
             settled, users = once_fit(lambda: next_turns(ready), self._stop)  # noqa: B023 - called at once
             self._done(settled)

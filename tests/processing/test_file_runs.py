@@ -20,6 +20,7 @@ from processing.lag import Position
 from processing.models import FileRun, HotStateOutbox
 from processing.settle import Settled, settle_batch
 from processing.store import Message
+from tests.pipeline.processes import wait_until
 from tests.processing import flaky
 from tests.processing.batches import column, statuses, store, value
 
@@ -35,7 +36,16 @@ def log(redis: Redis, settings: Settings, topics: Callable[..., str]) -> str:
     flaky.runs.clear()
     settings.SEQUENCE_GAP_TIMEOUT_MS = 0
     settings.KAFKA_EVENTS_TOPIC = topics("events")
+    wait_until(group_is_known, 30, "Kafka says how far the group has read")
     return str(settings.KAFKA_EVENTS_TOPIC)
+
+
+def group_is_known() -> bool:
+    try:
+        lag.group_positions(exact=True)
+    except KafkaException:  # a cluster that has just started looks for who keeps the group's offsets
+        return False
+    return True
 
 
 def apply(run: int, *values: bytes) -> Settled:
