@@ -93,8 +93,7 @@ def parse_body(body: Body, text: bytes, key: str | None, context: Context) -> Pa
 
 def _parse(body: Body, text: bytes, key: str | None, context: Context, where: str) -> Parsed:
     try:
-        check_text(text)
-        made = candidate(_event_body(body, decode(_members, text)), key, context)
+        made = candidate(_event_body(body, _read_members(text)), key, context)
         made.rated = body.rated
         return made
     except Invalid as error:
@@ -103,8 +102,7 @@ def _parse(body: Body, text: bytes, key: str | None, context: Context, where: st
 
 def read_message(body: Body, value: bytes) -> Envelope:
     """The envelope that a message of the family's own topic stands for. Raises `Invalid`."""
-    check_text(value)
-    return envelope_of(_event_body(body, decode(_members, value)), now=0)
+    return envelope_of(_event_body(body, _read_members(value)), now=0)
 
 
 def parse_bodies(body: Body, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
@@ -132,6 +130,15 @@ def _split(text: bytes) -> Sequence[bytes | Raw]:
         if found is None:
             raise
         return found
+
+
+def _read_members(text: bytes) -> dict[str, Raw]:
+    try:
+        check_text(text)
+    except Invalid as error:  # of a member by its own name, which `in_own_names` must not take for one of ours
+        raise Invalid(f"payload.{error.path}" if error.path else "", error.message) from error
+    members: dict[str, Raw] = decode(_members, text)
+    return members
 
 
 def _event_body(body: Body, members: dict[str, Raw]) -> EventBody:

@@ -65,6 +65,23 @@ def test_what_breaks_the_form_is_poison_named_in_its_own_words(value: bytes, rea
     assert poison.error == reason
 
 
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        (b'{"payloadInfo": "\\u0000"}', "payloadInfo"),
+        (b'{"payload": {"x": "\\u0000"}}', "payload.x"),
+        (b'{"type": "\\u0000"}', "type"),
+        (b'{"userId": "\\u0000"}', "userId"),
+        (b'{"playerId": "\\u0000"}', "playerId"),
+        (b'["\\u0000"]', "[0]"),
+    ],
+)
+def test_a_member_with_a_nul_is_named_as_the_sender_wrote_it(value: bytes, path: str) -> None:
+    poison = read(value)
+    assert isinstance(poison, Poison)
+    assert poison.error == f"{path}: has a NUL character"
+
+
 def test_an_envelope_there_is_no_body_and_a_body_elsewhere_no_envelope() -> None:
     assert isinstance(read(b'{"id": "e", "userId": "p", "type": "t", "payload": {}, "timestamp": 1}'), Poison)
     body = b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}'
