@@ -17,6 +17,7 @@ from processing.statuses import Status
 PAGE_SIZE = 50
 PAGE_MAX = 500
 STATUS = "status"
+HALF_MS = timedelta(microseconds=500)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def _parse_limit(text: str) -> int:
 
 
 def unix_ms(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - EPOCH) // timedelta(milliseconds=1)
+    """To the nearest: Postgres, which reads a time in seconds as a float, is some microseconds off in a far century."""
+    return None if moment is None else (moment - EPOCH + HALF_MS) // (2 * HALF_MS)
 
 
 def without_nulls(members: dict[str, Any]) -> dict[str, Any]:

@@ -307,3 +307,12 @@ class TestThePage:
         assert all(text in page for text in ("29.33", "SPRING10", "Ambler", "giftWrap"))
         assert own in operator.get(inbox).content.decode()
         assert operator.post(own, {"category": "x"}).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("stamp", [-62_135_596_799_999, -1, 99_999_999_999_999, 253_402_300_799_999])
+def test_a_time_of_any_century_is_told_as_it_was_sent(client: Client, stamp: int) -> None:
+    consume_body(V1, timestamp=stamp)
+    for path in ("/product-events", "/events"):
+        (shown,) = client.get(path).json()["events"]
+        assert shown["timestamp"] == stamp
