@@ -43,7 +43,8 @@ class LineArrival(msgspec.Struct, frozen=True, gc=False):
         envelope = Envelope(
             event.id, event.user_id, event.type, Raw(event.payload_json), event.timestamp, event.family or None
         )
-        return Message(self.place.topic, self.place.partition, self.number, None, encode_envelope(envelope))
+        key = event.user_id.encode()  # as the door's producer would have it
+        return Message(self.place.topic, self.place.partition, self.number, key, encode_envelope(envelope))
 
 
 @dataclass

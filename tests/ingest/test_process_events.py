@@ -191,7 +191,7 @@ def test_what_fails_is_retried_and_held_lines_wait_for_it(file: Callable[..., Pa
     assert process(file(numbered(1, "w"))) == "0 applied, 0 already known, 1 skipped, 0 refused"
 
 
-def test_what_fails_for_good_is_a_dead_letter_with_its_envelope(
+def test_what_fails_for_good_is_a_dead_letter_with_the_message_that_the_door_would_have_written(
     file: Callable[..., Path], settings: Settings, redis: Redis
 ) -> None:
     settings.RETRY_MAX_RETRIES = 0
@@ -199,6 +199,8 @@ def test_what_fails_for_good_is_a_dead_letter_with_its_envelope(
     assert redis.lrange("dlq:list", 0, -1) == [b"u-1"]
     (raw,) = column("SELECT raw FROM inbox")
     assert orjson.loads(bytes(raw))["id"] == "u-1"
+    (key,) = column("SELECT key FROM inbox")
+    assert bytes(key) == b"u", "sent again to Kafka, it keeps its place among the user's events"
 
 
 def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_missed(
