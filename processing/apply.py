@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from processing.envelope import Event
-from processing.faults import DatabaseUnfitError, connection_is_lost, is_unfit
+from processing.faults import DatabaseUnfitError, connection_is_lost, is_unfit, lacks_an_object
 from processing.registry import decoded, families, get_family
 from processing.retry import RetryPolicy
 from processing.rounds import DRILL, Run, deal
@@ -88,7 +88,7 @@ class _Batch:
         elif runs:
             self._call_handler(group, runs)
 
-    def _call_handler(self, family: str, runs: Sequence[Run]) -> None:
+    def _call_handler(self, family: str, runs: Sequence[Run], *, again: bool = False) -> None:
         try:
             with transaction.atomic():
                 get_family(family).handler([decoded(run.event) for run in runs])
@@ -98,7 +98,10 @@ class _Batch:
             if is_unfit(error):
                 raise
             if len(runs) == 1:
-                self._failed(runs[0], error)
+                if lacks_an_object(error) and not again:
+                    self._call_handler(family, runs, again=True)
+                else:
+                    self._failed(runs[0], error)
                 return
             middle = len(runs) // 2
             self._call_handler(family, runs[:middle])

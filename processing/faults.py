@@ -45,6 +45,11 @@ def is_unfit(error: BaseException) -> bool:
     return bool(states.intersection(MISSING_OBJECT)) and lacks_migrations()
 
 
+def lacks_an_object(error: BaseException) -> bool:
+    """Whether a table or a column was missing. It may be there by now: a migration may have come since."""
+    return not set(MISSING_OBJECT).isdisjoint(_sqlstates(error))
+
+
 def connection_is_lost() -> bool:
     raw = connection.connection
     return raw is None or bool(raw.closed)

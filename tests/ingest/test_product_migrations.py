@@ -20,8 +20,9 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from ingest import migration_steps
 from ingest.product_events.models import ProductEvent
+from processing import faults
 from processing.faults import is_unfit
-from processing.migrations_check import missing_migrations
+from processing.migrations_check import lacks_migrations, missing_migrations
 from processing.models import InboxEvent
 from tests.factories import ProductEventFactory
 from tests.ingest.test_product_events import ADDRESS, V1, V2, consume
@@ -167,6 +168,19 @@ def test_events_wait_for_the_migration_and_none_is_blamed() -> None:
     migrate(FORTH)
     consume(orjson.dumps(V2))
     assert ProductEvent.objects.get().discount_code == "SPRING10"
+
+
+def test_no_event_is_blamed_when_the_migration_comes_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late() -> bool:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(migrate_and_close, FORTH).result()
+        return lacks_migrations()
+
+    migrate(BACK)
+    monkeypatch.setattr(faults, "lacks_migrations", late)
+    consume(orjson.dumps(V2))
+    event = InboxEvent.objects.get()
+    assert (event.status, event.attempts) == ("processed", 1)
 
 
 class TestTheDocumentsStatements:
