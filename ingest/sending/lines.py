@@ -12,8 +12,8 @@ import msgspec
 from ingest.files.identity import Occurrences, line_ids
 from ingest.files.lines import BadLine, Piece, read_pieces
 from ingest.files.recognise import read_members
-from ingest.wire.bodies import Body
-from ingest.wire.events import decode, shorten
+from ingest.wire.bodies import Body, in_own_names
+from ingest.wire.events import EventBody, decode, shorten
 from processing.envelope import Invalid
 
 _text = msgspec.json.Decoder(str)
@@ -21,12 +21,23 @@ _text = msgspec.json.Decoder(str)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as an event of `POST /events/batch`. `size` counts the bytes of the file that it takes."""
+    """A line as an event of `POST /events/batch`. `size` counts the bytes of the file that it takes.
+
+    `body` is the form that it is written in; None for the plain one.
+    """
 
     number: int
     size: int
     user: str
     event: dict[str, Any]
+    body: Body | None = None
+
+    def in_its_words(self, error: str) -> str:
+        """What the server says of the event, with the line's own names for its members."""
+        path, _, message = error.partition(": ")
+        if self.body is None or path.partition(".")[0] not in EventBody.__struct_fields__:
+            return error
+        return str(in_own_names(self.body, Invalid(path, message)))
 
 
 def read_lines(file: BinaryIO, source: str, body: Body | None, longest: int) -> Iterator[Line | BadLine]:
@@ -52,8 +63,8 @@ def _read_piece(piece: Piece, source: str, body: Body | None, occurrences: Occur
 
 def _read_line(number: int, size: int, text: bytes, body: Body | None) -> Line | BadLine:
     try:
-        event, _ = read_members(text, body)
-        return Line(number, size, user_of(event), event)
+        event, form = read_members(text, body)
+        return Line(number, size, user_of(event), event, form)
     except Invalid as error:
         return BadLine(number, size, shorten(str(error)))
 

@@ -140,7 +140,8 @@ class Sender:
         elif result["status"] == "duplicate":
             self.report.duplicates += 1
         else:
-            self._refuse(line.number, IN_BATCH.sub("", result.get("error", result["status"])), line.size)
+            error = IN_BATCH.sub("", result.get("error", result["status"]))
+            self._refuse(line.number, line.in_its_words(error), line.size)
             return
         self.advance(line.size)
 

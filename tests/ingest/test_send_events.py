@@ -80,6 +80,31 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_go_on(
     assert told[1].startswith("line 3: type: ")
 
 
+def test_a_line_in_a_familys_form_is_told_in_its_own_words(
+    live_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenue = {"userId": "u", "name": "add_revenue", "value": 1}
+    move = {"playerId": "p", "eventType": "game.move", "timestamp": 1, "data": {}}
+    path = file_of(
+        tmp_path,
+        {**revenue, "value": -1},
+        {**revenue, "name": "multiply"},
+        {**revenue, "a: b": 1},
+        {**move, "playerId": " "},
+        {"userId": "u", "type": "add_revenue", "payload": {"value": -1}},
+    )
+    with pytest.raises(CommandError, match="5 lines could not be used"):
+        send(live_server, path)
+    told = sorted(line for line in capsys.readouterr().err.splitlines() if line.startswith("line "))
+    assert [line.removeprefix(f"line {number}: ") for number, line in enumerate(told, 1)] == [
+        "value: must be from 0 to below 10^13",
+        "name: must be one of add_revenue, subtract_revenue",
+        "a: b: is not a known member",
+        "playerId: is blank",
+        "payload.value: must be from 0 to below 10^13",
+    ]
+
+
 def test_a_key_that_is_needed_is_asked_for(live_server: Any, settings: Any, tmp_path: Path) -> None:
     settings.INGEST_REQUIRE_API_KEY = True
     path = file_of(tmp_path, {"userId": "u", "type": "t"})
