@@ -114,13 +114,25 @@ def decode_json(decoder: msgspec.json.Decoder[T], value: bytes | Raw, path: str 
         inner = where.rstrip("`").lstrip(".")
         if isinstance(own, Invalid):
             raise Invalid(".".join(filter(None, (path, inner, own.path))), own.message) from error
-        raise Invalid(".".join(filter(None, (path, inner))), message) from error
+        raise _named(".".join(filter(None, (path, inner))), message) from error
     except msgspec.DecodeError as error:
         raise Invalid(path, f"is not valid JSON: {error}") from error
     except UnicodeDecodeError as error:
         raise Invalid(path, f"is not valid UTF-8: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
         raise Invalid(path, "is nested too deeply") from error
+
+
+def _named(path: str, message: str) -> Invalid:
+    """msgspec tells the object and has the member's name in its text: make it the path."""
+    for start, meaning in (
+        ("Object contains unknown field `", "is not a known member"),
+        ("Object missing required field `", "is missing"),
+    ):
+        if message.startswith(start):
+            member = message.removeprefix(start).removesuffix("`")
+            return Invalid(f"{path}.{member}" if path else member, meaning)
+    return Invalid(path, message)
 
 
 def check_not_blank(text: str, path: str) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from ingest.files.plain import read_plain
 from ingest.files.recognise import read_members
 from ingest.wire.bodies import Body, in_own_names
-from ingest.wire.events import BatchEvent, check_key, check_size, checked_event, decode, envelope_of, named
+from ingest.wire.events import BatchEvent, check_key, check_size, checked_event, decode, envelope_of
 from processing.envelope import Event, Invalid, encode_envelope
 
 ROOM = 512  # bytes that an envelope may be longer than its line: member names, a made id, a time written out
@@ -36,4 +36,6 @@ def read_carefully(text: bytes, own_id: str | None, body: Body | None, now: int,
         check_size(encode_envelope(envelope), max_bytes)
         return event
     except Invalid as error:
-        raise (named(error) if body is None else in_own_names(body, error)) from error
+        if body is None:
+            raise
+        raise in_own_names(body, error) from error

@@ -21,7 +21,6 @@ from ingest.wire.events import (
     check_key,
     decode,
     envelope_of,
-    named,
     refused,
 )
 from processing.envelope import Envelope, Invalid, check_text
@@ -161,7 +160,6 @@ def envelope_members(body: Body, members: dict[str, Raw]) -> dict[str, Any]:
 
 def in_own_names(body: Body, error: Invalid) -> Invalid:
     """The error's path in the body's own names: `payload.seq` is its `seq`."""
-    error = named(error)
     path = error.path.removeprefix("payload").removeprefix(".")
     if path == error.path:
         path = body.names.get(path, path)

@@ -186,25 +186,10 @@ def check_key(key: str | None, path: str) -> None:
 
 
 def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
-    """As `decode_json`; a member that is unknown or missing is named by the path."""
+    """As `decode_json`; nothing at all is told from JSON that was cut off."""
     if not value.strip():
         raise Invalid("", "is empty: send JSON")
-    try:
-        return decode_json(decoder, value)
-    except Invalid as error:
-        raise named(error) from error
-
-
-def named(error: Invalid) -> Invalid:
-    """msgspec tells the object and has the member's name in its text: make it the path."""
-    for start, message in (
-        ("Object contains unknown field `", "is not a known member"),
-        ("Object missing required field `", "is missing"),
-    ):
-        if error.message.startswith(start):
-            member = error.message.removeprefix(start).rstrip("`")
-            return Invalid(f"{error.path}.{member}" if error.path else member, message)
-    return error
+    return decode_json(decoder, value)
 
 
 def refused(error: Invalid, item: bytes, where: str = "", names: tuple[str, str] = ("userId", "type")) -> Refused:
@@ -228,7 +213,6 @@ def refused_struct(error: Invalid, event: EventBody, where: str) -> Refused:
 
 
 def _problem(error: Invalid, where: str) -> Problem:
-    error = named(error)
     joint = "." if where and error.path and not error.path.startswith("[") else ""
     return Problem(shorten(f"{where}{joint}{error.path}"), shorten(error.message))
 
