@@ -26,5 +26,6 @@ def _parse_rfc3339(text: str, path: str) -> int:
     try:
         moment = msgspec.convert(text, AwareDatetime)
     except msgspec.ValidationError as error:
-        raise Invalid(path, "must be Unix milliseconds or an RFC 3339 time, as 2026-01-31T12:00:00Z") from error
+        meant = "Unix milliseconds or an RFC 3339 time with its zone, as 2026-01-31T12:00:00Z"
+        raise Invalid(path, f"must be {meant}") from error
     return (moment - EPOCH) // MILLISECOND

@@ -88,9 +88,9 @@ class TestTheDoor:
         [
             ({"eventId": None}, "eventId: is missing"),
             ({"timestamp": None}, "timestamp: is missing"),
-            ({"timestamp": "10000-01-01T00:00:00Z"}, "timestamp: must be Unix milliseconds or an RFC 3339 time, as "),
+            ({"timestamp": "10000-01-01T00:00:00Z"}, "timestamp: must be Unix milliseconds or an RFC 3339 time with "),
             ({"timestamp": 253_402_300_800_000}, "timestamp: must lie in the years 1 to 9999"),
-            ({"timestamp": "2026-01-01T00:00:00"}, "timestamp: must be Unix milliseconds or an RFC 3339 time, as "),
+            ({"timestamp": "2026-01-01T00:00:00"}, "timestamp: must be Unix milliseconds or an RFC 3339 time with "),
             ({"userId": " "}, "userId: is blank"),
             ({"eventType": ""}, "eventType: Expected `str` of length >= 1"),
             ({"productId": None}, "productId: is missing"),

@@ -23,7 +23,9 @@ class Command(BaseCommand):
         try:
             while left := sum(group_lag(exact=True).values()):
                 if time.monotonic() > deadline:
-                    raise CommandError(f"{left} messages are still not read after {options['timeout']:g} s")
+                    raise CommandError(
+                        f"{left} messages are not processed after {options['timeout']:g} s; the broker forgets them"
+                    )
                 time.sleep(PAUSE_S)
         except KafkaException as error:
             raise CommandError(f"the broker does not say what is left: {error}") from error
