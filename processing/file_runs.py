@@ -42,19 +42,9 @@ def topic_of(source: str) -> str:
 def start(source: str) -> int:
     """Begin a run; returns its number."""
     name = storable(source)
-    insert = "INSERT INTO file_runs (source) VALUES (%s) ON CONFLICT (id) DO NOTHING RETURNING id"
-    while (row := raw_cursor().execute(insert, (name,)).fetchone()) is None:
-        pass  # the number is of a run that was adopted
+    row = raw_cursor().execute("INSERT INTO file_runs (source) VALUES (%s) RETURNING id", (name,)).fetchone()
+    assert row is not None
     return int(row[0])
-
-
-def adopt(topics: Mapping[int, str]) -> None:
-    """Make runs known again, by their number, that left events but whose row is gone, as after a step back of its
-    migration. They may go on, so they count as heard of now."""
-    raw_cursor().execute(
-        "INSERT INTO file_runs (id, source) SELECT * FROM unnest(%s::int[], %s::text[]) ON CONFLICT (id) DO NOTHING",
-        (list(topics), [topic.removeprefix(TOPIC_PREFIX) for topic in topics.values()]),
-    )
 
 
 def hear(run: int, *, new: int = 0, known: int = 0) -> None:

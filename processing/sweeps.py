@@ -111,12 +111,8 @@ def _passable(gaps: Sequence[waiting.Gap]) -> dict[str, int]:
     """Of the gaps that files have left, those that can be passed now, as next seq by user."""
     if not gaps or breaker.open_reason() is not None or file_runs.any_active():
         return {}
-    ids = {gap.partition: gap.topic for gap in gaps if gap.partition is not None and gap.topic is not None}
-    known = file_runs.find(ids)
-    if gone := ids.keys() - {run.id for run in known}:
-        file_runs.adopt({id: ids[id] for id in gone})
-        return {}
-    runs = [run for run in known if not run.active]
+    ids = {gap.partition for gap in gaps if gap.partition is not None}
+    runs = [run for run in file_runs.find(ids) if not run.active]
     try:
         log_now = lag.group_positions(exact=True)
     except KafkaException as error:
