@@ -131,7 +131,10 @@ def test_a_lost_connection_is_told_from_the_handlers_failure(trouble_once: Calla
 
 
 def test_a_missing_migration_is_waited_for(redis: Redis) -> None:
-    column("UPDATE django_migrations SET name = '0001_gone' WHERE app = 'ingest' RETURNING id::text")
+    column(
+        """UPDATE django_migrations SET name = '0001_gone'
+           WHERE name = '0001_game_events_and_api_keys' RETURNING id::text"""
+    )
     try:
         with pytest.raises(Exception, match="does not exist") as caught, transaction() as cursor:
             cursor.execute("SELECT * FROM a_table_of_that_migration")
