@@ -131,19 +131,14 @@ def test_a_lost_connection_is_told_from_the_handlers_failure(trouble_once: Calla
 
 
 def test_a_missing_migration_is_waited_for(redis: Redis) -> None:
-    column(
-        """UPDATE django_migrations SET name = '0001_gone'
-           WHERE name = '0001_game_events_and_api_keys' RETURNING id::text"""
-    )
+    (last,) = column("SELECT max(name) FROM django_migrations WHERE app = 'ingest'")
+    column("UPDATE django_migrations SET name = 'gone' WHERE app = 'ingest' AND name = %s RETURNING name", last)
     try:
         with pytest.raises(Exception, match="does not exist") as caught, transaction() as cursor:
             cursor.execute("SELECT * FROM a_table_of_that_migration")
         assert database_is_unfit(caught.value)
     finally:
-        column(
-            """UPDATE django_migrations SET name = '0001_game_events_and_api_keys'
-               WHERE name = '0001_gone' RETURNING id::text"""
-        )
+        column("UPDATE django_migrations SET name = %s WHERE name = 'gone' RETURNING name", last)
 
 
 def test_waiting_for_the_database_ends_when_the_process_is_to_stop() -> None:
