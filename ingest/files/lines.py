@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 BOM = b"\xef\xbb\xbf"
-PIECE_LINES = 4_000
+PIECE_LINES = 6_000
 PIECE_BYTES = 4 * 2**20
 
 

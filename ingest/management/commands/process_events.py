@@ -25,6 +25,8 @@ from ingest.wire.bodies import bodies
 from processing.transactions import StoppedError
 
 GC_THRESHOLD = 50_000  # objects that are new
+# Reading keeps Python busy; a stage that has its answer from Postgres waits so long for its turn, after each statement.
+SWITCH_S = 0.0005
 END_WITHIN_S = 9.0  # after the signal; a server that hangs would be waited for without limit
 GO_ON = "run it again to go on: what is known is passed over"
 
@@ -43,6 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        sys.setswitchinterval(SWITCH_S)
         path: Path = options["file"]
         source = Source(
             options["source"] or path.name,
