@@ -99,7 +99,7 @@ def test_a_run_that_is_frozen_goes_on(stack: Stack, file: Path) -> None:
 
 # Postgres ends an idle transaction; one that waits for the rest of a COPY it does not, which comes before any lock.
 HAS_LOCKS = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-               AND state <> 'idle' AND query NOT LIKE 'COPY arrivals %'"""
+               AND state <> 'idle' AND NOT starts_with(query, 'COPY arrivals')"""
 
 
 def test_a_run_waits_for_postgres_and_says_so(postgres: Postgres, make_stack: MakeStack, file: Path) -> None:
