@@ -214,6 +214,7 @@ def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_miss
     with monkeypatch.context() as patch:
         patch.setattr(hot_state, "write", away)
         patch.setattr(hot_state_writer, "AWAY_S", 0)
+        patch.setattr(lines_of_files, "PIECE_LINES", 4_000)
         assert (
             process(file(*[numbered(seq) for seq in range(1, 10_001)])) == "10000 applied, 0 already known, 0 refused"
         )
