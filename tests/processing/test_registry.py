@@ -83,7 +83,7 @@ def test_which_family_an_event_belongs_to(read: Envelope, family: str) -> None:
         (envelope(type="pass", family="shots"), "type"),  # a family that owns types takes no others
         (envelope(b'{"points": "3"}', family="shots"), "payload.points"),
         (envelope(b'{"points": 13}', family="shots"), "payload.points"),  # by the schema's own check
-        (envelope(b"{}", family="shots"), "payload"),
+        (envelope(b"{}", family="shots"), "payload.points"),
         (envelope(b"[]", type="other"), "payload"),
         (envelope(b'{"seq": 0}', type="other"), "payload.seq"),
     ],
