@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from ingest.door.errors import AddressLimited, Unavailable
 from ingest.wire.candidate import Problem as Detail
 from processing.envelope import Invalid
+from processing.faults import lacks_an_object
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +103,7 @@ def as_problem(error: Exception) -> Problem:
         case UnreadablePostError() | exceptions.ParseError():
             return Problem(HTTPStatus.BAD_REQUEST, "the body could not be read to its end")
         case DatabaseError() | InterfaceError():
-            log.error("Postgres cannot be used", exc_info=error)
-            return Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "Postgres cannot be used: try again later", headers=retry_after(1)
-            )
+            return _of_postgres(error)
         case Http404() | exceptions.NotFound():
             return Problem(HTTPStatus.NOT_FOUND, "there is nothing at this address")
         case PermissionDenied():
@@ -114,6 +112,12 @@ def as_problem(error: Exception) -> Problem:
             return _of_drf(error)
     log.error("a request failed", exc_info=error)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+
+
+def _of_postgres(error: Exception) -> Problem:
+    log.error("Postgres cannot be used", exc_info=error)
+    missing = "a table or column is missing, see /health/ready" if lacks_an_object(error) else "try again later"
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Postgres cannot be used: {missing}", headers=retry_after(1))
 
 
 def _of_drf(error: exceptions.APIException) -> Problem:

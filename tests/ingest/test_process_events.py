@@ -141,7 +141,7 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_go_on(
         b"   ",
         PLAIN,
     )
-    assert process_badly(path, "10 lines could not be used") == "3 applied, 0 already known, 10 refused"
+    assert process_badly(path, "could not use 10 of the lines") == "3 applied, 0 already known, 10 refused"
     reasons = told(capsys)
     assert sorted(reasons) == [3, 5, 6, 7, 8, 9, 10, 11, 12, 13]
     assert reasons[5].startswith("is not valid UTF-8")

@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
 
 from ingest import migration_steps
 from ingest.product_events.models import ProductEvent
@@ -133,6 +134,15 @@ def test_going_back_says_what_it_drops_and_keeps_the_rest(capsys: pytest.Capture
     ]
     assert query("SELECT event_id, price, currency, metadata, updated_at FROM product_events ORDER BY id") == before
     assert columns() == V1_COLUMNS
+
+
+def test_a_list_says_that_a_column_is_missing(client: Client) -> None:
+    migrate(BACK)
+    response = client.get("/product-events")
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+    assert response.json()["error"] == "Postgres cannot be used: a table or column is missing, see /health/ready"
+    migrate(FORTH)
+    assert client.get("/product-events").status_code == 200
 
 
 def test_all_the_way_back_leaves_nothing(capsys: pytest.CaptureFixture[str]) -> None:

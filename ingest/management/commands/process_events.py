@@ -63,7 +63,7 @@ class Command(BaseCommand):
         finally:
             self.stdout.write(summary(report))
         if report.refused:
-            raise CommandError(f"{report.refused} lines could not be used, see above")
+            raise CommandError(f"could not use {report.refused} of the lines, see above")
 
     def _apply(self, path: Path, source: Source, report: Report) -> None:
         with (

@@ -57,7 +57,7 @@ class Command(BaseCommand):
             )
             self._send(sender, lines, options["url"])
         if sender.report.refused:
-            raise CommandError(f"{sender.report.refused} lines could not be used, see above")
+            raise CommandError(f"could not use {sender.report.refused} of the lines, see above")
 
     def _send(self, sender: Sender, lines: Any, url: str) -> None:
         try:
