@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 
 from tests.pipeline.log import Record
@@ -19,6 +22,8 @@ FILE = DATA / "revenue_events.jsonl"
 KILLS = 3
 SLOW = {"CONSUMER_BATCH_SIZE": "10"}  # so that there is a middle in which to be killed
 STATE = "SELECT id, status, attempts, final_at, version FROM inbox ORDER BY id"
+WRITTEN_IN_TURN = ("inbox", "revenue_ledger", "hot_state_outbox")  # in the one transaction of a batch
+INSERTS = "RowExclusiveLock"  # the lock on a table that an INSERT takes
 BALANCES = "SELECT user_id, revenue FROM users_revenue ORDER BY user_id"
 
 
@@ -42,10 +47,11 @@ def test_by_the_door_with_a_consumer_that_is_killed_and_then_by_both_commands_ag
 def test_straight_into_a_fresh_database_killed_on_the_way_and_then_by_the_door(stack: Stack) -> None:
     stack.start("beat")
     stack.start("worker")
-    for _ in range(KILLS):
-        run = stack.run(f"python manage.py process_events {FILE}", ends=True)
-        stack.wait_until(lambda: stack.count("file_runs") > 0, "it has begun")
-        run.kill()
+    for table in WRITTEN_IN_TURN:
+        with locked(stack, table):
+            run = stack.run(f"python manage.py process_events {FILE}", ends=True)
+            wait_for_writer(stack, table)
+            run.kill()
     stack.manage("process_events", str(FILE))
     expect_balances(stack)
     start_web(stack)
@@ -65,6 +71,19 @@ def test_an_owned_type_by_kafka_counts_without_a_family(stack: Stack) -> None:
     stack.wait_until_final(len(events))
     assert stack.sql(BALANCES) == [("u", Decimal("-9.40"))]
     stack.manage("check_revenue")
+
+
+@contextmanager
+def locked(stack: Stack, table: str) -> Iterator[None]:
+    """Whoever writes this table stops there until the end of the block."""
+    with psycopg.connect(stack.environment["DATABASE_URL"]) as session:
+        session.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+        yield
+
+
+def wait_for_writer(stack: Stack, table: str) -> None:
+    waiters = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = %s AND relation = %s::regclass"
+    stack.wait_until(lambda: stack.value(waiters, INSERTS, table) > 0, f"somebody is to write {table}")
 
 
 def expect_all(stack: Stack) -> None:
