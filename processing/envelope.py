@@ -67,6 +67,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 _payload_decoder = msgspec.json.Decoder(dict[str, Any])
+_members_decoder = msgspec.json.Decoder(dict[str, Raw])
 _any_decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
@@ -107,7 +108,10 @@ def read_seq(payload: dict[str, Any]) -> int | None:
 def decode_json(decoder: msgspec.json.Decoder[T], value: bytes | Raw, path: str = "") -> T:
     """Decode and check JSON; every way in which that can fail is an `Invalid` below `path`."""
     try:
-        return decoder.decode(value)
+        try:
+            return decoder.decode(value)
+        except msgspec.ValidationError:  # perhaps of a member that comes again
+            return decoder.decode(_without_repeated(value))
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$")
         own = error.__cause__
@@ -121,6 +125,17 @@ def decode_json(decoder: msgspec.json.Decoder[T], value: bytes | Raw, path: str 
         raise Invalid(path, f"is not valid UTF-8: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
         raise Invalid(path, "is nested too deeply") from error
+
+
+def _without_repeated(value: bytes | Raw) -> bytes | Raw:
+    """An object with the last of its repeated members; anything else as it is.
+
+    Not further down: to take deeply nested JSON apart level by level costs the square of its size.
+    """
+    try:
+        return _encoder.encode(_members_decoder.decode(value))
+    except msgspec.MsgspecError:
+        return value
 
 
 def _named(path: str, message: str) -> Invalid:

@@ -151,6 +151,21 @@ def test_of_repeated_members_the_last_counts() -> None:
     assert read_event(decode_envelope(event.value)).seq == 2
 
 
+def test_of_repeated_members_only_the_last_is_checked() -> None:
+    event = (
+        b'{"userId": {}, "userId": "u", "type": "", "type": "t", "family": "game", "payload": {"data": 1, "data": {}}}'
+    )
+    candidate = accepted(parse_one(event, None, CONTEXT))
+    assert candidate.user_id == "u"
+    assert read_event(decode_envelope(candidate.value)).payload.data == {}
+    (parsed,) = parse_batch(b'{"events": 1, "events": [%s]}' % event, 2, CONTEXT)
+    assert accepted(parsed).type == "t"
+
+
+def test_a_member_that_is_repeated_wrongly_is_told() -> None:
+    assert path_of(parse_one(b'{"userId": "u", "userId": {}, "type": "t"}', None, CONTEXT)) == "userId"
+
+
 def test_what_the_door_accepts_the_consumer_reads() -> None:
     body = (
         b'{"userId": "u", "type": "t", "eventId": "a/b\\n", "family": "game", "payload": {"seq": 3, "data": {"x": 1}}}'

@@ -52,6 +52,7 @@ def test_what_was_encoded_is_read_again() -> None:
         value(timestamp=MAX_TIMESTAMP_MS),
         b" \n" + value() + b" ",
         value().replace(b'"e-1"', b'"first","id":"e-1"'),  # of repeated members the last counts
+        value().replace(b'"e-1"', b'{"no": "id"},"id":"","id":"e-1"'),
     ],
 )
 def test_these_are_envelopes(good: bytes) -> None:
