@@ -7,12 +7,12 @@ import msgspec
 from ingest.files.plain import read_plain
 from ingest.files.recognise import read_members
 from ingest.wire.bodies import Body, in_own_names
-from ingest.wire.events import BatchEvent, check_key, check_size, checked_event, decode, envelope_of
+from ingest.wire.events import EventBody, check_size, checked_event, decode, envelope_of
 from processing.envelope import Event, Invalid, encode_envelope
 
 ROOM = 512  # bytes that an envelope may be longer than its line: member names, a made id, a time written out
 
-_event = msgspec.json.Decoder(BatchEvent)
+_event = msgspec.json.Decoder(EventBody)
 
 
 def read_line(text: bytes, own_id: str | None, body: Body | None, now: int, max_bytes: int) -> Event:
@@ -28,8 +28,7 @@ def read_carefully(text: bytes, own_id: str | None, body: Body | None, now: int,
     """As `read_line`, step by step as the door does it."""
     members, body = read_members(text, body)
     try:
-        made: BatchEvent = decode(_event, msgspec.json.encode(members))
-        check_key(made.idempotencyKey, "idempotencyKey")  # of use to the door alone: the id says what is the same
+        made: EventBody = decode(_event, msgspec.json.encode(members))
         envelope = envelope_of(made, now)
         envelope.id = envelope.id or own_id or ""
         event = checked_event(envelope)

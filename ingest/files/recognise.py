@@ -23,8 +23,17 @@ def read_members(text: bytes, body: Body | None) -> tuple[dict[str, Any], Body |
     members: dict[str, msgspec.Raw] = decode(_members, text)
     body = body or recognise(members)
     if body is None:
-        return {name: raw for name, raw in members.items() if bytes(raw) != NULL}, None
+        return _plain_members(members), None
     return envelope_members(body, members), body
+
+
+def _plain_members(members: dict[str, msgspec.Raw]) -> dict[str, Any]:
+    """As `POST /events` takes them, which has no idempotency keys; an id that is null is none."""
+    if "idempotencyKey" in members:
+        raise Invalid("idempotencyKey", "is not known in files: a line's id says what is the same")
+    if bytes(members.get("eventId", b"")) == NULL:
+        del members["eventId"]
+    return dict(members)
 
 
 def recognise(members: Container[str]) -> Body | None:

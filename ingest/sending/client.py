@@ -45,10 +45,12 @@ class Client:
     """One connection for each thread, kept open until `close`."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        """Raises `ValueError` for a URL that is none."""
+        """Raises `ValueError` for a URL that is none, or a key that no header can hold."""
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _is_plain(url):
             raise ValueError(f"{url!r} is no http or https URL")
+        if not all(" " <= letter <= "\xff" for letter in api_key or ""):
+            raise ValueError("the API key has characters that no header can carry")
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._host, self._port = parts.hostname, parts.port
         self._path = f"{parts.path.rstrip('/')}/events/batch"
@@ -85,6 +87,11 @@ class Client:
         connection.request("POST", self._path, body, self._headers)
         response = connection.getresponse()
         return response.status, response.headers, response.read()
+
+
+def _is_plain(text: str) -> bool:
+    """Without what has to be escaped in a URL."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def read_answer(status: int, retry_after: str | None, text: bytes, count: int) -> Answer:

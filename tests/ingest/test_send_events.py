@@ -72,12 +72,16 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_go_on(
     live_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = {"userId": "u", "type": "t"}
-    path = file_of(tmp_path, good, b"nonsense", {**good, "type": ""}, good, {"what": 1})
-    with pytest.raises(CommandError, match="could not use 3 of the lines"):
+    no_user = {**good, "userId": None}
+    keyed = {**good, "idempotencyKey": "k"}
+    path = file_of(tmp_path, good, b"nonsense", {**good, "type": ""}, good, {"what": 1}, no_user, keyed, good)
+    with pytest.raises(CommandError, match="could not use 5 of the lines"):
         send(live_server, path)
     told = sorted(line for line in capsys.readouterr().err.splitlines() if line.startswith("line "))
-    assert [line.split(":")[0] for line in told] == ["line 2", "line 3", "line 5"]
+    assert [line.split(":")[0] for line in told] == ["line 2", "line 3", "line 5", "line 6", "line 7"]
     assert told[1].startswith("line 3: type: ")
+    assert told[3].startswith("line 6: userId: ")
+    assert told[4].startswith("line 7: idempotencyKey: ")
 
 
 def test_a_line_in_a_familys_form_is_told_in_its_own_words(
@@ -114,7 +118,13 @@ def test_a_key_that_is_needed_is_asked_for(live_server: Any, settings: Any, tmp_
     assert send(live_server, path, api_key="a good secret").startswith("1 accepted")
 
 
-@pytest.mark.parametrize("options", [{"url": "nonsense"}, {"url": "ftp://x"}])
-def test_an_address_that_is_none_is_refused(tmp_path: Path, options: dict[str, str]) -> None:
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://a b/", "http://x/\N{SNOWMAN}", "http://x/\n"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(CommandError, match="no http or https URL"):
-        call_command("send_events", str(file_of(tmp_path, {})), **options)
+        call_command("send_events", str(file_of(tmp_path, {})), url=url)
+
+
+@pytest.mark.parametrize("key", ["\N{SNOWMAN}", "two\nlines"])
+def test_a_key_that_no_header_can_carry_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(CommandError, match="no header can carry"):
+        call_command("send_events", str(file_of(tmp_path, {})), api_key=key)
