@@ -54,8 +54,10 @@ class Run:
         try:
             with _heard_of(number):
                 self._apply(file, number)
+            # not if it broke off: its lanes wait a while longer, for a run that brings the rest
+            once_fit(lambda: file_runs.end(number), self.stop)
         finally:
-            self._end(number)
+            self._count_waiting(number)
 
     def _wait_for_migrations(self) -> None:
         while not once_fit(has_migrations, self.stop):
@@ -77,15 +79,11 @@ class Run:
         if self.stop.is_set():
             raise StoppedError("stopped")
 
-    def _end(self, number: int) -> None:
-        def end() -> None:
-            file_runs.end(number)
-            self.report.waiting = file_runs.unfinished(number)
-
+    def _count_waiting(self, number: int) -> None:
         try:
-            once_fit(end, self.stop)
+            self.report.waiting = once_fit(lambda: file_runs.unfinished(number), self.stop)
         except StoppedError:
-            log.warning("the end of the run could not be noted: it counts as over when it was not heard of for a while")
+            log.warning("Postgres was not there to tell how many of the lines wait")
         finally:
             connection.close()
 

@@ -18,7 +18,7 @@ from redis import Redis
 from ingest.files import hot_state_writer
 from ingest.files import lines as lines_of_files
 from ingest.sending.lines import Line, read_lines
-from processing import hints, hot_state, sweeps, waking
+from processing import file_runs, hints, hot_state, sweeps, waking
 from processing.models import FileRun, HotStateOutbox
 from tests.processing import flaky
 from tests.processing.batches import applied, column, retry_all, statuses, store, value
@@ -140,10 +140,14 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_go_on(
         {**move, "timestamp": "in the year 10000"},
         b"   ",
         PLAIN,
+        {**PLAIN, "userId": None},
+        {**PLAIN, "price": None},
+        {**PLAIN, "idempotencyKey": "k"},
+        {**PLAIN, "timestamp": None, "payload": None, "eventId": None, "family": None},
     )
-    assert process_badly(path, "could not use 10 of the lines") == "3 applied, 0 already known, 10 refused"
+    assert process_badly(path, "could not use 13 of the lines") == "4 applied, 0 already known, 13 refused"
     reasons = told(capsys)
-    assert sorted(reasons) == [3, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    assert sorted(reasons) == [3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18]
     assert reasons[5].startswith("is not valid UTF-8")
     assert reasons[6] == "what: is not a known member"
     assert reasons[7] == "what: is not a known member"
@@ -152,6 +156,9 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_go_on(
     assert reasons[10].endswith("at most 1000 are allowed")
     assert reasons[11].startswith("payload.seq: ")
     assert reasons[13].startswith("timestamp: ")
+    assert reasons[16].startswith("userId: ")
+    assert reasons[17] == "price: is not a known member"
+    assert reasons[18].startswith("idempotencyKey: ")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line(file: Callable[..., Path]) -> None:
@@ -243,7 +250,7 @@ def test_handlers_that_keep_failing_stop_the_run(
     printed = process_badly(file(*lines), "50 handler runs failed in a row.*run it again")
     assert len(statuses()) < 400
     assert printed.endswith("retrying, 0 refused")
-    assert FileRun.objects.get().ended_at is not None
+    assert FileRun.objects.get().ended_at is None
     column("DELETE FROM breaker RETURNING id")
     settings.FAILURE_LIMIT_IN_A_ROW = settings.FAILURE_LIMIT_PERCENT = 0
     process(file(*lines))
@@ -269,6 +276,26 @@ def test_a_signal_ends_it_at_the_border_of_a_batch(file: Callable[..., Path], mo
     count = len(statuses())
     assert 0 < count < 30_000
     assert printed == f"{count} applied, 0 already known, 0 refused"
-    assert FileRun.objects.get().ended_at is not None
+    assert FileRun.objects.get().ended_at is None
     assert process(file(*lines)) == f"{30_000 - count} applied, {count} already known, 0 refused"
     assert not HotStateOutbox.objects.exists()
+
+
+def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
+    file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SEQUENCE_GAP_TIMEOUT_MS = 0
+    monkeypatch.setattr(lines_of_files, "PIECE_LINES", 10)
+    path = file(*(numbered(seq) for seq in range(100, 0, -1)))
+    heard = file_runs.hear
+
+    def interrupted(*arguments: Any, **counts: Any) -> None:
+        heard(*arguments, **counts)
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file_runs, "hear", interrupted)
+        assert "held" in process_badly(path, "stopped; run it again to go on")
+    assert sweeps.sweep_file_gaps() == 0
+    process(path)
+    assert set(statuses().values()) == {("processed", 1)}

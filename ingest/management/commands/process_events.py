@@ -28,7 +28,7 @@ GC_THRESHOLD = 50_000  # objects that are new
 # Reading keeps Python busy; a stage that has its answer from Postgres waits so long for its turn, after each statement.
 SWITCH_S = 0.0005
 END_WITHIN_S = 9.0  # after the signal; a server that hangs would be waited for without limit
-GO_ON = "run it again to go on: what is known is passed over"
+GO_ON = "run it again to go on: what is known is passed over (lanes wait a minute for a missing seq)"
 
 
 class Command(BaseCommand):
