@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 
 import pytest
@@ -116,6 +116,23 @@ def test_no_gap_is_passed_while_another_run_goes_on() -> None:
     assert sweeps.sweep_file_gaps() == 0
     file_runs.end(other)
     assert sweeps.sweep_file_gaps() == 1
+
+
+def test_no_gap_is_passed_when_a_run_begins_while_kafka_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    file_runs.end(left_with_a_gap())
+    asked = lag.group_positions
+    begun: list[int] = []
+
+    def slowly(exact: bool = False) -> Mapping[file_runs.Partition, Position]:
+        positions = asked(exact=exact)
+        begun.append(file_runs.start("a.jsonl"))
+        return positions
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lag, "group_positions", slowly)
+        assert sweeps.sweep_file_gaps() == 0
+    apply(begun[0], value("a", "u", seq=1))
+    assert {status for status, _ in statuses().values()} == {"processed"}
 
 
 def test_all_gaps_of_a_lane_are_passed_in_one_sweep() -> None:
