@@ -107,7 +107,7 @@ def read_message(body: Body, value: bytes) -> Envelope:
 def parse_bodies(body: Body, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
     """A list of events; item i has the idempotency key `{key}#{i}`. Raises `Invalid` for a list that cannot be used."""
     check_key(key, KEY_HEADER)
-    items = _split(text)
+    items = _split(text, limit)
     check_count(items, limit, "")
     keys = [None if key is None else f"{key}#{index}" for index in range(len(items))]
     return [
@@ -120,12 +120,12 @@ def is_list(text: bytes) -> bool:
     return text.lstrip(b" \t\r\n")[:1] == b"["
 
 
-def _split(text: bytes) -> Sequence[bytes | Raw]:
+def _split(text: bytes, limit: int) -> Sequence[bytes | Raw]:
     try:
         items: Sequence[bytes | Raw] = decode(_items, text)
         return items
     except Invalid:
-        found = split.split_list(text)
+        found = split.split_list(text, limit)
         if found is None:
             raise
         return found

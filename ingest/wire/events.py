@@ -87,7 +87,7 @@ def parse_batch(body: bytes, limit: int, context: Context) -> list[Parsed]:
         check_text(body)
         events = _batch.decode(body).events
     except (Invalid, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _parse_items(_split_batch(body), limit, context)
+        return _parse_items(_split_batch(body, limit), limit, context)
     check_count(events, limit, "events")
     return [_batch_candidate(event, index, context) for index, event in enumerate(events)]
 
@@ -116,12 +116,12 @@ def _parse_item(item: bytes, index: int, context: Context) -> Parsed:
         return refused(error, item, f"events[{index}]")
 
 
-def _split_batch(body: bytes) -> Sequence[bytes | Raw]:
+def _split_batch(body: bytes, limit: int) -> Sequence[bytes | Raw]:
     try:
         batch: RawBatch = decode(_raw_batch, body)
         return batch.events
     except Invalid as error:
-        items = split.split_batch(body)
+        items = split.split_batch(body, limit)
         if items is None:
             raise Invalid(error.path, shorten(error.message)) from error
         return items
@@ -131,7 +131,7 @@ def check_count(items: Sequence[Any], limit: int, path: str) -> None:
     if not items:
         raise Invalid(path, "is empty: send at least one event")
     if len(items) > limit:
-        raise Invalid(path, f"has {len(items)} events: send at most {limit} at once")
+        raise Invalid(path, f"has more than {limit} events: send at most so many at once")
 
 
 def envelope_of(body: EventBody, now: int) -> Envelope:
