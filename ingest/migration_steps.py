@@ -27,39 +27,41 @@ def adding_columns(module: str, table: str, columns: Sequence[str], operations: 
     """
 
     def forward(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
-        lock_table(editor.connection, table)
+        lock_tables(editor.connection, table)
 
     def back(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
         tell_dropped_columns(editor.connection, table, columns)
-        lock_table(editor.connection, table)
+        lock_tables(editor.connection, table)
         record_unapplied(editor.connection, module)
 
     return [RunPython(forward, RunPython.noop), *operations, RunPython(RunPython.noop, back)]
 
 
-def lock_table(connection: BaseDatabaseWrapper, table: str) -> None:
+def lock_tables(connection: BaseDatabaseWrapper, *tables: str) -> None:
     """Take the lock that ALTER TABLE needs, so that the ALTERs that follow in the transaction wait for nobody.
 
     While an ALTER TABLE waits for a long reader, every writer waits behind it. So the lock is asked for with a timeout,
-    given up and asked for again: a writer waits LOCK_TIMEOUT_MS at most. Raises `CommandError`.
+    given up, that of the other tables too, and asked for again: a writer waits LOCK_TIMEOUT_MS at most for each table.
+    Raises `CommandError`.
     """
     for attempt in range(TRIES):
         if attempt:
             time.sleep(PAUSE_S)
-        if _lock(connection, table):
+        if _lock(connection, tables):
             return
-    users = ", ".join(_users(connection, table)) or "somebody who has just left"
+    users = ", ".join(_users(connection, tables)) or "somebody who has just left"
     raise CommandError(
-        f"{table}: {TRIES} tries to lock it found it in use, last by {users}. "
+        f"{', '.join(tables)}: {TRIES} tries to lock found it in use, last by {users}. "
         "Nothing was changed: run this again, when what they do has ended."
     )
 
 
-def _lock(connection: BaseDatabaseWrapper, table: str) -> bool:
+def _lock(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> bool:
+    names = ", ".join(map(connection.ops.quote_name, tables))
     try:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-            cursor.execute(f"LOCK TABLE {connection.ops.quote_name(table)} IN ACCESS EXCLUSIVE MODE")
+            cursor.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
             raise
@@ -67,14 +69,15 @@ def _lock(connection: BaseDatabaseWrapper, table: str) -> bool:
     return True
 
 
-def _users(connection: BaseDatabaseWrapper, table: str) -> list[str]:
-    """The other sessions that hold the table, oldest transaction first."""
+def _users(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> list[str]:
+    """The other sessions that hold one of the tables, oldest transaction first."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT DISTINCT format('process %%s (in its transaction since %%s)', a.pid, a.xact_start), a.xact_start
                FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-               WHERE l.relation = %s::regclass AND l.granted AND a.pid <> pg_backend_pid() ORDER BY a.xact_start""",
-            [table],
+               WHERE l.relation = ANY(%s::regclass[]) AND l.granted AND a.pid <> pg_backend_pid()
+               ORDER BY a.xact_start""",
+            [list(tables)],
         )
         return [row[0] for row in cursor.fetchall()]
 

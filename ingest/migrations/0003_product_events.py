@@ -2,7 +2,7 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import ingest.product_events.models
-from ingest.migration_steps import lock_table, record_unapplied, tell_dropped_table
+from ingest.migration_steps import lock_tables, record_unapplied, tell_dropped_table
 
 TOUCH = """
 CREATE FUNCTION product_events_touch() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -21,7 +21,7 @@ DROP FUNCTION product_events_touch();
 
 def before_going_back(apps, editor):
     tell_dropped_table(editor.connection, "product_events")
-    lock_table(editor.connection, "product_events")
+    lock_tables(editor.connection, "product_events")
     record_unapplied(editor.connection, __name__)
 
 

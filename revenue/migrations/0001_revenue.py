@@ -1,7 +1,10 @@
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-from ingest.migration_steps import lock_table, record_unapplied, tell_dropped_table
+from ingest.migration_steps import lock_tables, record_unapplied, tell_dropped_table
+
+
+TABLES = ("users_revenue", "revenue_ledger")  # balances first, as every writer
 
 
 def without_like_indexes(apps, editor):
@@ -10,10 +13,9 @@ def without_like_indexes(apps, editor):
 
 
 def before_going_back(apps, editor):
-    # balances first, as every writer
-    for table in ("users_revenue", "revenue_ledger"):
+    for table in TABLES:
         tell_dropped_table(editor.connection, table)
-        lock_table(editor.connection, table)
+    lock_tables(editor.connection, *TABLES)
     record_unapplied(editor.connection, __name__)
 
 

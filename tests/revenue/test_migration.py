@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
+from ingest import migration_steps
 from processing.faults import is_unfit
 from processing.models import InboxEvent
 from tests.processing.batches import column
@@ -49,6 +52,28 @@ def test_the_step_back_says_what_it_drops_and_leaves_nothing(capsys: pytest.Capt
     assert "dropping users_revenue: 1 rows" in told
     assert "dropping revenue_ledger: 2 rows" in told
     assert column("SELECT num_nonnulls(to_regclass('users_revenue'), to_regclass('revenue_ledger'))") == [0]
+
+
+def test_writers_go_on_while_a_reader_of_the_ledger_keeps_the_step_back_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settle(change("e-1", 1))
+    monkeypatch.setattr(migration_steps, "TRIES", 2)
+    lock = migration_steps._lock
+    server = {**connection.get_connection_params(), "cursor_factory": None}
+    with psycopg.connect(**server) as reader, psycopg.connect(**server, autocommit=True) as writer:
+        reader.execute("SELECT count(*) FROM revenue_ledger")
+        writer.execute("SET lock_timeout = '1s'")
+
+        def lock_and_write(*arguments: Any) -> bool:
+            taken = lock(*arguments)
+            writer.execute("UPDATE users_revenue SET revenue = revenue")
+            return taken
+
+        monkeypatch.setattr(migration_steps, "_lock", lock_and_write)
+        with pytest.raises(CommandError, match=r"users_revenue, revenue_ledger: 2 tries .* process \d+"):
+            migrate("zero")
+    assert balances() == {"u": ("1.00", 1)}
 
 
 def test_without_the_tables_events_wait_and_none_is_blamed() -> None:
