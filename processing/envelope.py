@@ -40,8 +40,8 @@ class Invalid(ValueError):
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-class Envelope(msgspec.Struct, omit_defaults=True):
-    """The Kafka value of the `events` topic. Unknown members are allowed and ignored."""
+class Envelope(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The Kafka value of the `events` topic."""
 
     id: EventId
     userId: UserId  # noqa: N815 - the wire's name
@@ -49,6 +49,10 @@ class Envelope(msgspec.Struct, omit_defaults=True):
     payload: Raw
     timestamp: TimestampMs
     family: str | None = None
+
+
+class _OpenEnvelope(Envelope, forbid_unknown_fields=False):
+    """As programs other than ours may write it: members that we don't know are ignored."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -66,6 +70,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
+_open_decoder = msgspec.json.Decoder(_OpenEnvelope)
 _payload_decoder = msgspec.json.Decoder(dict[str, Any])
 _members_decoder = msgspec.json.Decoder(dict[str, Raw])
 _any_decoder = msgspec.json.Decoder()
@@ -79,20 +84,24 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 def decode_envelope(value: bytes) -> Envelope:
     """Read a Kafka value. Raises `Invalid`. The payload is not looked at yet, see `registry.read_event`."""
-    envelope = decode_json(_envelope_decoder, value)
+    try:
+        envelope = _envelope_decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        envelope = decode_json(_open_decoder, value)
+        read_payload(value, "")  # the rest, which is ignored, must be sound as well
     check_not_blank(envelope.userId, "userId")
     check_not_blank(envelope.type, "type")
     check_text(value)
     return envelope
 
 
-def read_payload(raw: bytes | Raw) -> tuple[dict[str, Any], bytes]:
+def read_payload(raw: bytes | Raw, path: str = "payload") -> tuple[dict[str, Any], bytes]:
     """The payload as an object and as compact JSON text. Raises `Invalid`, also for what Postgres could not store."""
-    payload = decode_json(_payload_decoder, raw, "payload")
+    payload = decode_json(_payload_decoder, raw, path)
     try:
         return payload, orjson.dumps(payload)
     except orjson.JSONEncodeError as error:  # an integer beyond 64 bits, or nested deeper than 254 levels
-        raise Invalid("payload", str(error)) from error
+        raise Invalid(path, str(error)) from error
 
 
 def read_seq(payload: dict[str, Any]) -> int | None:

@@ -67,6 +67,7 @@ def test_these_are_envelopes(good: bytes) -> None:
         (b"[]", ""),
         (b'"text"', ""),
         (b"{", ""),
+        (value(other=1)[:-1] + b"0" * 20 + b"}", ""),  # beyond 64 bits
         (value() + b"x", ""),
         (value() * 2, ""),
         (b"\xff" + value(), ""),
