@@ -57,13 +57,15 @@ class Sender:
         self._held_bytes = 0
         self._ended = False
         self._alone: set[int] = set()  # numbers of lines to be sent one by one, since their request was not taken
-        self._paced_until = self._answered_at = time.monotonic()
+        self._paced_until = time.monotonic()
+        self._asked_since: float | None = None  # without an answer
         under_way: dict[Future[Answer], Sequence[Line]] = {}
         with ThreadPoolExecutor(self.concurrency) as pool:
             while True:
                 self._fill()
                 while len(under_way) < self.concurrency and (batch := self._next_batch()):
                     under_way[pool.submit(self.client.send, batch)] = batch
+                    self._asked_since = time.monotonic() if self._asked_since is None else self._asked_since
                 if not self._schedule.waiting and self._ended:
                     return
                 if under_way:
@@ -108,16 +110,16 @@ class Sender:
         try:
             answer = future.result()
         except Unreachable as error:
-            if now - self._answered_at > self.patience_s:
+            if self._asked_since is not None and now - self._asked_since > self.patience_s:
                 raise Unreachable(f"no answer for {self.patience_s:.0f} s ({error})") from error
             self.wait_for(str(error))
             self._schedule.put_back(batch, now + UNREACHABLE_WAIT_S)
             return
         except NotTaken as error:
-            self._answered_at = now
+            self._asked_since = None
             self._not_taken(batch, str(error), now)
             return
-        self._answered_at = now
+        self._asked_since = None
         self.wait_for(answer.waits_for)
         for line, result in zip(batch, answer.results, strict=True):
             if result["status"] in FINAL:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ingest.files import identity, lines
 from ingest.files.lines import BadLine
+from ingest.sending import sender as sending
+from ingest.sending.client import Answer, Unreachable
 from ingest.sending.lines import Line, read_lines
 from ingest.sending.schedule import Schedule
+from ingest.sending.sender import Sender
 
 MOVE = b'{"eventType":"move","playerId":"p","timestamp":1,"data":{}}\n'
 PLAIN = b'{"userId":"u","type":"t"}\n'
@@ -108,3 +113,43 @@ def test_nothing_waits_once_all_have_their_answer() -> None:
     assert schedule.waiting == 0
     schedule.add(only)
     assert numbers(schedule.take(1, now=0)) == [1]
+
+
+class Server:
+    """Answers what it is told to, in turns; the clock stands still while it does."""
+
+    def __init__(self, clock: list[float], *answers: Exception | None) -> None:
+        self.clock = clock
+        self.answers = list(answers)
+
+    def send(self, lines: list[Line]) -> Answer:
+        answer = self.answers.pop(0)
+        if answer is not None:
+            raise answer
+        return Answer([{"status": "accepted"}] * len(lines), 1, "")
+
+
+def sender(monkeypatch: pytest.MonkeyPatch, *answers: Exception | None, rate: float) -> Sender:
+    """One whose sleeps take no time."""
+    clock = [0.0]
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda s: sleep(clock, s)))
+    nothing: Any = lambda *_: None  # noqa: E731
+    client: Any = Server(clock, *answers)
+    return Sender(client, tell=nothing, advance=nothing, wait_for=nothing, concurrency=1, rate=rate)
+
+
+def sleep(clock: list[float], seconds: float) -> None:
+    clock[0] += seconds
+
+
+def test_a_connection_that_breaks_after_a_long_pause_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = sender(monkeypatch, None, Unreachable("closed"), None, None, rate=0.01)
+    slow.send(line(number, f"u-{number}") for number in range(3))
+    assert slow.report.accepted == 3
+
+
+def test_a_server_that_does_not_answer_is_given_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = sender(monkeypatch, None, *[Unreachable("refused")] * 200, rate=10)
+    with pytest.raises(Unreachable, match="no answer for 60 s"):
+        silent.send(line(number, f"u-{number}") for number in range(3))
+    assert silent.report.accepted == 1
