@@ -51,7 +51,7 @@ def lock_tables(connection: BaseDatabaseWrapper, *tables: str) -> None:
             return
     users = ", ".join(_users(connection, tables)) or "somebody who has just left"
     raise CommandError(
-        f"{', '.join(tables)}: {TRIES} tries to lock found it in use, last by {users}. "
+        f"{', '.join(tables)}: {TRIES} tries to lock were in vain; in use, last by {users}. "
         "Nothing was changed: run this again, when what they do has ended."
     )
 

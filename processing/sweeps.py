@@ -109,7 +109,7 @@ def sweep_file_gaps() -> int:
 
 def _passable(gaps: Sequence[waiting.Gap]) -> dict[str, int]:
     """Of the gaps that files have left, those that can be passed now, as next seq by user."""
-    if not gaps or breaker.open_reason() is not None:
+    if not gaps or breaker.open_reason() is not None or file_runs.any_active():
         return {}
     ids = {gap.partition for gap in gaps if gap.partition is not None}
     runs = [run for run in file_runs.find(ids) if not run.active]
@@ -122,7 +122,7 @@ def _passable(gaps: Sequence[waiting.Gap]) -> dict[str, int]:
         [run for run in runs if run.watermarks is None],
         {partition: position.end for partition, position in log_now.items()},
     )
-    if file_runs.any_active():  # asked last: to ask Kafka takes its time
+    if file_runs.any_active():  # one began while Kafka was asked, which takes its time
         return {}
     done = {run.id for run in file_runs.find(ids) if _is_done(run, log_now)}
     return {gap.user_id: gap.next_seq for gap in gaps if gap.partition in done}

@@ -20,20 +20,15 @@ def read_members(text: bytes, body: Body | None) -> tuple[dict[str, Any], Body |
     `body`: of what family it is; None: see for itself. Raises `Invalid`.
     """
     check_text(text)
-    members: dict[str, msgspec.Raw] = decode(_members, text)
+    members: dict[str, Any] = decode(_members, text)
     body = body or recognise(members)
-    if body is None:
-        return _plain_members(members), None
-    return envelope_members(body, members), body
-
-
-def _plain_members(members: dict[str, msgspec.Raw]) -> dict[str, Any]:
-    """As `POST /events` takes them, which has no idempotency keys; an id that is null is none."""
-    if "idempotencyKey" in members:
+    if body is not None:
+        return envelope_members(body, members), body
+    if "idempotencyKey" in members:  # `POST /events/batch` would take it
         raise Invalid("idempotencyKey", "is not known in files: a line's id says what is the same")
     if bytes(members.get("eventId", b"")) == NULL:
-        del members["eventId"]
-    return dict(members)
+        del members["eventId"]  # so the line is given one
+    return members, None
 
 
 def recognise(members: Container[str]) -> Body | None:

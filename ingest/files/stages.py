@@ -85,7 +85,7 @@ class Stages:
     def _guarded(self, stage: Callable[[], None]) -> None:
         try:
             stage()
-        except BaseException:
+        except BaseException:  # `finish` tells what it was; the other stages must not wait for this one
             self._stop.set()
             raise
         finally:

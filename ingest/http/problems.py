@@ -116,8 +116,8 @@ def as_problem(error: Exception) -> Problem:
 
 def _of_postgres(error: Exception) -> Problem:
     log.error("Postgres cannot be used", exc_info=error)
-    missing = "a table or column is missing, see /health/ready" if lacks_an_object(error) else "try again later"
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Postgres cannot be used: {missing}", headers=retry_after(1))
+    hint = "a table or column is missing, see /health/ready" if lacks_an_object(error) else "try again later"
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Postgres cannot be used: {hint}", headers=retry_after(1))
 
 
 def _of_drf(error: exceptions.APIException) -> Problem:

@@ -65,7 +65,8 @@ class Sender:
                 self._fill()
                 while len(under_way) < self.concurrency and (batch := self._next_batch()):
                     under_way[pool.submit(self.client.send, batch)] = batch
-                    self._asked_since = time.monotonic() if self._asked_since is None else self._asked_since
+                    if self._asked_since is None:
+                        self._asked_since = time.monotonic()
                 if not self._schedule.waiting and self._ended:
                     return
                 if under_way:

@@ -116,10 +116,9 @@ def test_nothing_waits_once_all_have_their_answer() -> None:
 
 
 class Server:
-    """Answers what it is told to, in turns; the clock stands still while it does."""
+    """Answers what it is told to, in turns."""
 
-    def __init__(self, clock: list[float], *answers: Exception | None) -> None:
-        self.clock = clock
+    def __init__(self, *answers: Exception | None) -> None:
         self.answers = list(answers)
 
     def send(self, lines: list[Line]) -> Answer:
@@ -134,7 +133,7 @@ def sender(monkeypatch: pytest.MonkeyPatch, *answers: Exception | None, rate: fl
     clock = [0.0]
     monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda s: sleep(clock, s)))
     nothing: Any = lambda *_: None  # noqa: E731
-    client: Any = Server(clock, *answers)
+    client: Any = Server(*answers)
     return Sender(client, tell=nothing, advance=nothing, wait_for=nothing, concurrency=1, rate=rate)
 
 
