@@ -8,8 +8,11 @@ from uuid import uuid4
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
+from django.test import Client
 from django_redis import get_redis_connection
 from redis import Redis
+
+from tests.operator_pages import client_of
 
 CREATE_TIMEOUT_S = 15
 
@@ -39,3 +42,9 @@ def topics(kafka_admin: AdminClient) -> Callable[..., str]:
         return name
 
     return make
+
+
+@pytest.fixture
+def operator() -> Client:
+    """A browser in which somebody is logged in who may do everything."""
+    return client_of("ada", superuser=True)

@@ -11,11 +11,8 @@ from typing import Any
 import orjson
 import pytest
 from django.conf import settings as site
-from django.contrib.admin.utils import quote
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
-from django.urls import reverse
 
 from ingest.product_events.family import BODY
 from ingest.product_events.models import ProductEvent
@@ -26,7 +23,7 @@ from processing.kafka import consumed_topics
 from processing.models import InboxEvent
 from processing.settle import settle_batch
 from processing.store import Message, Poison
-from tests.factories import InboxEventFactory, ProductEventFactory, envelope
+from tests.factories import ProductEventFactory, envelope
 
 CONTEXT = Context(caller="anonymous", now=1_790_000_000_000, max_bytes=262_144)
 DATA = Path(__file__).parent.parent / "data"
@@ -270,43 +267,6 @@ class TestRows:
         shown["status"] = "processed"
         assert newest == {**V1, **shown}
         assert oldest == {**V2, **shown, "eventId": "e-2", "discountAmount": "2.93", "taxAmount": "2.11"}
-
-
-@pytest.mark.django_db(transaction=True)
-class TestThePage:
-    @pytest.fixture
-    def operator(self) -> Client:
-        client = Client()
-        client.force_login(User.objects.create_superuser("ada"))
-        return client
-
-    @pytest.mark.parametrize(
-        ("query", "expected"),
-        [
-            ({}, {"old", "new", "odd"}),
-            ({"unknown": "yes"}, {"odd"}),
-            ({"type": "product.viewed"}, {"new"}),
-            ({"q": "ol"}, {"old"}),
-            ({"q": "u-2"}, {"new"}),
-        ],
-    )
-    def test_the_list_is_filtered(self, operator: Client, query: dict[str, str], expected: set[str]) -> None:
-        ProductEventFactory.create(event_id="old")
-        ProductEventFactory.create(event_id="new", event_type="product.viewed", user_id="u-2")
-        ProductEventFactory.create(event_id="odd", unknown_fields={"giftWrap": True})
-        listed = operator.get(reverse("admin:ingest_productevent_changelist", query=query)).context["cl"].result_list
-        assert {row.event_id for row in listed} == expected
-
-    def test_it_and_the_inbox_are_linked(self, operator: Client) -> None:
-        row = ProductEventFactory.create(event_id="e/1", v2=True, unknown_fields={"giftWrap": True})
-        InboxEventFactory.create(id="e/1", family="product")
-        own = reverse("admin:ingest_productevent_change", args=[row.pk])
-        inbox = reverse("admin:processing_inboxevent_change", args=[quote("e/1")])
-        page = operator.get(own).content.decode()
-        assert inbox in page
-        assert all(text in page for text in ("29.33", "SPRING10", "Ambler", "giftWrap"))
-        assert own in operator.get(inbox).content.decode()
-        assert operator.post(own, {"category": "x"}).status_code == 403
 
 
 @pytest.mark.django_db(transaction=True)

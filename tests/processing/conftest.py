@@ -3,8 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
+from pytest_django import Settings
+from redis import Redis
 
 from processing import hints, waking
+from processing.models import DeadLetter
 
 
 @pytest.fixture
@@ -14,3 +18,20 @@ def hints_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     waking._window.forget()
     yield
     waking._window.forget()
+
+
+@pytest.fixture
+def two_tries(settings: Settings, redis: Redis) -> None:
+    """`fail` in a payload is obeyed, and an event is tried twice."""
+    settings.FAULT_INJECTION = True
+    settings.RETRY_MAX_RETRIES = 1
+    settings.RETRY_BACKOFF_MS = 0
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every dead letter has its copy on the topic at once."""
+    monkeypatch.setattr(
+        "processing.dead_letters.publish",
+        lambda ids: DeadLetter.objects.filter(published_at=None).update(published_at=timezone.now()),
+    )

@@ -11,16 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.factories import InboxEventFactory, LedgerEntryFactory, UserRevenueFactory
-from tests.processing.test_admin import ODD_IDS, change, changelist, client_of, listed, page
+from tests.operator_pages import ODD_IDS, change, changelist, listed, page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 APP = "revenue"
-
-
-@pytest.fixture
-def operator() -> Client:
-    return client_of("ada", superuser=True)
 
 
 def test_every_list_opens_empty_and_filled(operator: Client) -> None:
