@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from django.conf import settings as site
@@ -14,6 +16,8 @@ from redis import Redis
 from ingest.api_keys.callers import forget_cached
 from ingest.door import backpressure, gate, memory
 from ingest.door.per_process import PerProcess
+from processing import hints, waking
+from tests.processing import flaky
 
 READ_TIMEOUT_S = 10.0
 
@@ -56,6 +60,28 @@ def post(client: Client) -> Callable[..., Any]:
         return client.post(path, body, content_type="application/json", headers=named)
 
     return send
+
+
+@pytest.fixture
+def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids that Celery was told of; no worker runs here."""
+    flaky.runs.clear()
+    waking._window.forget()
+    told: list[str] = []
+    monkeypatch.setattr(hints, "send", lambda retries: told.extend(id for id, _ in retries))
+    return told
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    """`file({...}, b"…")`: a file of these lines."""
+
+    def write(*lines: Any, name: str = "lines.jsonl") -> Path:
+        path = tmp_path / name
+        path.write_bytes(b"\n".join(line if isinstance(line, bytes) else orjson.dumps(line) for line in lines))
+        return path
+
+    return write
 
 
 def read_topic(topic: str, partitions: int = 2) -> list[Message]:

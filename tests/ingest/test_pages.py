@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -14,11 +14,8 @@ from ingest.models import GameEvent
 from ingest.reading import pages
 from processing.models import InboxEvent
 from tests.factories import GameEventFactory
-from tests.ingest.lists import inbox, read_all
+from tests.ingest.lists import NOW, inbox, read_all
 from tests.plans import plans_of
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-NOW_MS = 1_767_225_600_000
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 

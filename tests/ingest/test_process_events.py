@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection
 from pytest_django.fixtures import Settings
 from redis import Redis
@@ -18,67 +16,20 @@ from redis import Redis
 from ingest.files import hot_state_writer
 from ingest.files import lines as lines_of_files
 from ingest.sending.lines import Line, read_lines
-from processing import file_runs, hints, hot_state, sweeps, waking
+from processing import hot_state, sweeps
 from processing.models import FileRun, HotStateOutbox
-from tests.processing import flaky
-from tests.processing.batches import applied, column, retry_all, statuses, store, value
+from tests.ingest.applied_files import PLAIN, numbered, process, process_badly
+from tests.processing.batches import applied, column, retry_all, store, value
 
 MOVES = Path(__file__).parent.parent / "data" / "game_events.jsonl"
-PLAIN = {"userId": "u", "type": "page.viewed"}
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "hinted")]
-
-
-@pytest.fixture
-def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Ids that Celery was told of; no worker runs here."""
-    flaky.runs.clear()
-    waking._window.forget()
-    told: list[str] = []
-    monkeypatch.setattr(hints, "send", lambda retries: told.extend(id for id, _ in retries))
-    return told
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Callable[..., Path]:
-    """`file({...}, b"…")`: a file of these lines."""
-
-    def write(*lines: Any, name: str = "lines.jsonl") -> Path:
-        path = tmp_path / name
-        path.write_bytes(b"\n".join(line if isinstance(line, bytes) else orjson.dumps(line) for line in lines))
-        return path
-
-    return write
-
-
-def process(path: Path, **options: Any) -> str:
-    out = io.StringIO()
-    call_command("process_events", str(path), stdout=out, **options)
-    return out.getvalue().strip()
-
-
-def process_badly(path: Path, match: str) -> str:
-    """What it printed, though it ended with an error."""
-    out = io.StringIO()
-    with pytest.raises(CommandError, match=match):
-        call_command("process_events", str(path), stdout=out)
-    return out.getvalue().strip()
 
 
 def everything() -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT i::text FROM inbox i UNION ALL SELECT g::text FROM game_events g ORDER BY 1")
         return list(cursor.fetchall())
-
-
-def numbered(seq: int, user: str = "u", **members: Any) -> dict[str, Any]:
-    return {
-        "userId": user,
-        "type": "t",
-        "family": "flaky",
-        "eventId": f"{user}-{seq}",
-        "payload": {"seq": seq, **members},
-    }
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> dict[int, str]:
@@ -231,71 +182,3 @@ def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_miss
     assert sweeps.sweep_outbox() == 3
     assert redis.llen("order:u") == 10_000
     assert redis.hget("event:u-10000", "status") == b"processed"
-
-
-def test_while_the_intake_is_stopped_nothing_is_applied(file: Callable[..., Path]) -> None:
-    column("INSERT INTO breaker (id, reason) VALUES (1, 'a bad deploy') RETURNING id")
-    path = file(PLAIN)
-    printed = process_badly(path, "the intake is stopped: a bad deploy; run it again to go on")
-    assert printed == "0 applied, 0 already known, 0 refused"
-    assert not FileRun.objects.exists()
-
-
-def test_handlers_that_keep_failing_stop_the_run(
-    file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.FAILURE_LIMIT_IN_A_ROW = 50
-    monkeypatch.setattr(lines_of_files, "PIECE_LINES", 50)
-    lines = [numbered(1, f"user-{number}", fails=1) for number in range(400)]
-    printed = process_badly(file(*lines), "50 handler runs failed in a row.*run it again")
-    assert len(statuses()) < 400
-    assert printed.endswith("retrying, 0 refused")
-    assert FileRun.objects.get().ended_at is None
-    column("DELETE FROM breaker RETURNING id")
-    settings.FAILURE_LIMIT_IN_A_ROW = settings.FAILURE_LIMIT_PERCENT = 0
-    process(file(*lines))
-    retry_all()
-    while retry_all():
-        pass
-    assert set(statuses().values()) == {("processed", 2)}
-
-
-def test_a_signal_ends_it_at_the_border_of_a_batch(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [{**PLAIN, "payload": {"n": number}} for number in range(30_000)]
-    written = hot_state.write
-
-    def interrupted(settled: Any) -> None:
-        written(settled)
-        signal.raise_signal(signal.SIGTERM)
-
-    before = signal.getsignal(signal.SIGTERM)
-    with monkeypatch.context() as patch:
-        patch.setattr(hot_state, "write", interrupted)
-        printed = process_badly(file(*lines), "stopped; run it again to go on")
-    assert signal.getsignal(signal.SIGTERM) == before
-    count = len(statuses())
-    assert 0 < count < 30_000
-    assert printed == f"{count} applied, 0 already known, 0 refused"
-    assert FileRun.objects.get().ended_at is None
-    assert process(file(*lines)) == f"{30_000 - count} applied, {count} already known, 0 refused"
-    assert not HotStateOutbox.objects.exists()
-
-
-def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
-    file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.SEQUENCE_GAP_TIMEOUT_MS = 0
-    monkeypatch.setattr(lines_of_files, "PIECE_LINES", 10)
-    path = file(*(numbered(seq) for seq in range(100, 0, -1)))
-    heard = file_runs.hear
-
-    def interrupted(*arguments: Any, **counts: Any) -> None:
-        heard(*arguments, **counts)
-        signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(file_runs, "hear", interrupted)
-        assert "held" in process_badly(path, "stopped; run it again to go on")
-    assert sweeps.sweep_file_gaps() == 0
-    process(path)
-    assert set(statuses().values()) == {("processed", 1)}

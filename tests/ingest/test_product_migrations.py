@@ -3,94 +3,48 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
-import psycopg
 import pytest
-from django.core.management import call_command
-from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from ingest import migration_steps
 from ingest.product_events.models import ProductEvent
 from processing import faults
 from processing.faults import is_unfit
 from processing.migrations_check import lacks_migrations, missing_migrations
 from processing.models import InboxEvent
 from tests.factories import ProductEventFactory
+from tests.ingest.product_schema import (
+    BACK,
+    FORTH,
+    INSERT_V1,
+    V1_COLUMNS,
+    V2_COLUMNS,
+    columns,
+    migrate,
+    migrate_and_close,
+    query,
+)
 from tests.ingest.test_product_events import ADDRESS, V1, V2, consume
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-V1_COLUMNS = [
-    ("id", "bigint", "NO", None),
-    ("event_id", "text", "NO", None),
-    ("event_type", "text", "NO", None),
-    ("timestamp", "timestamp with time zone", "NO", None),
-    ("user_id", "text", "NO", None),
-    ("product_id", "text", "NO", None),
-    ("product_name", "text", "NO", None),
-    ("category", "text", "YES", None),
-    ("price", "numeric(15,2)", "NO", None),
-    ("currency", "character(3)", "NO", "'USD'::bpchar"),
-    ("quantity", "integer", "NO", "1"),
-    ("metadata", "jsonb", "NO", "'{}'::jsonb"),
-    ("unknown_fields", "jsonb", "YES", None),
-    ("created_at", "timestamp with time zone", "NO", "statement_timestamp()"),
-    ("updated_at", "timestamp with time zone", "NO", "statement_timestamp()"),
-]
-V2_COLUMNS = [
-    ("discount_code", "text", "YES", None),
-    ("discount_amount", "numeric(15,2)", "YES", None),
-    ("tax_amount", "numeric(15,2)", "YES", None),
-    ("shipping_address", "jsonb", "YES", None),
-]
-INSERT_V1 = """INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, price)
-               VALUES (%s, 't', now(), 'u', 'p', 'n', 1)"""
 EVERYTHING = """SELECT event_id, discount_code, discount_amount, tax_amount,
                        shipping_address::text, unknown_fields::text
                 FROM product_events ORDER BY id"""
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "schema-evolution.md"
-BACK, FORTH = "0003", "0004"
 
 
 @pytest.fixture(autouse=True)
 def _forward_again() -> Iterator[None]:
     yield
     migrate()
-
-
-def migrate(*to: str) -> None:
-    call_command("migrate", *(("ingest", *to) if to else ()), verbosity=0)
-
-
-def query(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
-
-
-def columns() -> list[tuple[str, str, str, str | None]]:
-    return query(
-        """SELECT c.column_name, format_type(a.atttypid, a.atttypmod), c.is_nullable, c.column_default
-           FROM information_schema.columns c
-           JOIN pg_attribute a ON a.attrelid = 'product_events'::regclass AND a.attname = c.column_name
-           WHERE c.table_name = 'product_events' ORDER BY c.ordinal_position"""
-    )
-
-
-@contextmanager
-def another_session() -> Iterator[psycopg.Connection]:
-    with psycopg.connect(**{**connection.get_connection_params(), "cursor_factory": None}) as session:
-        yield session
 
 
 def test_v1_is_one_migration_and_v2_the_next() -> None:
@@ -239,90 +193,3 @@ def run(sql: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return int(cursor.rowcount)
-
-
-class TestBesideOthers:
-    @pytest.fixture(autouse=True)
-    def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(migration_steps, "LOCK_TIMEOUT_MS", 50)
-        monkeypatch.setattr(migration_steps, "PAUSE_S", 0.05)
-
-    @pytest.fixture
-    def long_reader(self) -> Callable[[], AbstractContextManager[None]]:
-        """A transaction that has read the table and goes on."""
-
-        @contextmanager
-        def read() -> Iterator[None]:
-            with another_session() as session:
-                session.execute("SELECT count(*) FROM product_events")
-                yield
-
-        return read
-
-    @pytest.mark.parametrize(
-        ("start", "target", "after"), [(BACK, FORTH, V1_COLUMNS + V2_COLUMNS), (FORTH, BACK, V1_COLUMNS)]
-    )
-    def test_writers_go_on_while_a_long_reader_keeps_it_waiting(
-        self,
-        long_reader: Callable[[], AbstractContextManager[None]],
-        monkeypatch: pytest.MonkeyPatch,
-        start: str,
-        target: str,
-        after: list[Any],
-    ) -> None:
-        migrate(start)
-        monkeypatch.setattr(migration_steps, "TRIES", 10_000)
-        tried = self.count_tries(monkeypatch)
-        with ThreadPoolExecutor(1) as pool, another_session() as writer:
-            writer.autocommit = True
-            with long_reader():
-                migrating = pool.submit(migrate_and_close, target)
-                for number in range(5):
-                    tried.acquire()  # a try has failed since the last row
-                    writer.execute(INSERT_V1, [f"row-{number}"])
-                assert not migrating.done()
-            migrating.result()
-            writer.execute(INSERT_V1, ["the last"])
-        assert columns() == after
-        assert query("SELECT count(*) FROM product_events") == [(6,)]
-
-    @pytest.mark.parametrize(("start", "target"), [(BACK, FORTH), (FORTH, BACK)])
-    def test_it_gives_up_changing_nothing_and_says_who_was_in_the_way(
-        self,
-        long_reader: Callable[[], AbstractContextManager[None]],
-        monkeypatch: pytest.MonkeyPatch,
-        start: str,
-        target: str,
-    ) -> None:
-        migrate(start)
-        before = columns(), missing_migrations()
-        monkeypatch.setattr(migration_steps, "TRIES", 2)
-        with (
-            long_reader(),
-            pytest.raises(
-                CommandError, match=r"product_events: 2 tries .* process \d+ .* Nothing was changed: run this"
-            ),
-        ):
-            migrate(target)
-        assert (columns(), missing_migrations()) == before
-        migrate(target)  # again, as it said
-
-    @staticmethod
-    def count_tries(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-        tried = threading.Semaphore(0)
-        lock = migration_steps._lock
-
-        def counted(*args: Any) -> bool:
-            taken = lock(*args)
-            tried.release()
-            return taken
-
-        monkeypatch.setattr(migration_steps, "_lock", counted)
-        return tried
-
-
-def migrate_and_close(to: str) -> None:
-    try:
-        migrate(to)
-    finally:
-        connection.close()  # this thread's own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -20,10 +20,7 @@ from processing.models import InboxEvent
 from processing.registry import Family
 from processing.statuses import Status
 from tests.factories import GameEventFactory, InboxEventFactory
-from tests.ingest.lists import inbox, read_all
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-NOW_MS = 1_767_225_600_000
+from tests.ingest.lists import NOW, NOW_MS, inbox, read_all
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 

@@ -29,6 +29,7 @@ from tests.operator_pages import ODD_IDS, change, changelist, listed, page
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
 MODELS = ["inboxevent", "lane", "deadletter", "operatoraction"]
+
 # --- lists ---
 
 

@@ -18,7 +18,7 @@ from processing import breaker, file_runs, hot_state, lag, sweeps, waking
 from processing.consumer.batch import Batch
 from processing.file_runs import is_reached
 from processing.lag import Position
-from processing.models import FileRun, HotStateOutbox
+from processing.models import FileRun
 from processing.settle import Settled, settle_batch
 from processing.store import Message
 from tests.pipeline.processes import wait_until
@@ -272,25 +272,6 @@ def test_while_the_intake_is_stopped_no_gap_is_passed() -> None:
     file_runs.end(left_with_a_gap())
     column("INSERT INTO breaker (id, reason) VALUES (%s::int, 'a bad deploy') RETURNING id", str(breaker.THE_ROW))
     assert sweeps.sweep_file_gaps() == 0
-
-
-def test_what_is_final_is_named_in_the_outbox_until_redis_has_it(redis: Redis) -> None:
-    batch = Batch()
-    for each in (value("a", seq=1), value("late", seq=1), value("early", seq=3), value("c")):
-        batch.add(Message("file:a", 1, next(lines), None, each))
-    settled = settle_batch(batch.arrivals, [], comes_again=False)
-    assert sorted(HotStateOutbox.objects.get().event_ids) == ["a", "c", "late"]
-    column("UPDATE hot_state_outbox SET created_at = created_at - interval '1 minute' RETURNING id")
-    assert sweeps.sweep_outbox() == 1
-    assert [redis.hget(f"event:{id}", "status") for id in ("a", "late", "c")] == [
-        b"processed",
-        b"skipped",
-        b"processed",
-    ]
-    assert redis.lrange("order:u", 0, -1) == [b"1"]
-    hot_state.write(settled)  # the run itself comes late
-    assert redis.lrange("order:u", 0, -1) == [b"1"]
-    assert not HotStateOutbox.objects.exists()
 
 
 @pytest.mark.parametrize(

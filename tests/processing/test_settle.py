@@ -8,9 +8,11 @@ import pytest
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from processing import waking
+from processing import hot_state, sweeps, waking
+from processing.consumer.batch import Batch
 from processing.models import HotStateOutbox, Lane
-from processing.settle import pass_gaps
+from processing.settle import pass_gaps, settle_batch
+from processing.store import Message
 from tests.processing import flaky
 from tests.processing.batches import applied, column, retry_all, statuses, store, value
 
@@ -221,3 +223,22 @@ def test_the_times_of_a_lane_never_go_back(redis: Redis) -> None:
     assert times == sorted(times)
     assert times[1].year == 2999
     assert int(redis.hget("event:b", "processedAt") or 0) == round(times[1].timestamp() * 1000)
+
+
+def test_what_is_final_and_comes_no_more_is_named_in_the_outbox_until_redis_has_it(redis: Redis) -> None:
+    batch = Batch()
+    for line, each in enumerate((value("a", seq=1), value("late", seq=1), value("early", seq=3), value("c"))):
+        batch.add(Message("file:a", 1, line, None, each))
+    settled = settle_batch(batch.arrivals, [], comes_again=False)
+    assert sorted(HotStateOutbox.objects.get().event_ids) == ["a", "c", "late"]
+    column("UPDATE hot_state_outbox SET created_at = created_at - interval '1 minute' RETURNING id")
+    assert sweeps.sweep_outbox() == 1
+    assert [redis.hget(f"event:{id}", "status") for id in ("a", "late", "c")] == [
+        b"processed",
+        b"skipped",
+        b"processed",
+    ]
+    assert redis.lrange("order:u", 0, -1) == [b"1"]
+    hot_state.write(settled)  # the run itself comes late
+    assert redis.lrange("order:u", 0, -1) == [b"1"]
+    assert not HotStateOutbox.objects.exists()
