@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from bench.events import Kind, records
 from bench.figures import Figure
 from bench.site import Services, peak_mb, site, wait_until_committed
-from processing.envelope import Envelope, decode_envelope
+from processing.domain.envelope import Envelope, decode_envelope
 from tests.pipeline.log import Topic
 from tests.pipeline.stack import Stack
 
@@ -44,8 +44,8 @@ def _drain(stack: Stack, kind: Kind, events: int) -> Iterator[Figure]:
     consumer = stack.start("consumer")
     wait_until_committed(stack, events, f"consume, {kind}")
     ended = time.time()
-    assert stack.count("inbox") == events
-    started = float(stack.value("SELECT extract(epoch FROM min(received_at)) FROM inbox"))
+    assert stack.count("processing_inboxevent") == events
+    started = float(stack.value("SELECT extract(epoch FROM min(received_at)) FROM processing_inboxevent"))
     yield Figure(f"consumer, {kind}", events / (ended - started), "events/s", TARGETS[kind])
     yield Figure(f"  its peak memory, {kind}", peak_mb(consumer), "MB", PEAK_MB, at_most=True)
     consumer.terminate()

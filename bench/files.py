@@ -22,8 +22,8 @@ def measure(services: Services, lines: int) -> Iterator[Figure]:
         with file.open("wb") as out:
             out.writelines(revenue_line(number) for number in range(lines))
         seconds, peak = _process(stack, file)
-        assert stack.count("inbox") == stack.count("revenue_ledger") == lines
-        assert stack.count("hot_state_outbox") == 0, "Redis was not written as the file went on"
+        assert stack.count("processing_inboxevent") == stack.count("revenue_ledgerentry") == lines
+        assert stack.count("processing_hotstateoutbox") == 0, "Redis was not written as the file went on"
         yield Figure("process_events, a file of revenue", lines / seconds, "lines/s", 30_000)
         yield Figure("  its peak memory", peak, "MB", PEAK_MB, at_most=True)
         seconds, _ = _process(stack, file)

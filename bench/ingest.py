@@ -47,7 +47,7 @@ def end_to_end(services: Services, events: int) -> Iterator[Figure]:
         accepted = time.perf_counter() - started
         wait_until_committed(stack, events, "end to end")
         seconds = time.perf_counter() - started
-        assert stack.count("inbox") == events
+        assert stack.count("processing_inboxevent") == events
         yield Figure(f"{events:,} events by batches, until all are accepted", accepted, "s")
         target = 5 * max(1.0, events / 50_000)
         yield Figure(f"{events:,} events by batches, until in Postgres and Redis", seconds, "s", target, at_most=True)

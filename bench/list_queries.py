@@ -16,12 +16,12 @@ from bench.list_rows import at
 
 django.setup()
 
-from ingest.reading.cursors import Place, write_cursor  # noqa: E402 - models need Django set up
+from ingest.parsing.forms import forms  # noqa: E402
+from ingest.reading.cursors import Place, write_cursor  # noqa: E402
 from ingest.reading.events import EVENT_LISTS  # noqa: E402
 from ingest.reading.family_lists import family_lists  # noqa: E402
 from ingest.reading.listing import Lists, parse_query  # noqa: E402
 from ingest.reading.pages import read_page  # noqa: E402
-from ingest.wire.bodies import bodies  # noqa: E402
 from tests.plans import plans_of  # noqa: E402
 
 TIMES = 5
@@ -95,7 +95,7 @@ def ask(lists: Lists, question: Question, rows: int) -> Callable[[], dict[str, A
 
 def main() -> None:
     rows = int(sys.argv[1])
-    lists = {"/events": EVENT_LISTS, **{f"/{body.path}": family_lists(body) for body in bodies() if body.path}}
+    lists = {"/events": EVENT_LISTS, **{f"/{body.path}": family_lists(body) for body in forms() if body.path}}
     for question in questions(rows):
         read = ask(lists[question.path], question, rows)
         took = [_ms(read) for _ in range(TIMES)]

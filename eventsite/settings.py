@@ -214,8 +214,8 @@ CELERY_TIMEZONE = TIME_ZONE
 # Each expires before its like would pile up behind a worker that is away. Several beats at once only sweep more often.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "processing.tasks.sweep", "schedule": 2.0, "options": {"expires": 10}},
-    "sweep-orphans": {"task": "processing.tasks.sweep_orphans", "schedule": 10.0, "options": {"expires": 30}},
-    "sweep-file-gaps": {"task": "processing.tasks.sweep_file_gaps", "schedule": 5.0, "options": {"expires": 15}},
+    "sweep-orphans": {"task": "processing.tasks.pass_orphaned_gaps", "schedule": 10.0, "options": {"expires": 30}},
+    "sweep-file-gaps": {"task": "processing.tasks.pass_import_gaps", "schedule": 5.0, "options": {"expires": 15}},
     "retire": {"task": "processing.tasks.retire", "schedule": crontab(minute=17), "options": {"expires": 3600}},
 }
 

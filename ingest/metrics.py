@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from ingest.door.submission import Outcome
+from ingest.publishing.submission import Outcome
 
 EVENTS = Counter("door_events_total", "Events by what became of them at the door", ["status"])
 REQUESTS_TURNED_AWAY = Counter("door_requests_turned_away_total", "Requests answered 503 as a whole", ["reason"])

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.urls import URLPattern, path, re_path, register_converter
 
-from ingest import operations, views
+from ingest import views
+from ingest.health import views as health_views
 from ingest.http.answers import Result, Results
 from ingest.http.openapi import IDEMPOTENCY_KEY, Described, either, one_or_many
 from ingest.http.problems import not_found
+from ingest.parsing.forms import EventForm, forms
 from ingest.reading.family_lists import family_lists
 from ingest.reading.views import EventView, listing_operation
-from ingest.wire.bodies import Body, bodies
 
 
 class AnyText:
@@ -30,10 +31,10 @@ class AnyText:
 register_converter(AnyText, "any")
 
 
-def family_path(body: Body) -> URLPattern:
+def family_path(body: EventForm) -> URLPattern:
     """The endpoint of a family: derived from its declaration alone."""
     lists = family_lists(body)
-    operations = {
+    health_views = {
         **listing_operation(lists),
         "POST": Described(
             f"Take one {body.family.name} event, or a list of them",
@@ -43,18 +44,18 @@ def family_path(body: Body) -> URLPattern:
             (IDEMPOTENCY_KEY,),
         ),
     }
-    options: dict[str, Any] = {"body": body, "lists": lists, "operations": operations}
+    options: dict[str, Any] = {"body": body, "lists": lists, "operations": health_views}
     return path(body.path, views.FamilyView.as_view(**options))
 
 
 urlpatterns: list[URLPattern] = [
     path("events", views.EventsView.as_view()),
     path("events/batch", views.EventBatchView.as_view()),
-    *(family_path(body) for body in bodies() if body.path),
+    *(family_path(body) for body in forms() if body.path),
     path("events/<any:event_id>", EventView.as_view()),
-    path("health/live", operations.LiveView.as_view()),
-    path("health/ready", operations.ReadyView.as_view()),
-    path("metrics", operations.metrics),
+    path("health/live", health_views.LiveView.as_view()),
+    path("health/ready", health_views.ReadyView.as_view()),
+    path("metrics", health_views.metrics),
 ]
 
 # the last of all, so that no path has an answer of another kind

@@ -8,16 +8,16 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ingest.door.service import admit
 from ingest.http.answers import Result, Results, answer_many, answer_one
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
 from ingest.http.openapi import IDEMPOTENCY_KEY, Described
 from ingest.http.origin import read_origin
+from ingest.parsing.candidate import Context, Parsed
+from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
+from ingest.parsing.forms import EventForm, is_list, parse_form, parse_form_list
+from ingest.publishing.admission import admit
 from ingest.reading.views import ListingView, find
-from ingest.wire.bodies import Body, is_list, parse_bodies, parse_body
-from ingest.wire.candidate import Context, Parsed
-from ingest.wire.events import Batch, EventBody, parse_batch, parse_one
 
 PROBLEMS = (400, 401, 405, 409, 413, 415, 429, 503)
 
@@ -64,15 +64,15 @@ class EventBatchView(IngestView):
 class FamilyView(IngestView, ListingView):
     """One event of a family in the family's own form, or a list of them."""
 
-    body: Body | None = None  # `as_view` sets it
+    body: EventForm | None = None  # `as_view` sets it
 
     def post(self, request: Request) -> Response:
         assert self.body is not None
         text = read_body(request._request)
         key = idempotency_key(request)
         if not is_list(text):
-            return self.take_one(request, parse_body(self.body, text, key, self.context()))
-        return self.take_many(request, parse_bodies(self.body, text, key, settings.BATCH_MAX_EVENTS, self.context()))
+            return self.take_one(request, parse_form(self.body, text, key, self.context()))
+        return self.take_many(request, parse_form_list(self.body, text, key, settings.BATCH_MAX_EVENTS, self.context()))
 
 
 def idempotency_key(request: Request) -> str | None:

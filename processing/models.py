@@ -1,4 +1,4 @@
-"""What processing remembers. Postgres is the truth; `store.py` holds the SQL of the hot path."""
+"""What processing remembers. Postgres is the truth; `processing.postgres` has all SQL over these tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from processing.statuses import Status
+from processing.domain.statuses import Status
 
 BYTE_ORDER = "C"  # ids and users are locked in byte order, so they are stored in it
 
@@ -36,12 +36,14 @@ class InboxEvent(models.Model):
     version = models.IntegerField(db_default=1, help_text="raised by each change of status; guards the hot state")
     topic = models.TextField(null=True)
     partition = models.IntegerField(null=True)
-    offset = models.BigIntegerField(null=True)
+    offset = models.BigIntegerField(null=True, help_text="in its partition; of an imported event, the line's number")
+    import_run = models.IntegerField(
+        null=True, help_text="the run over a file that brought it, if it is not from Kafka"
+    )
     key = models.BinaryField(null=True)
     raw = models.BinaryField(null=True)
 
     class Meta:
-        db_table = "inbox"
         verbose_name = "event"
         indexes = [
             # lanes: the next seq of a user, and who owns a seq
@@ -50,7 +52,7 @@ class InboxEvent(models.Model):
             models.Index("received_at", name="inbox_received"),
             models.Index(fields=["user_id", "-received_at"], name="inbox_user_newest"),
             models.Index(fields=["type", "-received_at"], name="inbox_type_newest"),
-            # the sweep of retries and the breaker's probe
+            # the rescue of retries and the breaker's probe
             models.Index("next_attempt_at", name="inbox_retrying", condition=models.Q(status=Status.RETRYING)),
             # what was replayed together with an event: few rows, of which the planner knows nothing yet
             models.Index(
@@ -83,7 +85,6 @@ class Lane(models.Model):
     moved_at = models.DateTimeField(null=True, help_text="the time of the last outcome that moved it")
 
     class Meta:
-        db_table = "lanes"
         indexes = [
             models.Index("waiting_since", name="lanes_waiting", condition=models.Q(waiting_since__isnull=False)),
         ]
@@ -106,7 +107,6 @@ class DeadLetter(models.Model):
     discarded_at = models.DateTimeField(null=True)
 
     class Meta:
-        db_table = "dead_letters"
         indexes = [
             models.Index("queued_at", name="dead_letters_queued"),
             models.Index("queued_at", name="dead_letters_unpublished", condition=models.Q(published_at=None)),
@@ -123,14 +123,11 @@ class HotStateOutbox(models.Model):
     event_ids = ArrayField(models.TextField())
     created_at = models.DateTimeField(db_default=Now())
 
-    class Meta:
-        db_table = "hot_state_outbox"
-
     def __str__(self) -> str:
         return f"{len(self.event_ids)} events"
 
 
-class Breaker(models.Model):
+class CircuitBreaker(models.Model):
     """The one row (id 1) that is there while a bad deploy has stopped the intake."""
 
     id = models.IntegerField(primary_key=True)
@@ -139,20 +136,17 @@ class Breaker(models.Model):
     probes = models.IntegerField(db_default=0)
     next_probe_at = models.DateTimeField(db_default=Now())
 
-    class Meta:
-        db_table = "breaker"
-
     def __str__(self) -> str:
         return self.reason
 
 
-class FileRun(models.Model):
-    """A run of `process_events`. Its number stands in the place of a partition at the events that came by it."""
+class ImportRun(models.Model):
+    """A run of `process_events` over a file."""
 
     id = models.AutoField(primary_key=True)
     source = models.TextField(help_text="names the file in the ids of lines without one")
     started_at = models.DateTimeField(db_default=Now())
-    heard_at = models.DateTimeField(db_default=Now(), help_text="renewed every few seconds while it goes on")
+    heartbeat_at = models.DateTimeField(db_default=Now(), help_text="renewed every few seconds while it goes on")
     ended_at = models.DateTimeField(null=True)
     watermarks = models.JSONField(
         null=True, help_text="where the log ended when the run was over; its gaps wait for what stood before"
@@ -160,9 +154,6 @@ class FileRun(models.Model):
     watermarks_at = models.DateTimeField(null=True)
     new_lines = models.BigIntegerField(db_default=0)
     known_lines = models.BigIntegerField(db_default=0, help_text="that the inbox had already")
-
-    class Meta:
-        db_table = "file_runs"
 
     def __str__(self) -> str:
         return f"run {self.pk} of {self.source}"
@@ -177,9 +168,6 @@ class OperatorAction(models.Model):
     detail = models.TextField(blank=True)
     at = models.DateTimeField(db_default=Now())
 
-    class Meta:
-        db_table = "operator_actions"
-
     def __str__(self) -> str:
         return f"{self.action} {self.event_id} by {self.actor}"
 
@@ -189,9 +177,6 @@ class Retention(models.Model):
 
     id = models.IntegerField(primary_key=True)
     stripped_until = models.DateTimeField(help_text="events received before this were stripped, if they were final")
-
-    class Meta:
-        db_table = "retention"
 
     def __str__(self) -> str:
         return str(self.stripped_until)

@@ -8,44 +8,51 @@ import structlog
 from celery import shared_task
 from redis import RedisError
 
-from processing import dead_letters, retention, sweeps, waking
-from processing.migrations_check import has_migrations
-from processing.transactions import database_is_unfit
+from processing.background import import_gaps, retention, sweeper
+from processing.engine import release
+from processing.kafka import dead_letter_topic
+from processing.postgres.schema import has_migrations
+from processing.postgres.transaction import reset_if_transient
 
 log = structlog.get_logger(__name__)
 
 
 @shared_task
-def wake(ids: list[str]) -> None:
-    _unless_unfit(lambda: waking.wake(ids))
+def run_due(ids: list[str]) -> None:
+    _unless_transient(lambda: release.run_due(ids))
 
 
 @shared_task
 def sweep() -> None:
     """What must not wait long: every second or two. One that fails does not keep the others from their work."""
-    for each in (sweeps.sweep_retries, sweeps.sweep_lanes, sweeps.sweep_outbox, dead_letters.publish_pending):
+    for each in (
+        sweeper.rescue_retries,
+        sweeper.rescue_lanes,
+        sweeper.rescue_hot_state,
+        dead_letter_topic.publish_pending,
+    ):
         try:
-            _unless_unfit(each)
+            _unless_transient(each)
         except Exception:  # a bug in one is told, and the rest still find what waits
             log.exception("a sweep failed", sweep=each.__name__)
 
 
 @shared_task
-def sweep_orphans() -> None:
-    _unless_unfit(sweeps.sweep_orphans)
+def pass_orphaned_gaps() -> None:
+    _unless_transient(sweeper.pass_orphaned_gaps)
 
 
 @shared_task
-def sweep_file_gaps() -> None:
-    _unless_unfit(sweeps.sweep_file_gaps)
+def pass_import_gaps() -> None:
+    _unless_transient(import_gaps.pass_import_gaps)
 
 
 @shared_task
 def retire() -> None:
-    _unless_unfit(retention.retire)
+    _unless_transient(retention.retire)
 
 
-def _unless_unfit(work: Callable[[], object]) -> None:
+def _unless_transient(work: Callable[[], object]) -> None:
     """Do it, unless Postgres or Redis is away or a migration is missing: then it is left, as rows, to a later sweep."""
     try:
         if has_migrations():
@@ -53,6 +60,6 @@ def _unless_unfit(work: Callable[[], object]) -> None:
     except RedisError as error:
         log.warning("Redis is away, a later sweep will do this", error=str(error))
     except Exception as error:
-        if not database_is_unfit(error):
+        if not reset_if_transient(error):
             raise
         log.warning("Postgres is not fit, a later sweep will do this", error=str(error).strip())

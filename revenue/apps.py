@@ -5,4 +5,4 @@ class RevenueConfig(AppConfig):
     name = "revenue"
 
     def ready(self) -> None:
-        from revenue import checks as checks  # they register themselves
+        from revenue import checks as checks

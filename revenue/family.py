@@ -9,10 +9,10 @@ import msgspec
 import orjson
 from django.db import connection
 
-from ingest.wire.bodies import Body, declare
-from ingest.wire.money import Money, read_money
-from processing.envelope import Event
-from processing.registry import Family, register
+from ingest.parsing.forms import EventForm, declare
+from ingest.parsing.money import Money, read_money
+from processing.domain.envelope import Event
+from processing.domain.families import Family, register
 
 ADD, SUBTRACT = "add_revenue", "subtract_revenue"
 
@@ -34,7 +34,7 @@ WITH changes AS (
     ON CONFLICT (user_id) DO UPDATE SET revenue = b.revenue + excluded.revenue, entries = b.entries + excluded.entries
     RETURNING user_id, entries AS last
 )
-INSERT INTO revenue_ledger (event_id, user_id, number, amount)
+INSERT INTO revenue_ledgerentry (event_id, user_id, number, amount)
 SELECT event_id, user_id, last + 1 - row_number() OVER (PARTITION BY user_id ORDER BY place DESC), amount
 FROM changes JOIN balances USING (user_id)
 """
@@ -82,4 +82,4 @@ REVENUE = register(
         locks=lock_balances,
     )
 )
-BODY = declare(Body(family=REVENUE, type="name", event_id="none", timestamp="none", rated=False))
+BODY = declare(EventForm(family=REVENUE, type="name", event_id="none", timestamp="none", rated=False))

@@ -33,7 +33,6 @@ class LedgerEntry(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        db_table = "revenue_ledger"
         verbose_name_plural = "ledger entries"
         # the proof, and the admin's pages: a user's entries, read backwards the newest first
         constraints = [models.UniqueConstraint(fields=["user_id", "number"], name="revenue_ledger_user_number_unique")]

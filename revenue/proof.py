@@ -11,16 +11,16 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from processing.statuses import Status
+from processing.domain.statuses import Status
 from revenue.family import REVENUE
 
-TOTALS = "SELECT (SELECT count(*) FROM users_revenue), (SELECT count(*) FROM revenue_ledger)"
+TOTALS = "SELECT (SELECT count(*) FROM users_revenue), (SELECT count(*) FROM revenue_ledgerentry)"
 
 WRONG_BALANCES = """
 SELECT user_id, revenue, b.entries, total, l.entries, first, last, count(*) OVER ()
 FROM users_revenue b FULL JOIN (
     SELECT user_id, sum(amount) AS total, count(*) AS entries, min(number) AS first, max(number) AS last
-    FROM revenue_ledger GROUP BY user_id
+    FROM revenue_ledgerentry GROUP BY user_id
 ) l USING (user_id)
 WHERE revenue IS DISTINCT FROM total OR b.entries IS DISTINCT FROM l.entries OR first <> 1 OR last <> l.entries
 ORDER BY user_id LIMIT %s
@@ -30,12 +30,12 @@ ORDER BY user_id LIMIT %s
 # oldest that is left may have been.
 WRONG_EVENTS = """
 SELECT coalesce(l.user_id, i.user_id), coalesce(l.event_id, i.id), l.number, count(*) OVER ()
-FROM revenue_ledger l FULL JOIN (
-    SELECT id, user_id FROM inbox WHERE family = %(family)s AND status = %(processed)s
+FROM revenue_ledgerentry l FULL JOIN (
+    SELECT id, user_id FROM processing_inboxevent WHERE family = %(family)s AND status = %(processed)s
 ) i ON i.id = l.event_id AND i.user_id = l.user_id
 WHERE l.event_id IS NULL OR i.id IS NULL AND (
-    EXISTS (SELECT FROM inbox WHERE id = l.event_id)
-    OR %(all_kept)s AND created_at >= (SELECT min(received_at) FROM inbox WHERE status = %(processed)s)
+    EXISTS (SELECT FROM processing_inboxevent WHERE id = l.event_id)
+    OR %(all_kept)s AND created_at >= (SELECT min(received_at) FROM processing_inboxevent WHERE status = %(processed)s)
 )
 ORDER BY 1, 2 LIMIT %(limit)s
 """
@@ -88,7 +88,7 @@ def _snapshot() -> Iterator[CursorWrapper]:
 
 
 def _has_tables(cursor: CursorWrapper) -> bool:
-    cursor.execute("SELECT num_nulls(to_regclass('users_revenue'), to_regclass('revenue_ledger')) = 0")
+    cursor.execute("SELECT num_nulls(to_regclass('users_revenue'), to_regclass('revenue_ledgerentry')) = 0")
     return bool(cursor.fetchone()[0])
 
 

@@ -14,11 +14,11 @@ from ingest.http.base import CallerView
 from ingest.http.body import read_body
 from ingest.http.openapi import IDEMPOTENCY_KEY, USER_ID, Described, body_schema
 from ingest.http.problems import Problem
+from ingest.parsing.candidate import Parsed
+from ingest.parsing.events import refused
+from ingest.parsing.forms import is_list, parse_form
 from ingest.views import PROBLEMS, IngestView, idempotency_key
-from ingest.wire.bodies import is_list, parse_body
-from ingest.wire.candidate import Parsed
-from ingest.wire.events import refused
-from processing.envelope import Invalid
+from processing.domain.envelope import Invalid
 from revenue.family import BODY
 from revenue.models import UserRevenue
 
@@ -62,7 +62,7 @@ class LiveEventView(IngestView):
     def parse(self, text: bytes, key: str | None) -> Parsed:
         if is_list(text):
             return refused(Invalid("", "is a list: send one event, this endpoint takes no more at once"), text)
-        return parse_body(BODY, text, key, self.context())
+        return parse_form(BODY, text, key, self.context())
 
 
 class UserEventsView(CallerView):

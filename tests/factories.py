@@ -11,8 +11,8 @@ import orjson
 from factory.django import DjangoModelFactory
 
 from ingest.models import ApiKey, GameEvent, ProductEvent
+from processing.domain.statuses import FINAL, Status
 from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
-from processing.statuses import FINAL, Status
 from revenue.models import LedgerEntry, UserRevenue
 
 

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import Error
 
 from ingest.api_keys.models import ApiKey
-from ingest.door.errors import Unavailable
 from ingest.http.problems import Problem
+from ingest.publishing.errors import Unavailable
 
 ANONYMOUS = "anonymous"
 CACHED_S = 5.0  # so soon a revoked key is refused everywhere, and a new one known

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from ingest.wire.bodies import NULL, Body, bodies, envelope_members
-from ingest.wire.events import decode
-from processing.envelope import Invalid, check_text
+from ingest.parsing.events import decode
+from ingest.parsing.forms import NULL, EventForm, envelope_members, forms
+from processing.domain.envelope import Invalid, check_text
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_members(text: bytes, body: Body | None) -> tuple[dict[str, Any], Body | None]:
+def read_members(text: bytes, body: EventForm | None) -> tuple[dict[str, Any], EventForm | None]:
     """The members of the event that a line stands for, and its family's form; None for an event in its plain form.
 
     `body`: of what family it is; None: see for itself. Raises `Invalid`.
@@ -31,16 +31,16 @@ def read_members(text: bytes, body: Body | None) -> tuple[dict[str, Any], Body |
     return members, None
 
 
-def recognise(members: Container[str]) -> Body | None:
+def recognise(members: Container[str]) -> EventForm | None:
     """The family whose names for type and user are there; None for an event in its plain form. Raises `Invalid`."""
-    for body in bodies():
+    for body in forms():
         if body.type in members and body.user in members:
             return body
     if "type" in members and "userId" in members:
         return None
-    known = ", ".join(f"{body.type} and {body.user} ({body.family.name})" for body in bodies())
+    known = ", ".join(f"{body.type} and {body.user} ({body.family.name})" for body in forms())
     raise Invalid("", f"is no event of a known family: it needs {known}, or type and userId")
 
 
-def body_of(family: str | None) -> Body | None:
-    return next((body for body in bodies() if body.family.name == family), None)
+def form_of(family: str | None) -> EventForm | None:
+    return next((body for body in forms() if body.family.name == family), None)

@@ -10,9 +10,9 @@ import msgspec
 from django.conf import settings
 from rest_framework.response import Response
 
-from ingest.door.submission import Outcome, Status
 from ingest.http.problems import Problem, retry_after
-from ingest.wire.candidate import Parsed, Refused
+from ingest.parsing.candidate import Parsed, Refused
+from ingest.publishing.submission import Outcome, Status
 
 WINDOW_S = 1
 

@@ -11,7 +11,7 @@ import msgspec
 from drf_spectacular.openapi import AutoSchema
 
 if TYPE_CHECKING:
-    from ingest.wire.bodies import Body
+    from ingest.parsing.forms import EventForm
 
 REF = "#/components/schemas/{name}"
 EVENT_ID = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -82,13 +82,13 @@ def either(*structs: type[msgspec.Struct]) -> Schema:
     return {"oneOf": [_schema(struct) for struct in structs]}
 
 
-def one_or_many(body: Body) -> Schema:
+def one_or_many(body: EventForm) -> Schema:
     """The request of a family's endpoint."""
     one = body_schema(body)
     return {"oneOf": [one, {"type": "array", "minItems": 1, "items": one}]}
 
 
-def body_schema(body: Body) -> Schema:
+def body_schema(body: EventForm) -> Schema:
     """A family's body: the payload's members beside those that become the envelope's."""
     payload = _resolved(body.family.schema)
     kinds: Schema = {"userId": USER_ID, "type": EVENT_TYPE, "eventId": EVENT_ID, "timestamp": TIMESTAMP}

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ingest.door.service import Origin
+from ingest.publishing.admission import Origin
 
 UNKNOWN = "unknown"
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")

@@ -14,10 +14,10 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from ingest.door.errors import AddressLimited, Unavailable
-from ingest.wire.candidate import Problem as Detail
-from processing.envelope import Invalid
-from processing.faults import lacks_an_object
+from ingest.parsing.candidate import Problem as Detail
+from ingest.publishing.errors import AddressLimited, Unavailable
+from processing.domain.envelope import Invalid
+from processing.postgres.errors import is_missing_object
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def as_problem(error: Exception) -> Problem:
 
 def _of_postgres(error: Exception) -> Problem:
     log.error("Postgres cannot be used", exc_info=error)
-    hint = "a table or column is missing, see /health/ready" if lacks_an_object(error) else "try again later"
+    hint = "a table or column is missing, see /health/ready" if is_missing_object(error) else "try again later"
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Postgres cannot be used: {hint}", headers=retry_after(1))
 
 

@@ -1,8 +1,8 @@
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import ingest.product_events.models
-from ingest.migration_steps import lock_tables, record_unapplied, tell_dropped_table
+import ingest.families.product_events.models
+from processing.postgres.migration_steps import lock_tables, record_unapplied, tell_dropped_table
 
 TOUCH = """
 CREATE FUNCTION product_events_touch() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -28,7 +28,7 @@ def before_going_back(apps, editor):
 class Migration(migrations.Migration):
     """Product events, v1."""
 
-    dependencies = [("ingest", "0002_game_events_by_type")]
+    dependencies = [("ingest", "0002_game_events")]
 
     operations = [
         migrations.CreateModel(
@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ("product_name", models.TextField()),
                 ("category", models.TextField(blank=True, null=True)),
                 ("price", models.DecimalField(decimal_places=2, max_digits=15)),
-                ("currency", ingest.product_events.models.FixedCharField(db_default="USD", max_length=3)),
+                ("currency", ingest.families.product_events.models.FixedCharField(db_default="USD", max_length=3)),
                 ("quantity", models.IntegerField(db_default=1)),
                 ("metadata", models.JSONField(db_default=models.Value({}, models.JSONField()))),
                 (

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from ingest.migration_steps import adding_columns
+from processing.postgres.migration_steps import adding_columns
 
 
 class Migration(migrations.Migration):

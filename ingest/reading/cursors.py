@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ingest.wire.timestamps import EPOCH
-from processing.envelope import MAX_SEQ, Invalid
+from ingest.parsing.timestamps import EPOCH
+from processing.domain.envelope import MAX_SEQ, Invalid
 
 MICROSECOND = timedelta(microseconds=1)
 

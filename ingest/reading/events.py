@@ -7,11 +7,11 @@ from typing import Any
 
 from redis import RedisError
 
-from ingest.door import memory
-from ingest.door.errors import Unavailable
+from ingest.publishing import reservations
+from ingest.publishing.errors import Unavailable
 from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
+from processing.domain.statuses import Status
 from processing.models import InboxEvent
-from processing.statuses import Status
 
 COLUMNS = (
     "id",
@@ -71,7 +71,7 @@ def find_event(event_id: str) -> dict[str, Any] | None:
 
 def _find_in_redis(event_id: str) -> dict[str, Any] | None:
     try:
-        accepted, state = memory.look_up(event_id)
+        accepted, state = reservations.look_up(event_id)
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis: {error}") from error
     if accepted:

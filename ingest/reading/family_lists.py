@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from ingest.parsing.forms import EventForm
 from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
-from ingest.wire.bodies import Body
+from processing.domain.statuses import Status
 from processing.models import InboxEvent
-from processing.statuses import Status
 
 COLUMNS = (
     "id",
@@ -36,7 +36,7 @@ STATUSES = {STATUS: Status.values}
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def family_lists(body: Body) -> Lists:
+def family_lists(body: EventForm) -> Lists:
     """Raises `ValueError` for a family whose members would be taken for the pipeline's."""
     assert body.listing is not None, f"{body.path} has a path, so it needs a listing for GET"
     taken = {field.encode_name for field in msgspec.structs.fields(body.family.schema)} & OURS
@@ -55,7 +55,7 @@ def _processed(listing: Listing) -> Listing:
     return replace(listing, show=show, common={STATUS: Status.PROCESSED}, choices={**listing.choices, **STATUSES})
 
 
-def _unhappy(body: Body, listing: Listing) -> Listing:
+def _unhappy(body: EventForm, listing: Listing) -> Listing:
     columns = {body.type: "type", body.user: "user_id"}
     return Listing(
         rows=lambda: InboxEvent.objects.only(*COLUMNS),
@@ -71,7 +71,7 @@ def _unhappy(body: Body, listing: Listing) -> Listing:
     )
 
 
-def show_unhappy(body: Body, row: InboxEvent) -> dict[str, Any]:
+def show_unhappy(body: EventForm, row: InboxEvent) -> dict[str, Any]:
     """An event that was not processed, as its family's own; times in Unix ms. A payload may be gone."""
     head = {"eventId": row.id, body.type: row.type or None, body.user: row.user_id or None, "seq": row.seq}
     tail = {

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from ingest.parsing.timestamps import EPOCH, parse_timestamp
 from ingest.reading.cursors import Place, parse_cursor
-from ingest.wire.timestamps import EPOCH, parse_timestamp
-from processing.envelope import Invalid
-from processing.statuses import Status
+from processing.domain.envelope import Invalid
+from processing.domain.statuses import Status
 
 PAGE_SIZE = 50
 PAGE_MAX = 500

@@ -14,10 +14,10 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from processing import operations
 from processing.admin.readonly import ReadOnlyAdmin
-from processing.operator_work import Result
-from processing.transactions import StoppedError
+from processing.operators import actions
+from processing.operators.chunks import Result
+from processing.postgres.transaction import StoppedError
 
 AT_ONCE = 10_000  # events that one click acts on, at most
 EXAMPLES = 3  # ids named for each reason
@@ -33,9 +33,9 @@ class Action:
     run: Callable[..., Result]
 
 
-RETRY_NOW = Action("retry_now", "Retry now", "Retried now", operations.retry_now)
-REPLAY = Action("replay", "Replay", "Replayed", operations.replay)
-DISCARD = Action("discard", "Discard", "Discarded", operations.discard)
+RETRY_NOW = Action("retry_now", "Retry now", "Retried now", actions.retry_now)
+REPLAY = Action("replay", "Replay", "Replayed", actions.replay)
+DISCARD = Action("discard", "Discard", "Discarded", actions.discard)
 ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD)}
 
 

@@ -14,8 +14,8 @@ from processing.admin import show
 from processing.admin.acting import DISCARD, REPLAY, ActingAdmin, Action
 from processing.admin.events import is_open, record_of
 from processing.admin.readonly import text_filter, time_filter
+from processing.domain.statuses import Status
 from processing.models import DeadLetter, InboxEvent
-from processing.statuses import Status
 
 DISCARDED = "discarded"
 

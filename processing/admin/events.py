@@ -14,10 +14,10 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.acting import DISCARD, REPLAY, RETRY_NOW, ActingAdmin, Action
 from processing.admin.readonly import text_filter, time_filter
-from processing.file_runs import TOPIC_PREFIX
-from processing.models import DeadLetter, FileRun, InboxEvent, Lane, OperatorAction
-from processing.registry import families
-from processing.statuses import Status
+from processing.domain.families import families
+from processing.domain.statuses import Status
+from processing.models import DeadLetter, ImportRun, InboxEvent, Lane, OperatorAction
+from processing.postgres.imports import TOPIC_PREFIX
 
 RECORD_LINES = 20
 LEGAL_IN_LIST: dict[str, tuple[Action, ...]] = {  # by the filter's status
@@ -153,7 +153,7 @@ class InboxEventAdmin(ActingAdmin):
         if obj.topic is None:
             return show.NOTHING
         if obj.topic.startswith(TOPIC_PREFIX):
-            run = show.link(FileRun, obj.partition, f"run {obj.partition}")
+            run = show.link(ImportRun, obj.partition, f"run {obj.partition}")
             return format_html("file {}, line {} ({})", obj.topic.removeprefix(TOPIC_PREFIX), obj.offset, run)
         return f"topic {obj.topic}, partition {obj.partition}, offset {obj.offset}"
 

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
-from processing.file_runs import TOPIC_PREFIX
+from processing.domain.statuses import WAITING, Status
 from processing.models import InboxEvent, Lane
-from processing.statuses import WAITING, Status
+from processing.postgres.imports import TOPIC_PREFIX
 
 SHOWN = 20
 

@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from processing import operations, replay
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
 from processing.models import InboxEvent, OperatorAction
+from processing.operators import actions
+from processing.operators import replay as replays
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -20,7 +21,7 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in (operations.RETRY_NOW, replay.REPLAY, operations.DISCARD)]
+        return [(name, name) for name in (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> QuerySet[OperatorAction]:
         return queryset.filter(action=self.value()) if self.value() else queryset

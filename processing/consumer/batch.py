@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
-from django.conf import settings
 
-from processing.apply import storable
-from processing.envelope import Envelope, Invalid
-from processing.registry import read_event, topic_of
-from processing.settle import Arrival
-from processing.store import Message, Poison
+from processing.domain.messages import Arrival, Message, Poison, read_message
 
 Partition = tuple[str, int]  # topic and number
 
@@ -54,7 +48,7 @@ def read_batch(messages: Sequence[KafkaMessage]) -> Batch:
     batch = Batch()
     for polled in messages:
         error = polled.error()
-        topic, partition, offset = place_of(polled)
+        topic, partition, offset = position_of(polled)
         if error is not None:
             assert error.code() == KafkaError._PARTITION_EOF
             batch.positions[topic, partition] = offset
@@ -64,34 +58,10 @@ def read_batch(messages: Sequence[KafkaMessage]) -> Batch:
     return batch
 
 
-def place_of(polled: KafkaMessage) -> tuple[str, int, int]:
+def position_of(polled: KafkaMessage) -> tuple[str, int, int]:
     """Topic, partition and offset; a polled message, and the end of a partition, has all three."""
     topic, partition, offset = polled.topic(), polled.partition(), polled.offset()
     assert topic is not None
     assert partition is not None
     assert offset is not None
     return topic, partition, offset
-
-
-def read_message(message: Message) -> Arrival | Poison:
-    envelope: Envelope | None = None
-    topic = topic_of(message.topic)
-    try:
-        if message.value is None:
-            raise Invalid("", "has no value (a tombstone)")
-        if len(message.value) > settings.EVENT_MAX_BYTES:
-            raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
-        envelope = topic.read(message.value)
-        return Arrival(read_event(envelope), message)
-    except Invalid as invalid:
-        error = topic.explain(invalid)
-        carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
-        # the path has the sender's own member names, with whatever stands in them
-        reason = storable(str(error) if error.path else f"the message {error}")
-        return Poison(poison_id(message), message, reason, *carried)
-
-
-def poison_id(message: Message) -> str:
-    """An id for what has none of its own: the same message read again gets the same one."""
-    place = f"{message.topic}\n{message.partition}\n{message.offset}\n".encode()
-    return "poison-" + hashlib.sha256(place + (message.value or b"")).hexdigest()[:32]

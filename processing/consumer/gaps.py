@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from processing.consumer.batch import Partition
-from processing.waiting import Gap
+from processing.postgres.due import Gap
 
 
 @dataclass

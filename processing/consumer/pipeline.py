@@ -17,14 +17,23 @@ from django.conf import settings
 from django.db import connection
 from redis import RedisError
 
-from processing import breaker, hints, hot_state, waiting
 from processing.consumer.batch import Batch, Partition
 from processing.consumer.gaps import GapWatch
-from processing.settle import Settled, pass_gaps, settle_batch
-from processing.statuses import Status
-from processing.store import raw_cursor
-from processing.transactions import FIRST_WAIT_S, LONGEST_WAIT_S, StoppedError, database_is_unfit, once_fit
-from processing.waking import next_turns
+from processing.domain.outcomes import BatchResult
+from processing.domain.statuses import Status
+from processing.engine import circuit_breaker, enqueue, probe
+from processing.engine.process_batch import process_batch
+from processing.engine.release import pass_gaps, release_next
+from processing.hot_state.write import mark_in_flight, write_hot_state
+from processing.postgres.due import find_gaps
+from processing.postgres.transaction import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    StoppedError,
+    raw_cursor,
+    reset_if_transient,
+    retry_transient,
+)
 
 QUEUED = 2  # batches between two stages; bounds memory
 IDLE_S = 0.2
@@ -40,8 +49,8 @@ class Pipeline:
         self._gaps = gaps
         self._stop = stop
         self._batches: queue.Queue[Batch | None] = queue.Queue(QUEUED)
-        self._writes: queue.Queue[tuple[Settled, Batch | None] | None] = queue.Queue(QUEUED)
-        self._window = breaker.new_window()
+        self._writes: queue.Queue[tuple[BatchResult, Batch | None] | None] = queue.Queue(QUEUED)
+        self._window = circuit_breaker.new_window()
         self._next_gap_check = 0.0
         self._lock = threading.Lock()
         self._pending = 0  # batches offered and not yet through
@@ -132,11 +141,11 @@ class Pipeline:
     def _store(self, batch: Batch) -> None:
         if not batch:
             self._gaps.stored(batch.positions)
-            self._writes.put((Settled(), batch))
+            self._writes.put((BatchResult(), batch))
             return
         started = time.perf_counter()
-        self._with_redis(lambda: hot_state.begin([arrival.event.id for arrival in batch.arrivals]))
-        settled = once_fit(lambda: settle_batch(batch.arrivals, batch.poisons), self._stop)
+        self._with_redis(lambda: mark_in_flight([arrival.event.id for arrival in batch.arrivals]))
+        settled = retry_transient(lambda: process_batch(batch.arrivals, batch.poisons), self._stop)
         self._gaps.stored(batch.positions)
         self._observe(settled)
         _log_batch(batch, settled, time.perf_counter() - started)
@@ -145,9 +154,9 @@ class Pipeline:
 
     def _take_turns(self, users: set[str]) -> None:
         """Release what these users' lanes can; an open breaker leaves them, as rows, to the sweep after it."""
-        while users and once_fit(breaker.open_reason, self._stop) is None:
+        while users and retry_transient(circuit_breaker.open_reason, self._stop) is None:
             ready = users
-            settled, users = once_fit(lambda: next_turns(ready), self._stop)  # noqa: B023 - called at once
+            settled, users = retry_transient(lambda: release_next(ready), self._stop)  # noqa: B023 - called at once
             if settled.outcomes:
                 self._observe(settled)
                 log.info("released from lanes", **_counts(settled))
@@ -157,7 +166,7 @@ class Pipeline:
         now = time.monotonic()
         if now < self._next_gap_check:
             return
-        passed: set[str] = once_fit(self._passed_gaps, self._stop)
+        passed: set[str] = retry_transient(self._passed_gaps, self._stop)
         if passed:
             log.warning("gave up on missing seqs: their events did not come in time", lanes=len(passed))
             self._take_turns(passed)
@@ -165,14 +174,14 @@ class Pipeline:
         self._next_gap_check = time.monotonic() + max(IDLE_S, 10 * (time.monotonic() - now))
 
     def _passed_gaps(self) -> set[str]:
-        gaps = waiting.gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, self._gaps.owned())
+        gaps = find_gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, self._gaps.owned())
         passable = self._gaps.passable(gaps, time.monotonic())
         return pass_gaps(passable) if passable else set()
 
     def _wait_while_broken(self) -> None:
         """While the breaker is open nothing new is taken; waiting events are tried, one at a time."""
-        while once_fit(breaker.open_reason, self._stop) is not None:
-            settled = once_fit(breaker.probe, self._stop)
+        while retry_transient(circuit_breaker.open_reason, self._stop) is not None:
+            settled = retry_transient(probe.probe, self._stop)
             if settled is not None:
                 self._writes.put((settled, None))
             if self._stop.wait(IDLE_S):
@@ -183,8 +192,8 @@ class Pipeline:
             lost = {p for p, epoch in batch.epochs.items() if self._epochs.get(p, 0) != epoch}
         return batch.without(lost) if lost else batch
 
-    def _observe(self, settled: Settled) -> None:
-        once_fit(lambda: breaker.observe(self._window, settled), self._stop)
+    def _observe(self, settled: BatchResult) -> None:
+        retry_transient(lambda: circuit_breaker.observe(self._window, settled), self._stop)
 
     # --- the Redis stage ---
 
@@ -192,10 +201,10 @@ class Pipeline:
         while (item := self._writes.get()) is not None:
             self._write(*item)
 
-    def _write(self, settled: Settled, batch: Batch | None) -> None:
+    def _write(self, settled: BatchResult, batch: Batch | None) -> None:
         if settled.worked or settled.look_up:
-            self._with_redis(lambda: hot_state.write(settled))
-            hints.send(settled.retries)
+            self._with_redis(lambda: write_hot_state(settled))
+            enqueue.enqueue_retries(settled.retries)
         if batch is None:
             return
         with self._lock:
@@ -213,7 +222,7 @@ class Pipeline:
             except RedisError as error:
                 log.warning("Redis is away, waiting for it", error=str(error), wait_s=wait)
             except Exception as error:
-                if not database_is_unfit(error):
+                if not reset_if_transient(error):
                     raise
                 log.warning("Postgres is not fit, waiting for it", error=str(error).strip(), wait_s=wait)
             if self._stop.wait(wait):
@@ -221,7 +230,7 @@ class Pipeline:
             wait = min(LONGEST_WAIT_S, wait * 2)
 
 
-def _counts(settled: Settled) -> dict[str, int]:
+def _counts(settled: BatchResult) -> dict[str, int]:
     counts = {
         "processed": settled.count(Status.PROCESSED),
         "held": settled.held,
@@ -234,5 +243,5 @@ def _counts(settled: Settled) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _log_batch(batch: Batch, settled: Settled, seconds: float) -> None:
+def _log_batch(batch: Batch, settled: BatchResult, seconds: float) -> None:
     log.info("stored a batch", events=len(batch), ms=round(seconds * 1000), **_counts(settled))

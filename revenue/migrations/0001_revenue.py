@@ -1,15 +1,10 @@
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-from ingest.migration_steps import lock_tables, record_unapplied, tell_dropped_table
+from processing.postgres.migration_steps import WithoutLikeIndexes, lock_tables, record_unapplied, tell_dropped_table
 
 
-TABLES = ("users_revenue", "revenue_ledger")  # balances first, as every writer
-
-
-def without_like_indexes(apps, editor):
-    """Django would give each text key a second index for LIKE, which the C collation makes useless."""
-    editor.deferred_sql = [statement for statement in editor.deferred_sql if "_like" not in str(statement)]
+TABLES = ("users_revenue", "revenue_ledgerentry")  # balances first, as every writer
 
 
 def before_going_back(apps, editor):
@@ -52,11 +47,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "ledger entries",
-                "db_table": "revenue_ledger",
                 "constraints": [
                     models.UniqueConstraint(fields=("user_id", "number"), name="revenue_ledger_user_number_unique")
                 ],
             },
         ),
-        migrations.RunPython(without_like_indexes, before_going_back),
+        WithoutLikeIndexes(),
+        migrations.RunPython(migrations.RunPython.noop, before_going_back),
     ]

@@ -14,9 +14,10 @@ from django.test import Client
 from redis import Redis
 
 from ingest.api_keys.callers import forget_cached
-from ingest.door import backpressure, gate, memory
-from ingest.door.per_process import PerProcess
-from processing import hints, waking
+from ingest.publishing import backpressure, batcher, reservations
+from ingest.publishing.per_process import PerProcess
+from processing.engine import enqueue
+from processing.engine.after_commit import _window
 from tests.processing import flaky
 
 READ_TIMEOUT_S = 10.0
@@ -33,16 +34,16 @@ def door(settings: Any, redis: Redis, topics: Callable[..., str], restart: Calla
 @pytest.fixture
 def restart(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """The door as after a restart of the process, for settings that are read then; again whenever it is called."""
-    gates: list[gate.Gate] = []
+    gates: list[batcher.Batcher] = []
 
-    def start() -> gate.Gate:
-        gates.append(gate.Gate())
+    def start() -> batcher.Batcher:
+        gates.append(batcher.Batcher())
         return gates[-1]
 
     def again() -> None:
-        monkeypatch.setattr(gate, "_gate", PerProcess(start))
+        monkeypatch.setattr(batcher, "_gate", PerProcess(start))
         monkeypatch.setattr(backpressure, "_monitor", PerProcess(backpressure.Monitor))
-        monkeypatch.setattr(memory, "WINDOW_US", 600_000_000)  # so long that no test depends on its own speed
+        monkeypatch.setattr(reservations, "WINDOW_US", 600_000_000)  # so long that no test depends on its own speed
         forget_cached()
 
     again()
@@ -66,9 +67,9 @@ def post(client: Client) -> Callable[..., Any]:
 def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids that Celery was told of; no worker runs here."""
     flaky.runs.clear()
-    waking._window.forget()
+    _window.forget()
     told: list[str] = []
-    monkeypatch.setattr(hints, "send", lambda retries: told.extend(id for id, _ in retries))
+    monkeypatch.setattr(enqueue, "send", lambda retries: told.extend(id for id, _ in retries))
     return told
 
 

@@ -12,12 +12,12 @@ import orjson
 import pytest
 from redis import Redis
 
-from ingest.door import memory, service
-from ingest.door.errors import AddressLimited
-from ingest.door.service import Admitted, Origin, admit
-from ingest.door.submission import Outcome, Status, Submission
-from ingest.wire.candidate import Candidate, Context
-from ingest.wire.events import parse_batch, parse_one
+from ingest.parsing.candidate import Candidate, Context
+from ingest.parsing.events import parse_batch, parse_one
+from ingest.publishing import admission, reservations
+from ingest.publishing.admission import Admitted, Origin, admit
+from ingest.publishing.errors import AddressLimited
+from ingest.publishing.submission import Outcome, Status, Submission
 from tests.ingest.conftest import read_topic
 
 CONTEXT = Context(caller="anonymous", now=1_790_000_000_000, max_bytes=262_144)
@@ -192,14 +192,14 @@ class TestReservations:
 
     def reserve_elsewhere(self, held: Candidate) -> Submission:
         other = Submission("other token", "other request", [held], ORIGIN.traceparent, deadline=0)
-        memory.reserve([other])
+        reservations.reserve([other])
         return other
 
     @pytest.mark.parametrize("members", [{"eventId": "e"}, {"key": "k"}])
     def test_what_a_dead_process_reserved_frees_itself(
         self, members: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(memory, "RESERVATION_MS", 300)
+        monkeypatch.setattr(reservations, "RESERVATION_MS", 300)
         self.reserve_elsewhere(event(**members))
         assert admit([event(**members)], ORIGIN).outcomes[0].status is Status.ACCEPTED
 
@@ -207,19 +207,19 @@ class TestReservations:
     def test_while_the_first_is_not_through_a_second_waits_then_is_pending(
         self, members: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(service, "PATIENCE_S", 0.2)
+        monkeypatch.setattr(admission, "PATIENCE_S", 0.2)
         self.reserve_elsewhere(event(**members))
         assert admit([event(**members)], ORIGIN).outcomes[0].status is Status.PENDING
 
     def test_other_content_waits_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(service, "PATIENCE_S", 0.2)
+        monkeypatch.setattr(admission, "PATIENCE_S", 0.2)
         self.reserve_elsewhere(event("k"))
         assert admit([event("k", payload={"a": 1})], ORIGIN).outcomes[0].status is Status.PENDING
 
     def test_a_key_whose_publishing_failed_is_free_again(self, redis: Redis) -> None:
         held = event("k")
         other = self.reserve_elsewhere(held)
-        memory.confirm([(other, held, False)])
+        reservations.confirm([(other, held, False)])
         assert redis.keys("*") == []
         assert admit([event("k", payload={"a": 1})], ORIGIN).outcomes[0].status is Status.ACCEPTED
 
@@ -227,7 +227,7 @@ class TestReservations:
         held = event(eventId="e")
         late = Submission("late token", "late request", [held], ORIGIN.traceparent, deadline=0)
         self.reserve_elsewhere(held)
-        memory.confirm([(late, held, False)])
+        reservations.confirm([(late, held, False)])
         assert redis.get("reserved:e") == b"other token"
 
 

@@ -10,13 +10,13 @@ import msgspec
 import orjson
 import pytest
 
-from ingest.files import plain
-from ingest.files.events import read_carefully, read_line
+from ingest.files.apply import plain
+from ingest.files.apply.events import read_carefully, read_line
 from ingest.files.recognise import read_members
-from ingest.wire.candidate import Candidate, Context
-from ingest.wire.events import parse_batch
-from processing.envelope import Event, Invalid, decode_envelope
-from processing.registry import read_event
+from ingest.parsing.candidate import Candidate, Context
+from ingest.parsing.events import parse_batch
+from processing.domain.envelope import Event, Invalid, decode_envelope
+from processing.domain.families import read_event
 
 NOW = 1_790_000_000_000
 MAX_BYTES = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from ingest.door.lost_log import forget_what_was_lost
+from ingest.publishing.lost_log import forget_what_was_lost
 from tests.factories import InboxEventFactory
 
 

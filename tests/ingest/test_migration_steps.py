@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from ingest import migration_steps
-from processing.migrations_check import missing_migrations
+from processing.postgres import migration_steps
+from processing.postgres.migration_steps import _lock
+from processing.postgres.schema import missing_migrations
 from tests.ingest.product_schema import (
     BACK,
     FORTH,
@@ -102,7 +103,7 @@ def test_it_gives_up_changing_nothing_and_says_who_was_in_the_way(
 
 def count_tries(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     tried = threading.Semaphore(0)
-    lock = migration_steps._lock
+    lock = _lock
 
     def counted(*args: Any) -> bool:
         taken = lock(*args)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec import Raw
 
-from ingest.wire.money import read_money
-from processing.envelope import Invalid
+from ingest.parsing.money import read_money
+from processing.domain.envelope import Invalid
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from redis import Redis
 
 from eventsite.services.tansu import Tansu
 from eventsite.services.valkey import Valkey
+from ingest.health import checks
 from tests.ingest.test_endpoints import EVENT, Post, assert_problem
 
 
@@ -71,9 +72,8 @@ def test_a_backlog_sends_requests_away(post: Post, settings: Any, door: str, res
 
 @pytest.mark.django_db
 def test_readiness_names_what_fails(client: Any, settings: Any, broker: Tansu) -> None:
-    from ingest import health
 
-    health._admin = type(health._admin)(health._admin._make)
+    checks._admin = type(checks._admin)(checks._admin._make)
     assert client.get("/health/ready").json() == {"status": "ready"}
     broker.stop()
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}

@@ -6,21 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest.game_events.family import GAME
-from ingest.wire import bodies
-from ingest.wire.bodies import Body, declare
-from processing import registry
-from processing.consumer.batch import read_message
-from processing.kafka import consumed_topics
-from processing.settle import Arrival
-from processing.store import Message, Poison
+from ingest.families.game_events.family import GAME
+from ingest.parsing import forms
+from ingest.parsing.forms import EventForm, declare
+from processing.domain import families as registry
+from processing.domain.messages import Arrival, Message, Poison, read_message
+from processing.kafka.clients import consumed_topics
 
-GAMES = Body(family=GAME, user="playerId", event_id="required", topic="games")
+GAMES = EventForm(family=GAME, user="playerId", event_id="required", topic="games")
 
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(bodies, "_bodies", [])
+    monkeypatch.setattr(forms, "_bodies", [])
     monkeypatch.setattr(registry, "_topics", {})
     declare(GAMES)
     yield

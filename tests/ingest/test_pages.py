@@ -74,7 +74,13 @@ def test_a_cursor_of_another_list_is_refused(client: Client, cursors: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", '["inbox",1,2]', '["inbox",1,"\\u0000"]', '["inbox",99999999999999999999,"x"]']
+    "content",
+    [
+        "[]",
+        '["processing_inboxevent",1,2]',
+        '["processing_inboxevent",1,"\\u0000"]',
+        '["processing_inboxevent",99999999999999999999,"x"]',
+    ],
 )
 def test_a_made_up_cursor_is_refused(client: Client, content: str) -> None:
     cursor = urlsafe_b64encode(content.encode()).decode()
@@ -115,7 +121,7 @@ def many() -> None:
         for number in range(MANY)
     )
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE inbox")
+        cursor.execute("ANALYZE processing_inboxevent")
         cursor.execute("ANALYZE game_events")
 
 

@@ -13,11 +13,12 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from ingest.files import hot_state_writer
 from ingest.files import lines as lines_of_files
-from ingest.sending.lines import Line, read_lines
-from processing import hot_state, sweeps
-from processing.models import FileRun, HotStateOutbox
+from ingest.files.apply import hot_state_writer
+from ingest.files.send.lines import Line, read_lines
+from processing.background import import_gaps, sweeper
+from processing.hot_state import write
+from processing.models import HotStateOutbox, ImportRun
 from tests.ingest.applied_files import PLAIN, numbered, process, process_badly
 from tests.processing.batches import applied, column, retry_all, store, value
 
@@ -28,7 +29,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 def everything() -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT i::text FROM inbox i UNION ALL SELECT g::text FROM game_events g ORDER BY 1")
+        cursor.execute(
+            "SELECT i::text FROM processing_inboxevent i UNION ALL SELECT g::text FROM game_events g ORDER BY 1"
+        )
         return list(cursor.fetchall())
 
 
@@ -46,7 +49,7 @@ def test_a_file_applied_twice_counts_once_and_the_second_time_changes_nothing(re
     for user in column("SELECT DISTINCT player_id FROM game_events"):
         assert applied(user) == sorted(applied(user), key=lambda seq: seq or 0)
         assert [int(seq) for seq in redis.lrange(f"order:{user}", 0, -1)] == applied(user)
-    assert redis.hget(f"event:{column('SELECT min(id) FROM inbox')[0]}", "status") == b"processed"
+    assert redis.hget(f"event:{column('SELECT min(id) FROM processing_inboxevent')[0]}", "status") == b"processed"
     assert not HotStateOutbox.objects.exists()
     assert redis.keys("inflight:*") == []
 
@@ -59,7 +62,7 @@ def test_the_ids_are_those_that_send_events_gives(file: Callable[..., Path]) -> 
         sent = [each.event["eventId"] for each in read_lines(lines, path.name, None, 1_000) if isinstance(each, Line)]
     assert len(set(sent)) == 7
     assert process(path) == "7 applied, 0 already known, 0 refused"
-    assert sorted(column("SELECT id FROM inbox")) == sorted(sent)
+    assert sorted(column("SELECT id FROM processing_inboxevent")) == sorted(sent)
 
 
 def test_half_a_file_and_then_the_whole(file: Callable[..., Path]) -> None:
@@ -134,7 +137,7 @@ def test_a_lane_goes_over_from_kafka_to_a_file_and_back(file: Callable[..., Path
 def test_a_gap_that_a_file_leaves_is_passed_after_it(file: Callable[..., Path], settings: Settings) -> None:
     settings.SEQUENCE_GAP_TIMEOUT_MS = 0
     assert process(file(numbered(2), numbered(5))) == "0 applied, 0 already known, 2 held, 0 refused"
-    assert sweeps.sweep_file_gaps() == 2
+    assert import_gaps.pass_import_gaps() == 2
     assert applied() == [2, 5]
 
 
@@ -142,8 +145,10 @@ def test_what_fails_is_retried_and_held_lines_wait_for_it(file: Callable[..., Pa
     lines = file(numbered(1, fails=1), numbered(2), numbered(1, "v"), {**numbered(1, "w"), "eventId": "late"}, name="a")
     assert process(lines) == "2 applied, 0 already known, 1 held, 1 retrying, 0 refused"
     assert hinted == ["u-1"]
-    (place,) = column("SELECT topic || ' ' || partition || ' ' || \"offset\" FROM inbox WHERE id = 'u-1'")
-    assert place == f"file:a {FileRun.objects.get().id} 1"
+    (place,) = column(
+        "SELECT topic || ' ' || partition || ' ' || \"offset\" FROM processing_inboxevent WHERE id = 'u-1'"
+    )
+    assert place == f"file:a {ImportRun.objects.get().id} 1"
     retry_all()
     assert applied() == [1, 2]
     assert process(file(numbered(1, "w"))) == "0 applied, 0 already known, 1 skipped, 0 refused"
@@ -155,9 +160,9 @@ def test_what_fails_for_good_is_a_dead_letter_with_the_message_that_the_door_wou
     settings.RETRY_MAX_RETRIES = 0
     assert process(file(numbered(1, fails=9))) == "0 applied, 0 already known, 1 failed, 0 refused"
     assert redis.lrange("dlq:list", 0, -1) == [b"u-1"]
-    (raw,) = column("SELECT raw FROM inbox")
+    (raw,) = column("SELECT raw FROM processing_inboxevent")
     assert orjson.loads(bytes(raw))["id"] == "u-1"
-    (key,) = column("SELECT key FROM inbox")
+    (key,) = column("SELECT key FROM processing_inboxevent")
     assert bytes(key) == b"u", "sent again to Kafka, it keeps its place among the user's events"
 
 
@@ -170,7 +175,7 @@ def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_miss
         raise RedisConnectionError("connection refused")
 
     with monkeypatch.context() as patch:
-        patch.setattr(hot_state, "write", away)
+        patch.setattr(write, "write", away)
         patch.setattr(hot_state_writer, "AWAY_S", 0)
         patch.setattr(lines_of_files, "PIECE_LINES", 4_000)
         assert (
@@ -178,7 +183,7 @@ def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_miss
         )
     assert capsys.readouterr().err.count("Redis is away") == 1
     assert redis.keys("*") == []
-    column("UPDATE hot_state_outbox SET created_at = created_at - interval '1 minute' RETURNING id")
-    assert sweeps.sweep_outbox() == 3
+    column("UPDATE processing_hotstateoutbox SET created_at = created_at - interval '1 minute' RETURNING id")
+    assert sweeper.rescue_hot_state() == 3
     assert redis.llen("order:u") == 10_000
     assert redis.hget("event:u-10000", "status") == b"processed"

@@ -22,13 +22,11 @@ from django.conf import settings as site
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from ingest.families.product_events.samples import sample
+from ingest.families.product_events.schema import ProductPayload
 from ingest.management.commands import produce_product_events
-from ingest.product_events.samples import sample
-from ingest.product_events.schema import ProductPayload
-from ingest.wire.members import unknown_members
-from processing.consumer.batch import read_message
-from processing.settle import Arrival
-from processing.store import Message
+from ingest.parsing.fields import unnamed_fields
+from processing.domain.messages import Arrival, Message, read_message
 from tests.ingest.conftest import read_topic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +56,7 @@ def test_every_sample_is_a_message_of_its_version(schema: str) -> None:
         message = sample(schema, random, datetime.now(UTC))
         assert V2_MEMBERS.intersection(message) == (V2_MEMBERS if schema == "v2" else set())
         event = arrival_of(orjson.dumps(message)).event
-        assert unknown_members(ProductPayload, orjson.loads(event.payload_json)) == {}
+        assert unnamed_fields(ProductPayload, orjson.loads(event.payload_json)) == {}
 
 
 def test_it_writes_without_a_key_and_prints_what_kafka_has(topics: Callable[..., str], settings: Any) -> None:

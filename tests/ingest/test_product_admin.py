@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from ingest.product_events.models import ProductEvent
+from ingest.families.product_events.models import ProductEvent
 from tests.factories import InboxEventFactory, ProductEventFactory
 from tests.operator_pages import change, changelist, listed, page
 

@@ -14,15 +14,15 @@ from django.conf import settings as site
 from django.db import connection
 from django.test import Client
 
-from ingest.product_events.family import BODY
-from ingest.product_events.models import ProductEvent
-from ingest.wire.bodies import parse_body
-from ingest.wire.candidate import Candidate, Context, Refused
-from processing.consumer.batch import Batch, read_message
-from processing.kafka import consumed_topics
+from ingest.families.product_events.family import BODY
+from ingest.families.product_events.models import ProductEvent
+from ingest.parsing.candidate import Candidate, Context, Refused
+from ingest.parsing.forms import parse_form
+from processing.consumer.batch import Batch
+from processing.domain.messages import Message, Poison, read_message
+from processing.engine.process_batch import process_batch
+from processing.kafka.clients import consumed_topics
 from processing.models import InboxEvent
-from processing.settle import settle_batch
-from processing.store import Message, Poison
 from tests.factories import ProductEventFactory, envelope
 
 CONTEXT = Context(caller="anonymous", now=1_790_000_000_000, max_bytes=262_144)
@@ -51,7 +51,7 @@ def with_price(text: str) -> bytes:
 
 def problem_of(body: bytes) -> str:
     """What the door says of it."""
-    refused = parse_body(BODY, body, None, CONTEXT)
+    refused = parse_form(BODY, body, None, CONTEXT)
     assert isinstance(refused, Refused), refused
     return str(refused.problem)
 
@@ -65,7 +65,7 @@ def consume(*values: bytes, topic: str = site.KAFKA_PRODUCT_TOPIC) -> None:
     batch = Batch()
     for offset, value in enumerate(values):
         batch.add(message(value, offset, topic))
-    settle_batch(batch.arrivals, batch.poisons)
+    process_batch(batch.arrivals, batch.poisons)
 
 
 def consume_body(body: dict[str, Any], **changes: Any) -> ProductEvent:
@@ -76,7 +76,7 @@ def consume_body(body: dict[str, Any], **changes: Any) -> ProductEvent:
 
 class TestTheDoor:
     def test_the_smallest_body_is_accepted(self) -> None:
-        accepted = parse_body(BODY, orjson.dumps(V1), None, CONTEXT)
+        accepted = parse_form(BODY, orjson.dumps(V1), None, CONTEXT)
         assert isinstance(accepted, Candidate)
         assert (accepted.id, accepted.type, accepted.user_id) == ("e-1", "product.purchased", "u-1")
 

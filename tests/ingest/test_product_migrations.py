@@ -14,11 +14,11 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from ingest.product_events.models import ProductEvent
-from processing import faults
-from processing.faults import is_unfit
-from processing.migrations_check import lacks_migrations, missing_migrations
+from ingest.families.product_events.models import ProductEvent
 from processing.models import InboxEvent
+from processing.postgres import errors
+from processing.postgres.errors import is_transient
+from processing.postgres.schema import lacks_migrations, missing_migrations
 from tests.factories import ProductEventFactory
 from tests.ingest.product_schema import (
     BACK,
@@ -127,7 +127,7 @@ def test_events_wait_for_the_migration_and_none_is_blamed() -> None:
     migrate(BACK)
     with pytest.raises(Exception, match="discount_code") as caught:
         consume(orjson.dumps(V2))
-    assert is_unfit(caught.value)
+    assert is_transient(caught.value)
     assert not InboxEvent.objects.exists()
     migrate(FORTH)
     consume(orjson.dumps(V2))
@@ -141,7 +141,7 @@ def test_no_event_is_blamed_when_the_migration_comes_before_it_is_asked_for(monk
         return lacks_migrations()
 
     migrate(BACK)
-    monkeypatch.setattr(faults, "lacks_migrations", late)
+    monkeypatch.setattr(errors, "lacks_migrations", late)
     consume(orjson.dumps(V2))
     event = InboxEvent.objects.get()
     assert (event.status, event.attempts) == ("processed", 1)

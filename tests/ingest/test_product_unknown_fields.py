@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from structlog.testing import capture_logs
 
-from ingest.product_events import family
-from ingest.product_events.models import ProductEvent
+from ingest.families.product_events import family
+from ingest.families.product_events.models import ProductEvent
 from tests.factories import ProductEventFactory
 from tests.ingest.test_product_events import ADDRESS, V1, V2, consume, consume_body
 

@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from django.test import Client
 
-from ingest.game_events.family import BODY
-from ingest.game_events.listing import GAME_EVENTS
+from ingest.families.game_events.family import BODY
+from ingest.families.game_events.listing import GAME_EVENTS
+from ingest.parsing.forms import forms
 from ingest.reading.family_lists import family_lists
-from ingest.wire.bodies import bodies
-from processing.envelope import Invalid
+from processing.domain.envelope import Invalid
+from processing.domain.families import Family
+from processing.domain.statuses import Status
 from processing.models import InboxEvent
-from processing.registry import Family
-from processing.statuses import Status
 from tests.factories import GameEventFactory, InboxEventFactory
 from tests.ingest.lists import NOW, NOW_MS, inbox, read_all
 
@@ -129,7 +129,7 @@ def test_what_was_not_processed_is_filtered_too(client: Client) -> None:
 
 
 def test_every_familys_list_has_every_status(client: Client) -> None:
-    for body in bodies():
+    for body in forms():
         for status in Status.values if body.path else ():
             assert client.get(f"/{body.path}?status={status}").json() == {"events": [], "next": None}
 
@@ -160,7 +160,7 @@ def test_a_family_whose_members_are_the_pipelines_is_refused_at_start() -> None:
 
 def test_the_schema_tells_the_lists_parameters(client: Client) -> None:
     paths = client.get("/schema", headers={"Accept": "application/json"}).json()["paths"]
-    for path in ("/events", *(f"/{body.path}" for body in bodies() if body.path)):
+    for path in ("/events", *(f"/{body.path}" for body in forms() if body.path)):
         told = {each["name"]: each for each in paths[path]["get"]["parameters"]}
         assert told["status"]["schema"]["enum"] == Status.values
         assert told["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}

@@ -11,8 +11,8 @@ import orjson
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingest.door import memory
-from processing.envelope import decode_envelope
+from ingest.publishing import reservations
+from processing.domain.envelope import decode_envelope
 from tests.ingest.conftest import read_topic
 
 MOVES = Path(__file__).parent.parent / "data" / "game_events.jsonl"
@@ -54,7 +54,7 @@ def test_a_file_sent_twice_counts_once_and_keeps_each_users_order(live_server: A
 def test_lines_over_the_rate_limit_wait_and_keep_their_order(
     live_server: Any, door: str, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "WINDOW_US", 500_000)
+    monkeypatch.setattr(reservations, "WINDOW_US", 500_000)
     settings.RATE_LIMIT_PER_USER = 3
     path = file_of(tmp_path, *({"userId": "u", "type": "t", "payload": {"n": number}} for number in range(8)))
     assert send(live_server, path) == "8 accepted, 0 already known, 0 refused"

@@ -10,11 +10,11 @@ import pytest
 
 from ingest.files import identity, lines
 from ingest.files.lines import BadLine
-from ingest.sending import sender as sending
-from ingest.sending.client import Answer, Unreachable
-from ingest.sending.lines import Line, read_lines
-from ingest.sending.schedule import Schedule
-from ingest.sending.sender import Sender
+from ingest.files.send import sender as sending
+from ingest.files.send.client import Answer, Unreachable
+from ingest.files.send.lines import Line, read_lines
+from ingest.files.send.schedule import Schedule
+from ingest.files.send.sender import Sender
 
 MOVE = b'{"eventType":"move","playerId":"p","timestamp":1,"data":{}}\n'
 PLAIN = b'{"userId":"u","type":"t"}\n'

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from ingest.wire.split import split_batch, split_list
+from ingest.parsing.split import split_batch, split_list
 
 
 @pytest.mark.parametrize(

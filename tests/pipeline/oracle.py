@@ -68,7 +68,7 @@ def settle_and_check(stack: Stack, expected: Expected) -> None:
 
 
 def unpublished(stack: Stack) -> int:
-    return int(stack.value("SELECT count(*) FROM dead_letters WHERE published_at IS NULL"))
+    return int(stack.value("SELECT count(*) FROM processing_deadletter WHERE published_at IS NULL"))
 
 
 def check(stack: Stack, expected: Expected) -> None:
@@ -88,7 +88,7 @@ def check(stack: Stack, expected: Expected) -> None:
 def _rows(stack: Stack) -> dict[str, Row]:
     found = stack.sql(
         """SELECT id, user_id, type, seq, status, attempts, error, final_at, i.partition, i."offset", raw, d.reason
-           FROM inbox i LEFT JOIN dead_letters d ON d.event_id = i.id"""
+           FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id"""
     )
     return {row[0]: Row(*row) for row in found}
 

@@ -131,7 +131,7 @@ class Stack:
         return int(self.value(f"SELECT count(*) FROM {table}"))
 
     def waiting(self) -> int:
-        return int(self.value("SELECT count(*) FROM inbox WHERE status IN ('held', 'retrying')"))
+        return int(self.value("SELECT count(*) FROM processing_inboxevent WHERE status IN ('held', 'retrying')"))
 
     def dead_letters(self) -> list[Message]:
         return read_all(self.kafka, self.dead_letter_topic)
@@ -149,16 +149,16 @@ class Stack:
         wait_until(reached, timeout_s, what)
 
     def wait_for_rows(self, count: int) -> None:
-        self.wait_until(lambda: self.count("inbox") >= count, f"the inbox has {count} events")
+        self.wait_until(lambda: self.count("processing_inboxevent") >= count, f"the inbox has {count} events")
 
     def wait_until_final(self, count: int, timeout_s: float = DRAIN_S) -> None:
         """All is read, committed, final, and in the hot state; `count` events altogether."""
 
         def settled() -> bool:
             return (
-                self.count("inbox") >= count
+                self.count("processing_inboxevent") >= count
                 and self.waiting() == 0
-                and self.count("hot_state_outbox") == 0
+                and self.count("processing_hotstateoutbox") == 0
                 and all(topic.is_drained() for topic in self.topics)
             )
 

@@ -25,30 +25,35 @@ def test_a_bad_deploy_stops_the_intake_and_fails_nothing(stack: Stack) -> None:
     stack.start("beat")
     stack.start("worker", **settings)
     consumer = stack.start("consumer", **settings)
-    stack.wait_until(lambda: stack.count("breaker") == 1, "the intake is stopped")
+    stack.wait_until(lambda: stack.count("processing_circuitbreaker") == 1, "the intake is stopped")
     _wait_for_probes(stack, 2)  # what a worker was at when the intake stopped is over
-    taken, tried = stack.count("inbox"), _tries(stack)
+    taken, tried = stack.count("processing_inboxevent"), _tries(stack)
     _wait_for_probes(stack, 6)
-    assert stack.count("inbox") == taken < len(games + free), "something new was taken"
-    assert stack.count("dead_letters") == 0
-    assert _tries(stack) - tried <= stack.value("SELECT probes FROM breaker"), "more than one at a time was tried"
+    assert stack.count("processing_inboxevent") == taken < len(games + free), "something new was taken"
+    assert stack.count("processing_deadletter") == 0
+    assert _tries(stack) - tried <= stack.value("SELECT probes FROM processing_circuitbreaker"), (
+        "more than one at a time was tried"
+    )
     assert not stack.topic.is_drained()
     assert "stopped the intake" in consumer.output()
 
     stack.sql("DROP TRIGGER refuse ON game_events")
     stack.wait_until_final(len(games + free))
-    assert stack.sql("SELECT status, count(*) FROM inbox GROUP BY 1") == [("processed", len(games + free))]
+    assert stack.sql("SELECT status, count(*) FROM processing_inboxevent GROUP BY 1") == [
+        ("processed", len(games + free))
+    ]
     assert stack.count("game_events") == len(games + free)
-    assert stack.count("breaker") == 0
+    assert stack.count("processing_circuitbreaker") == 0
     for user in range(20):
         assert stack.redis.lrange(f"order:player-{user}", 0, -1) == [str(seq) for seq in range(1, 41)]
 
 
 def _wait_for_probes(stack: Stack, count: int) -> None:
     stack.wait_until(
-        lambda: int(stack.value("SELECT max(probes) FROM breaker") or 0) >= count, "waiting events are tried"
+        lambda: int(stack.value("SELECT max(probes) FROM processing_circuitbreaker") or 0) >= count,
+        "waiting events are tried",
     )
 
 
 def _tries(stack: Stack) -> int:
-    return int(stack.value("SELECT sum(attempts) FROM inbox WHERE status = 'retrying'"))
+    return int(stack.value("SELECT sum(attempts) FROM processing_inboxevent WHERE status = 'retrying'"))

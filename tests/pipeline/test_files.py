@@ -51,14 +51,16 @@ def wait_until_ended(stack: Stack, *processes: Process) -> None:
 
 def check(stack: Stack) -> None:
     """Each line counts once, in Postgres and in Redis."""
-    assert stack.count("inbox") == stack.count("revenue_ledger") == LINES
-    assert stack.value("SELECT count(*) FROM inbox WHERE status <> 'processed' OR attempts <> 1") == 0
+    assert stack.count("processing_inboxevent") == stack.count("revenue_ledgerentry") == LINES
+    assert stack.value("SELECT count(*) FROM processing_inboxevent WHERE status <> 'processed' OR attempts <> 1") == 0
     expected: dict[str, int] = {}
     for line in map(orjson.loads, list(lines())[:-1]):
         cents = round(line["value"] * 100) * (1 if line["name"] == "add_revenue" else -1)
         expected[line["userId"]] = expected.get(line["userId"], 0) + cents
     assert dict(stack.sql("SELECT user_id, (revenue * 100)::int FROM users_revenue")) == expected
-    stack.wait_until(lambda: stack.count("hot_state_outbox") == 0, "a sweep has written the rest of the hot state")
+    stack.wait_until(
+        lambda: stack.count("processing_hotstateoutbox") == 0, "a sweep has written the rest of the hot state"
+    )
     assert sum(1 for _ in stack.redis.scan_iter("event:*", 10_000)) == LINES
 
 
@@ -80,7 +82,7 @@ def test_two_runs_of_a_file_at_once_and_a_third(stack: Stack, file: Path) -> Non
     for name in ("worker", "beat"):
         stack.start(name)
     wait_until_ended(stack, start(stack, file), start(stack, file))
-    assert stack.value("SELECT sum(new_lines) FROM file_runs") == LINES
+    assert stack.value("SELECT sum(new_lines) FROM processing_importrun") == LINES
     third = start(stack, file)
     wait_until_ended(stack, third)
     assert f"0 applied, {LINES} already known, 1 refused" in third.output()
@@ -131,7 +133,9 @@ def test_a_run_ends_on_sigterm_and_the_next_goes_on(stack: Stack, file: Path) ->
     assert run.terminate() == 1
     assert "run it again to go on" in run.output()
     wait_until_ended(stack, start(stack, file))
-    assert stack.value("SELECT count(*) FROM file_runs WHERE ended_at IS NULL") == 1  # the one that broke off
+    assert (
+        stack.value("SELECT count(*) FROM processing_importrun WHERE ended_at IS NULL") == 1
+    )  # the one that broke off
     check(stack)
 
 
@@ -152,9 +156,9 @@ def test_a_lane_that_a_file_left_behind_a_gap_waits_for_the_run_and_for_what_kaf
         stack.start(name)
     wait_until_ended(stack, start(stack, path))
     stack.wait_until(
-        lambda: bool(stack.value("SELECT count(watermarks) FROM file_runs")), "the end of the log is noted"
+        lambda: bool(stack.value("SELECT count(watermarks) FROM processing_importrun")), "the end of the log is noted"
     )
-    assert stack.value("SELECT status FROM inbox WHERE id = 'e-4'") == "held"
+    assert stack.value("SELECT status FROM processing_inboxevent WHERE id = 'e-4'") == "held"
     stack.start("consumer")
     stack.wait_until_final(3)
     assert stack.redis.lrange("order:u", 0, -1) == ["1", "2", "4"]

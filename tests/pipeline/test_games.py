@@ -16,7 +16,7 @@ from tests.pipeline.stack import Stack
 pytestmark = pytest.mark.pipeline
 
 MOVES = Path(__file__).resolve().parent.parent / "data" / "game_events.jsonl"
-STATE = "SELECT id, status, attempts, final_at, version FROM inbox ORDER BY id"
+STATE = "SELECT id, status, attempts, final_at, version FROM processing_inboxevent ORDER BY id"
 GAMES = {"garry_kasparov": 259, "deep_blue_(computer)": 260}
 
 
@@ -45,7 +45,7 @@ def test_the_same_through_the_door_and_a_second_time(stack: Stack) -> None:
 def _expect_all(stack: Stack) -> None:
     moves = _moves()
     stack.wait_until_final(len(moves))
-    assert stack.sql("SELECT status, count(*) FROM inbox GROUP BY 1") == [("processed", len(moves))]
+    assert stack.sql("SELECT status, count(*) FROM processing_inboxevent GROUP BY 1") == [("processed", len(moves))]
     stored = stack.sql("SELECT event_id, player_id, seq, data FROM game_events ORDER BY event_id")
     assert stored == sorted((m["eventId"], m["playerId"], m["seq"], m["data"]) for m in moves)
     for player, count in GAMES.items():

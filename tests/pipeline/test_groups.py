@@ -73,8 +73,8 @@ def test_a_frozen_consumer_that_wakes_up_after_another_took_over_changes_nothing
     stack.wait_for_rows(1_000)
     zombie.freeze()
     heir = stack.start("consumer", **SLOW)
-    before = stack.count("inbox")
-    stack.wait_until(lambda: stack.count("inbox") > before + 1_000, "another consumer has taken over")
+    before = stack.count("processing_inboxevent")
+    stack.wait_until(lambda: stack.count("processing_inboxevent") > before + 1_000, "another consumer has taken over")
     time.sleep(SESSION_S / 2)
     zombie.thaw()
     more = mixed(2_000, users=80, chance=random.Random(9), prefix="later-")
@@ -89,7 +89,7 @@ def _wait_for_partitions(stack: Stack, consumer: Process) -> None:
 
 
 def _produce_and_let_begin(stack: Stack, sent: list[Sent]) -> list[Place]:
-    before = stack.count("inbox")
+    before = stack.count("processing_inboxevent")
     places = stack.produce(event.record() for event in sent)
     stack.wait_for_rows(before + 200)
     return places

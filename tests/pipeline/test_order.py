@@ -74,7 +74,7 @@ def test_a_seq_belongs_to_the_first_id_whatever_became_of_it(stack: Stack) -> No
     rivals = [Sent(f"{event.id}-rival", event.user, event.seq, event.family) for event in first[:3]]
     places += stack.produce(event.record() for event in rivals)
     stack.wait_for_rows(len(first) + len(rivals))
-    assert stack.sql("SELECT id, status FROM inbox WHERE status <> 'processed' ORDER BY id") == [
+    assert stack.sql("SELECT id, status FROM processing_inboxevent WHERE status <> 'processed' ORDER BY id") == [
         ("held", "held"),
         ("held-rival", "skipped"),
         ("processed-rival", "skipped"),

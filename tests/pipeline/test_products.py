@@ -20,7 +20,7 @@ pytestmark = pytest.mark.pipeline
 DATA = Path(__file__).resolve().parent.parent / "data"
 FILES = [DATA / "product_events_v1.jsonl", DATA / "product_events_v2.jsonl"]
 V1 = ("ingest", "0003_product_events")
-STATE = "SELECT id, status, attempts, final_at, version FROM inbox ORDER BY id"
+STATE = "SELECT id, status, attempts, final_at, version FROM processing_inboxevent ORDER BY id"
 ROWS = """SELECT event_id, user_id, price, quantity, metadata, discount_code, discount_amount, tax_amount,
                  shipping_address, unknown_fields FROM product_events ORDER BY event_id"""
 
@@ -46,7 +46,9 @@ def test_both_versions_from_the_topic_alone_without_a_key(stack: Stack) -> None:
     stack.products.produce(Record(None, line) for line in mixed_lines())
     stack.start("consumer")
     stack.wait_until_final(len(bodies()))
-    assert stack.sql("SELECT status, attempts, count(*) FROM inbox GROUP BY 1, 2") == [("processed", 1, len(bodies()))]
+    assert stack.sql("SELECT status, attempts, count(*) FROM processing_inboxevent GROUP BY 1, 2") == [
+        ("processed", 1, len(bodies()))
+    ]
     assert stack.sql(ROWS) == expected_rows()
     assert stack.value("SELECT sum(price) FROM product_events") == sum(Decimal(str(body["price"])) for body in bodies())
 
@@ -65,7 +67,7 @@ def test_a_step_back_to_v1_under_producers_of_both_loses_nothing(stack: Stack) -
     stack.products.learn_ends()
     sent = [orjson.loads(message.value() or b"") for message in read_all(stack.kafka, stack.products.name)]
     stack.wait_until_final(len(sent))
-    assert stack.sql("SELECT status, count(*) FROM inbox GROUP BY 1") == [("processed", len(sent))]
+    assert stack.sql("SELECT status, count(*) FROM processing_inboxevent GROUP BY 1") == [("processed", len(sent))]
     stored = stack.sql("SELECT event_id, price FROM product_events ORDER BY 1")
     assert stored == sorted((body["eventId"], Decimal(str(body["price"]))) for body in sent)
 

@@ -21,8 +21,12 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 FILE = DATA / "revenue_events.jsonl"
 KILLS = 3
 SLOW = {"CONSUMER_BATCH_SIZE": "10"}  # so that there is a middle in which to be killed
-STATE = "SELECT id, status, attempts, final_at, version FROM inbox ORDER BY id"
-WRITTEN_IN_TURN = ("inbox", "revenue_ledger", "hot_state_outbox")  # in the one transaction of a batch
+STATE = "SELECT id, status, attempts, final_at, version FROM processing_inboxevent ORDER BY id"
+WRITTEN_IN_TURN = (
+    "processing_inboxevent",
+    "revenue_ledgerentry",
+    "processing_hotstateoutbox",
+)  # in the one transaction of a batch
 INSERTS = "RowExclusiveLock"  # the lock on a table that an INSERT takes
 BALANCES = "SELECT user_id, revenue FROM users_revenue ORDER BY user_id"
 
@@ -93,9 +97,9 @@ def expect_all(stack: Stack) -> None:
 
 
 def expect_balances(stack: Stack) -> None:
-    assert stack.sql("SELECT status, count(*) FROM inbox GROUP BY 1") == [("processed", lines())]
+    assert stack.sql("SELECT status, count(*) FROM processing_inboxevent GROUP BY 1") == [("processed", lines())]
     assert stack.sql(BALANCES) == sorted((user, Decimal(revenue)) for user, revenue in expected().items())
-    assert stack.count("revenue_ledger") == lines()
+    assert stack.count("revenue_ledgerentry") == lines()
     stack.manage("check_revenue")
 
 

@@ -42,7 +42,7 @@ def test_postgres_and_redis_go_away_and_come_back(postgres: Postgres, valkey: Va
 def test_cut_connections_are_nobodys_failure(stack: Stack) -> None:
     _, expected = _start_under_load(stack)
     for _ in range(10):
-        stack.wait_for_rows(stack.count("inbox") + 1)
+        stack.wait_for_rows(stack.count("processing_inboxevent") + 1)
         stack.sql(
             """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()"""

@@ -20,7 +20,7 @@ def test_what_is_stored_when_a_consumer_was_asked_to_end_is_committed(stack: Sta
     stack.wait_for_rows(2_000)
     assert consumer.terminate() == 0
 
-    stored = {id for (id,) in stack.sql("SELECT id FROM inbox")}
+    stored = {id for (id,) in stack.sql("SELECT id FROM processing_inboxevent")}
     behind = stack.topic.ends()  # the first offset of each partition that is not stored
     for event, place in zip(sent, places, strict=True):
         if event.id not in stored:

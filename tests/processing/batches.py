@@ -9,11 +9,14 @@ import msgspec
 import orjson
 from django.db import connection
 
-from processing import hot_state, sweeps, waking
+from processing.background import sweeper
 from processing.consumer.batch import Batch
-from processing.envelope import Envelope, encode_envelope
-from processing.settle import Settled, settle_batch
-from processing.store import Message
+from processing.domain.envelope import Envelope, encode_envelope
+from processing.domain.messages import Message
+from processing.domain.outcomes import BatchResult
+from processing.engine import release
+from processing.engine.process_batch import process_batch
+from processing.hot_state.write import mark_in_flight, write_hot_state
 
 offsets = itertools.count()
 
@@ -31,21 +34,23 @@ def batch_of(*values: bytes | None, partition: int = 0) -> Batch:
     return batch
 
 
-def store(*values: bytes | None) -> Settled:
+def store(*values: bytes | None) -> BatchResult:
     """Settle a batch and write its hot state, as the consumer does; lanes that are ready get their turn."""
     batch = batch_of(*values)
-    hot_state.begin([arrival.event.id for arrival in batch.arrivals])
-    settled = settle_batch(batch.arrivals, batch.poisons)
-    hot_state.write(settled)
-    waking.take_all_turns(settled.ready)
+    mark_in_flight([arrival.event.id for arrival in batch.arrivals])
+    settled = process_batch(batch.arrivals, batch.poisons)
+    write_hot_state(settled)
+    release.release_all(settled.ready)
     return settled
 
 
 def retry_all() -> int:
     """Let the time of every retry come, and try them."""
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE inbox SET next_attempt_at = now() - interval '1 minute' WHERE status = 'retrying'")
-    return sweeps.sweep_retries()
+        cursor.execute(
+            "UPDATE processing_inboxevent SET next_attempt_at = now() - interval '1 minute' WHERE status = 'retrying'"
+        )
+    return sweeper.rescue_retries()
 
 
 def column(sql: str, *parameters: str) -> list[Any]:
@@ -57,7 +62,7 @@ def column(sql: str, *parameters: str) -> list[Any]:
 def statuses() -> dict[str, tuple[str, int]]:
     """Status and attempts of every event in the inbox."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id, status, attempts FROM inbox")
+        cursor.execute("SELECT id, status, attempts FROM processing_inboxevent")
         return {id: (status, attempts) for id, status, attempts in cursor.fetchall()}
 
 

@@ -7,17 +7,18 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
 
-from processing import hints, waking
+from processing.engine import enqueue
+from processing.engine.after_commit import _window
 from processing.models import DeadLetter
 
 
 @pytest.fixture
 def hints_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No worker runs here: retries are made due and swept by the test itself. The breaker counts afresh."""
-    monkeypatch.setattr(hints, "send", lambda retries: None)
-    waking._window.forget()
+    monkeypatch.setattr(enqueue, "send", lambda retries: None)
+    _window.forget()
     yield
-    waking._window.forget()
+    _window.forget()
 
 
 @pytest.fixture
@@ -32,6 +33,6 @@ def two_tries(settings: Settings, redis: Redis) -> None:
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every dead letter has its copy on the topic at once."""
     monkeypatch.setattr(
-        "processing.dead_letters.publish",
+        "processing.kafka.dead_letter_topic.publish",
         lambda ids: DeadLetter.objects.filter(published_at=None).update(published_at=timezone.now()),
     )

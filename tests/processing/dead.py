@@ -5,28 +5,29 @@ from __future__ import annotations
 from django.utils import timezone
 from redis import Redis
 
-from processing import settle, waking
-from processing.consumer.batch import poison_id, read_message
+from processing.domain.messages import Arrival, Message, Poison, poison_id, read_message
+from processing.domain.outcomes import BatchResult
+from processing.domain.statuses import Status
+from processing.engine import release
+from processing.engine.after_commit import after_commit
+from processing.engine.process_batch import process_batch
 from processing.models import InboxEvent
-from processing.settle import Arrival, Settled
-from processing.statuses import Status
-from processing.store import Message, Poison
 
 
-def consume(*values: bytes) -> Settled:
+def consume(*values: bytes) -> BatchResult:
     """The values as they come from a partition, through the inbox to Redis."""
     outcomes = [read_message(Message("events", 0, offset, b"key", value)) for offset, value in enumerate(values)]
     arrivals = [outcome for outcome in outcomes if isinstance(outcome, Arrival)]
     poisons = [outcome for outcome in outcomes if isinstance(outcome, Poison)]
-    settled = settle.settle_batch(arrivals, poisons)
-    waking.finish(settled)
-    waking.take_all_turns(settled.ready)
+    settled = process_batch(arrivals, poisons)
+    after_commit(settled)
+    release.release_all(settled.ready)
     return settled
 
 
 def try_again(*ids: str) -> None:
     InboxEvent.objects.filter(status=Status.RETRYING).update(next_attempt_at=timezone.now())
-    waking.wake(ids)
+    release.run_due(ids)
 
 
 def fail_for_good(*values: bytes) -> None:
@@ -39,7 +40,7 @@ def fail_for_good(*values: bytes) -> None:
 def bury_bytes(value: bytes) -> str:
     """A dead letter with these bytes, which could not be read when they came. Returns its id."""
     message = Message("events", 0, 10_000 + InboxEvent.objects.count(), b"key", value)
-    waking.finish(settle.settle_batch([], [Poison(poison_id(message), message, "the message could not be read")]))
+    after_commit(process_batch([], [Poison(poison_id(message), message, "the message could not be read")]))
     return poison_id(message)
 
 

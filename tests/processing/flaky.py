@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 from django.db import connection
 
-from processing.envelope import Event
-from processing.registry import Family, register
+from processing.domain.envelope import Event
+from processing.domain.families import Family, register
 
 
 class FlakyPayload(msgspec.Struct):

@@ -11,15 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from processing.admin.acting import REPLAY, sentences
-from processing.faults import DatabaseUnfitError
+from processing.domain.statuses import Status
 from processing.models import DeadLetter, InboxEvent, OperatorAction
-from processing.operator_work import Result
-from processing.statuses import Status
-from tests.factories import (
-    ApiKeyFactory,
-    DeadLetterFactory,
-    InboxEventFactory,
-)
+from processing.operators.chunks import Result
+from processing.postgres.errors import TransientError
+from tests.factories import ApiKeyFactory, DeadLetterFactory, InboxEventFactory
 from tests.operator_pages import ODD_IDS, change, changelist, client_of, page, said
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -153,11 +149,11 @@ def test_while_postgres_is_not_fit_the_operator_is_told_to_try_again(
     operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(_: object) -> None:
-        raise DatabaseUnfitError("the database is full")
+        raise TransientError("the database is full")
 
     DeadLetterFactory.create(event__id="e-1")
-    monkeypatch.setattr("processing.operator_work.PATIENCE_S", 0.05)
-    monkeypatch.setattr("processing.operations.transaction", lambda: never(None))
+    monkeypatch.setattr("processing.operators.chunks.PATIENCE_S", 0.05)
+    monkeypatch.setattr("processing.operators.actions.transaction", lambda: never(None))
     response = run(operator, "inboxevent", "discard", "e-1")
     assert said(response) == ["Postgres is not fit, see /health/ready: not all was done. Look, and try again."]
 

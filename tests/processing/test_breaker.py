@@ -8,12 +8,13 @@ import pytest
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from processing import breaker, waking
-from processing.apply import Outcome
-from processing.breaker import FailureWindow
-from processing.health import problems
-from processing.models import Breaker
-from processing.statuses import Status
+from processing.domain.failure_window import FailureWindow
+from processing.domain.outcomes import Outcome
+from processing.domain.statuses import Status
+from processing.engine import circuit_breaker, probe, release
+from processing.engine.after_commit import _window
+from processing.models import CircuitBreaker
+from processing.operators.health import problems
 from tests.processing import flaky
 from tests.processing.batches import batch_of, column, retry_all, statuses, store, value
 
@@ -61,9 +62,9 @@ def opened(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
     """Three events that fail for good, and a breaker that has opened over them."""
     flaky.runs.clear()
     settings.RETRY_BACKOFF_MS = 0
-    monkeypatch.setattr(waking, "_window", FailureWindow(limit_in_a_row=3, limit_percent=0, size=10))
+    monkeypatch.setattr(release, "_window", FailureWindow(limit_in_a_row=3, limit_percent=0, size=10))
     settled = store(*(value(f"e{n}", f"u{n}", seq=1, fails=2) for n in range(1, 4)))
-    breaker.observe(waking._window, settled)
+    circuit_breaker.observe(_window, settled)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -78,28 +79,28 @@ class TestOpen:
 
     def test_it_tries_one_event_at_a_time_each_time_another(self) -> None:
         for _ in range(3):
-            breaker.probe()
+            probe.probe()
         assert statuses() == {f"e{n}": ("retrying", 2) for n in (1, 2, 3)}
-        assert Breaker.objects.exists()
+        assert CircuitBreaker.objects.exists()
 
     def test_a_success_closes_it(self) -> None:
         for _ in range(4):
-            breaker.probe()
+            probe.probe()
         assert sorted(statuses().values()) == [("processed", 3), ("retrying", 2), ("retrying", 2)]
         assert problems() == []
 
     def test_nothing_that_waits_closes_it(self) -> None:
-        column("UPDATE inbox SET status = 'processed' RETURNING id")
-        assert breaker.probe() is None
+        column("UPDATE processing_inboxevent SET status = 'processed' RETURNING id")
+        assert probe.probe() is None
         assert problems() == []
 
     def test_drills_are_not_tried(self, settings: Settings) -> None:
         settings.FAULT_INJECTION = True
-        column("UPDATE inbox SET payload = '{\"fail\": true}' RETURNING id")
-        assert breaker.probe() is None
+        column("UPDATE processing_inboxevent SET payload = '{\"fail\": true}' RETURNING id")
+        assert probe.probe() is None
         assert problems() == []
 
     def test_a_try_waits_for_its_time(self) -> None:
-        Breaker.objects.update(next_probe_at="2999-01-01T00:00:00Z")
-        assert breaker.probe() is None
+        CircuitBreaker.objects.update(next_probe_at="2999-01-01T00:00:00Z")
+        assert probe.probe() is None
         assert {attempts for _, attempts in statuses().values()} == {1}

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from processing import dead_letters
+from processing.kafka import dead_letter_topic
 from processing.models import DeadLetter
 from tests.factories import DeadLetterFactory, InboxEventFactory, envelope
 
@@ -59,7 +59,7 @@ def test_a_copy_has_the_original_bytes_and_key_and_says_where_they_stood_and_why
         error="Käse: \n no",
     )
     letter = DeadLetterFactory.create(event=event, published_at=None)
-    assert dead_letters.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 1
     (message,) = read(1)
     assert (message.key(), message.value()) == (b"\xff\x00key", value)
     assert dict(message.headers() or []) == {
@@ -77,8 +77,8 @@ def test_a_copy_has_the_original_bytes_and_key_and_says_where_they_stood_and_why
 def test_what_is_published_is_not_published_again(read: Callable[[int], list[Message]]) -> None:
     DeadLetterFactory.create(published_at=None)
     DeadLetterFactory.create()
-    assert dead_letters.publish_pending() == 1
-    assert dead_letters.publish_pending() == 0
+    assert dead_letter_topic.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 0
 
 
 def test_the_oldest_come_first_and_no_more_than_asked_for(read: Callable[[int], list[Message]]) -> None:
@@ -86,7 +86,7 @@ def test_the_oldest_come_first_and_no_more_than_asked_for(read: Callable[[int], 
     start = timezone.now()
     for age, id in enumerate(ids):
         DeadLetter.objects.filter(pk=id).update(queued_at=start - timedelta(hours=age))
-    assert dead_letters.publish_pending(limit=2) == 2
+    assert dead_letter_topic.publish_pending(limit=2) == 2
     assert DeadLetter.objects.get(published_at=None).pk == ids[0]
 
 
@@ -97,7 +97,7 @@ def test_an_event_that_did_not_come_through_kafka_gets_the_message_that_it_would
         id="e-1", user_id="ü-1", failed=True, family="game", payload='{"data":{}}', raw=None, key=None, topic=None
     )
     DeadLetterFactory.create(event=event, published_at=None)
-    assert dead_letters.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 1
     (message,) = read(1)
     assert message.key() == "ü-1".encode()
     expected = envelope("e-1", user_id="ü-1", family="game", data={}).replace(b"1790000000000", b"1789948800000")
@@ -108,7 +108,7 @@ def test_an_event_that_did_not_come_through_kafka_gets_the_message_that_it_would
 def test_a_tombstone_is_published_as_one(read: Callable[[int], list[Message]]) -> None:
     event = InboxEventFactory.create(poison=True, raw=None)
     DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
-    assert dead_letters.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 1
     (message,) = read(1)
     assert message.value() is None
 
@@ -116,7 +116,7 @@ def test_a_tombstone_is_published_as_one(read: Callable[[int], list[Message]]) -
 def test_a_message_as_large_as_the_broker_takes_has_its_copy(read: Callable[[int], list[Message]]) -> None:
     event = InboxEventFactory.create(poison=True, raw=b"x" * 900_000)
     DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
-    assert dead_letters.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 1
     (message,) = read(1)
     assert len(message.value() or b"") == 900_000
 
@@ -124,30 +124,30 @@ def test_a_message_as_large_as_the_broker_takes_has_its_copy(read: Callable[[int
 def test_letters_that_kafka_refuses_for_their_size_do_not_stand_before_the_others(
     read: Callable[[int], list[Message]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "MESSAGE_MAX_BYTES", 2_000)
-    dead_letters._forget_producer()
+    monkeypatch.setattr(dead_letter_topic, "MESSAGE_MAX_BYTES", 2_000)
+    dead_letter_topic._forget_producer()
     for size in (3_000, 3_000, 3_000, 10):
         event = InboxEventFactory.create(poison=True, raw=b"x" * size)
         DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
-    assert dead_letters.publish_pending(limit=2) == 1
+    assert dead_letter_topic.publish_pending(limit=2) == 1
     assert (read(1)[0].value() or b"") == b"x" * 10
     assert DeadLetter.objects.filter(published_at=None).count() == 3
-    dead_letters._forget_producer()
+    dead_letter_topic._forget_producer()
 
 
 def test_a_letter_that_was_replaced_while_kafka_was_spoken_to_stays_unpublished(
     dlq: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letter = DeadLetterFactory.create(published_at=None)
-    produce = dead_letters._produce
+    produce = dead_letter_topic._produce
 
-    def slow(copies: list[dead_letters.Copy]) -> dead_letters.Sent:
+    def slow(copies: list[dead_letter_topic.Copy]) -> dead_letter_topic.Sent:
         assert not connection.in_atomic_block
         DeadLetter.objects.update(queued_at=timezone.now())
         return produce(copies)
 
-    monkeypatch.setattr(dead_letters, "_produce", slow)
-    dead_letters.publish_pending()
+    monkeypatch.setattr(dead_letter_topic, "_produce", slow)
+    dead_letter_topic.publish_pending()
     letter.refresh_from_db()
     assert letter.published_at is None
 
@@ -157,20 +157,20 @@ def test_while_kafka_is_away_letters_stay_and_are_published_when_it_is_back(
 ) -> None:
     letter = DeadLetterFactory.create(published_at=None)
     here = settings.KAFKA_CLIENT_CONFIG
-    dead_letters._forget_producer()
-    monkeypatch.setattr("processing.kafka.ADMIN_TIMEOUT_S", 0.5)
+    dead_letter_topic._forget_producer()
+    monkeypatch.setattr("processing.kafka.clients.ADMIN_TIMEOUT_S", 0.5)
     settings.KAFKA_CLIENT_CONFIG = {**here, "bootstrap.servers": "127.0.0.1:1"}
-    assert dead_letters.publish_pending() == 0
+    assert dead_letter_topic.publish_pending() == 0
     letter.refresh_from_db()
     assert letter.published_at is None
     settings.KAFKA_CLIENT_CONFIG = here
-    assert dead_letters.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 1
     assert len(read(1)) == 1
 
 
 def test_the_topic_is_made_by_whoever_needs_it_first(settings: Settings, kafka_admin: AdminClient) -> None:
     settings.KAFKA_DLQ_TOPIC = "dead-letters-of-a-new-site"
-    dead_letters._forget_producer()
+    dead_letter_topic._forget_producer()
     DeadLetterFactory.create(published_at=None)
-    assert dead_letters.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 1
     assert "dead-letters-of-a-new-site" in kafka_admin.list_topics(timeout=10).topics

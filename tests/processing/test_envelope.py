@@ -8,7 +8,7 @@ import msgspec
 import orjson
 import pytest
 
-from processing.envelope import (
+from processing.domain.envelope import (
     MAX_SEQ,
     MAX_TIMESTAMP_MS,
     MIN_TIMESTAMP_MS,

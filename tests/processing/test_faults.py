@@ -10,11 +10,12 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from processing import registry
-from processing.envelope import Event
-from processing.faults import DatabaseUnfitError
-from processing.settle import Settled, settle_batch
-from processing.transactions import StoppedError, database_is_unfit, once_fit, transaction
+from processing.domain import families as registry
+from processing.domain.envelope import Event
+from processing.domain.outcomes import BatchResult
+from processing.engine.process_batch import process_batch
+from processing.postgres.errors import TransientError
+from processing.postgres.transaction import StoppedError, reset_if_transient, retry_transient, transaction
 from tests.processing import flaky
 from tests.processing.batches import batch_of, column, statuses, value
 
@@ -75,9 +76,9 @@ def trouble_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Trouble], None]:
     return arm
 
 
-def settle() -> Settled:
+def settle() -> BatchResult:
     batch = batch_of(value("a", seq=1), value("b", seq=2), value("c"))
-    return settle_batch(batch.arrivals, batch.poisons)
+    return process_batch(batch.arrivals, batch.poisons)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_an_unfit_database_runs_the_whole_batch_again(
     trouble: Trouble, trouble_once: Callable[[Trouble], None]
 ) -> None:
     trouble_once(trouble)
-    once_fit(settle, Flag())
+    retry_transient(settle, Flag())
     assert statuses() == {"a": ("processed", 1), "b": ("processed", 1), "c": ("processed", 1)}
     assert column("SELECT event_id FROM game_events ORDER BY id") == ["a", "b", "c"]
 
@@ -111,7 +112,9 @@ def test_an_unfit_database_runs_the_whole_batch_again(
         raise_state("22012"),  # division by zero
         raise_state("P0001"),
         execute("SELECT * FROM a_table_that_nobody_will_make"),  # no migration is missing
-        execute("INSERT INTO dead_letters (event_id, reason) VALUES ('nobody', 'x')"),  # a deferrable constraint
+        execute(
+            "INSERT INTO processing_deadletter (event_id, reason) VALUES ('nobody', 'x')"
+        ),  # a deferrable constraint
         swallowed(raise_state("22012")),  # the transaction is spoilt all the same
         wrapped(raise_state("22012")),
     ],
@@ -119,14 +122,14 @@ def test_an_unfit_database_runs_the_whole_batch_again(
 def test_other_errors_are_the_handlers_failure(trouble: Trouble, trouble_once: Callable[[Trouble], None]) -> None:
     """The call for all fails and is undone; run again in halves, all succeed: the trouble came only once."""
     trouble_once(trouble)
-    once_fit(settle, Flag())
+    retry_transient(settle, Flag())
     assert statuses() == {"a": ("processed", 1), "b": ("processed", 1), "c": ("processed", 1)}
     assert column("SELECT event_id FROM game_events ORDER BY id") == ["a", "b", "c"]
 
 
 def test_a_lost_connection_is_told_from_the_handlers_failure(trouble_once: Callable[[Trouble], None]) -> None:
     trouble_once(swallowed(cut))
-    with pytest.raises(DatabaseUnfitError):
+    with pytest.raises(TransientError):
         settle()
 
 
@@ -136,7 +139,7 @@ def test_a_missing_migration_is_waited_for(redis: Redis) -> None:
     try:
         with pytest.raises(Exception, match="does not exist") as caught, transaction() as cursor:
             cursor.execute("SELECT * FROM a_table_of_that_migration")
-        assert database_is_unfit(caught.value)
+        assert reset_if_transient(caught.value)
     finally:
         column("UPDATE django_migrations SET name = %s WHERE name = 'gone' RETURNING name", last)
 
@@ -146,10 +149,10 @@ def test_waiting_for_the_database_ends_when_the_process_is_to_stop() -> None:
     stop.set()
 
     def never() -> None:
-        raise DatabaseUnfitError("always")
+        raise TransientError("always")
 
     with pytest.raises(StoppedError):
-        once_fit(never, stop)
+        retry_transient(never, stop)
 
 
 def test_a_bug_is_not_waited_for() -> None:
@@ -157,4 +160,4 @@ def test_a_bug_is_not_waited_for() -> None:
         raise TypeError("a bug")
 
     with pytest.raises(TypeError):
-        once_fit(bug, Flag())
+        retry_transient(bug, Flag())

@@ -14,13 +14,18 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from processing import breaker, file_runs, hot_state, lag, sweeps, waking
+from processing.background import import_gaps, sweeper
 from processing.consumer.batch import Batch
-from processing.file_runs import is_reached
-from processing.lag import Position
-from processing.models import FileRun
-from processing.settle import Settled, settle_batch
-from processing.store import Message
+from processing.domain.messages import Message
+from processing.domain.outcomes import BatchResult
+from processing.engine import circuit_breaker, release
+from processing.engine.process_batch import process_batch
+from processing.hot_state.write import write_hot_state
+from processing.kafka import lag
+from processing.kafka.lag import Position
+from processing.models import ImportRun
+from processing.postgres import imports
+from processing.postgres.imports import is_reached
 from tests.pipeline.processes import wait_until
 from tests.processing import flaky
 from tests.processing.batches import column, statuses, store, value
@@ -49,21 +54,21 @@ def group_is_known() -> bool:
     return True
 
 
-def apply(run: int, *values: bytes) -> Settled:
+def apply(run: int, *values: bytes) -> BatchResult:
     """What a run over a file does with a few lines."""
     batch = Batch()
     for each in values:
-        batch.add(Message(file_runs.topic_of("a.jsonl"), run, next(lines), None, each))
+        batch.add(Message(imports.topic_of("a.jsonl"), run, next(lines), None, each))
     assert not batch.poisons
-    settled = settle_batch(batch.arrivals, [], comes_again=False)
-    hot_state.write(settled)
-    waking.take_all_turns(settled.ready)
+    settled = process_batch(batch.arrivals, [], comes_again=False)
+    write_hot_state(settled)
+    release.release_all(settled.ready)
     return settled
 
 
 def left_with_a_gap(id: str = "b", user: str = "u") -> int:
     """A run that goes on, and has left the user's lane behind a gap."""
-    run = file_runs.start("a.jsonl")
+    run = imports.start("a.jsonl")
     apply(run, value(id, user, seq=2))
     return run
 
@@ -84,7 +89,7 @@ def commit(topic: str, offset: int) -> None:
 def let_pass(seconds: int, run: int) -> None:
     """As if nothing had been heard of the run for so long."""
     column(
-        """UPDATE file_runs SET heard_at = heard_at - %s::int * interval '1 second',
+        """UPDATE processing_importrun SET heartbeat_at = heartbeat_at - %s::int * interval '1 second',
              watermarks_at = watermarks_at - %s::int * interval '1 second' WHERE id = %s::int RETURNING id""",
         str(seconds),
         str(seconds),
@@ -98,103 +103,103 @@ def status_of(id: str) -> str:
 
 def test_a_gap_is_passed_once_the_run_has_ended() -> None:
     run = left_with_a_gap()
-    assert sweeps.sweep_file_gaps() == 0
-    file_runs.end(run)
-    assert sweeps.sweep_file_gaps() == 1
+    assert import_gaps.pass_import_gaps() == 0
+    imports.end(run)
+    assert import_gaps.pass_import_gaps() == 1
     assert status_of("b") == "processed"
 
 
 def test_a_gap_that_is_younger_than_the_timeout_waits(settings: Settings) -> None:
     settings.SEQUENCE_GAP_TIMEOUT_MS = 60_000
-    file_runs.end(left_with_a_gap())
-    assert sweeps.sweep_file_gaps() == 0
+    imports.end(left_with_a_gap())
+    assert import_gaps.pass_import_gaps() == 0
 
 
 def test_no_gap_is_passed_while_another_run_goes_on() -> None:
-    file_runs.end(left_with_a_gap())
-    other = file_runs.start("b.jsonl")
-    assert sweeps.sweep_file_gaps() == 0
-    file_runs.end(other)
-    assert sweeps.sweep_file_gaps() == 1
+    imports.end(left_with_a_gap())
+    other = imports.start("b.jsonl")
+    assert import_gaps.pass_import_gaps() == 0
+    imports.end(other)
+    assert import_gaps.pass_import_gaps() == 1
 
 
 def test_no_gap_is_passed_when_a_run_begins_while_kafka_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    file_runs.end(left_with_a_gap())
+    imports.end(left_with_a_gap())
     asked = lag.group_positions
     begun: list[int] = []
 
-    def slowly(exact: bool = False) -> Mapping[file_runs.Partition, Position]:
+    def slowly(exact: bool = False) -> Mapping[imports.Partition, Position]:
         positions = asked(exact=exact)
-        begun.append(file_runs.start("a.jsonl"))
+        begun.append(imports.start("a.jsonl"))
         return positions
 
     with monkeypatch.context() as patch:
         patch.setattr(lag, "group_positions", slowly)
-        assert sweeps.sweep_file_gaps() == 0
+        assert import_gaps.pass_import_gaps() == 0
     apply(begun[0], value("a", "u", seq=1))
     assert {status for status, _ in statuses().values()} == {"processed"}
 
 
 def test_all_gaps_of_a_lane_are_passed_in_one_sweep() -> None:
-    run = file_runs.start("a.jsonl")
+    run = imports.start("a.jsonl")
     apply(run, *(value(f"e{seq}", seq=seq) for seq in range(2, 20, 2)))
-    file_runs.end(run)
-    assert sweeps.sweep_file_gaps() == 9
+    imports.end(run)
+    assert import_gaps.pass_import_gaps() == 9
     assert {status for status, _ in statuses().values()} == {"processed"}
 
 
 def test_what_stands_in_the_log_at_the_end_of_the_run_is_waited_for(log: str) -> None:
     produce(log, 10)
-    file_runs.end(left_with_a_gap())
-    assert sweeps.sweep_file_gaps() == 0
+    imports.end(left_with_a_gap())
+    assert import_gaps.pass_import_gaps() == 0
     produce(log, 10)
     commit(log, 9)
-    assert sweeps.sweep_file_gaps() == 0
+    assert import_gaps.pass_import_gaps() == 0
     commit(log, 10)
-    assert sweeps.sweep_file_gaps() == 1, "what came later is not waited for"
+    assert import_gaps.pass_import_gaps() == 1, "what came later is not waited for"
 
 
 def test_a_log_that_was_made_anew_is_not_waited_for_beyond_its_end(log: str) -> None:
     run = left_with_a_gap()
-    file_runs.end(run)
-    FileRun.objects.filter(id=run).update(watermarks=[[log, 0, 1_000], ["a-topic-that-was-deleted", 3, 5]])
+    imports.end(run)
+    ImportRun.objects.filter(id=run).update(watermarks=[[log, 0, 1_000], ["a-topic-that-was-deleted", 3, 5]])
     produce(log, 2)
-    assert sweeps.sweep_file_gaps() == 0
+    assert import_gaps.pass_import_gaps() == 0
     commit(log, 2)
-    assert sweeps.sweep_file_gaps() == 1
+    assert import_gaps.pass_import_gaps() == 1
 
 
 def test_a_run_that_was_killed_is_over_when_it_was_not_heard_of_for_a_minute() -> None:
     run = left_with_a_gap()
     let_pass(59, run)
-    assert sweeps.sweep_file_gaps() == 0
+    assert import_gaps.pass_import_gaps() == 0
     let_pass(2, run)
-    assert sweeps.sweep_file_gaps() == 0, "it is given the time to be heard of: Postgres may have been away"
-    let_pass(file_runs.GRACE_S, run)
-    assert sweeps.sweep_file_gaps() == 1
+    assert import_gaps.pass_import_gaps() == 0, "it is given the time to be heard of: Postgres may have been away"
+    let_pass(imports.GRACE_S, run)
+    assert import_gaps.pass_import_gaps() == 1
 
 
 def test_a_run_that_was_thought_over_and_goes_on_is_waited_for_again() -> None:
     run = left_with_a_gap()
     let_pass(61, run)
-    assert sweeps.sweep_file_gaps() == 0
-    file_runs.hear(run)
+    assert import_gaps.pass_import_gaps() == 0
+    imports.heartbeat(run)
     let_pass(30, run)
-    assert sweeps.sweep_file_gaps() == 0
+    assert import_gaps.pass_import_gaps() == 0
     let_pass(31, run)
-    assert sweeps.sweep_file_gaps() == 0, "the end of the log is looked for anew"
-    let_pass(file_runs.GRACE_S, run)
-    assert sweeps.sweep_file_gaps() == 1
+    assert import_gaps.pass_import_gaps() == 0, "the end of the log is looked for anew"
+    let_pass(imports.GRACE_S, run)
+    assert import_gaps.pass_import_gaps() == 1
 
 
 def test_a_frozen_run_goes_on_and_what_was_passed_meanwhile_is_skipped(redis: Redis) -> None:
     run = left_with_a_gap()
     let_pass(61, run)
-    sweeps.sweep_file_gaps()
-    let_pass(file_runs.GRACE_S, run)
-    assert sweeps.sweep_file_gaps() == 1
+    import_gaps.pass_import_gaps()
+    let_pass(imports.GRACE_S, run)
+    assert import_gaps.pass_import_gaps() == 1
     apply(run, value("a", seq=1), value("c", seq=3), value("e", seq=5))
-    file_runs.hear(run)
+    imports.heartbeat(run)
     assert {id: status for id, (status, _) in statuses().items()} == {
         "a": "skipped",
         "b": "processed",
@@ -202,58 +207,58 @@ def test_a_frozen_run_goes_on_and_what_was_passed_meanwhile_is_skipped(redis: Re
         "e": "held",
     }
     assert redis.lrange("order:u", 0, -1) == [b"2", b"3"]
-    assert sweeps.sweep_file_gaps() == 0
-    file_runs.end(run)
-    assert sweeps.sweep_file_gaps() == 1
+    assert import_gaps.pass_import_gaps() == 0
+    imports.end(run)
+    assert import_gaps.pass_import_gaps() == 1
 
 
 def test_a_run_is_known_again_after_a_step_back_and_counts_as_one_just_heard_of() -> None:
     run = left_with_a_gap()
-    file_runs.end(left_with_a_gap("d", "v"))
+    imports.end(left_with_a_gap("d", "v"))
     try:
         call_command("migrate", "processing", "0001", verbosity=0)
     finally:
         call_command("migrate", verbosity=0)
-    assert sweeps.sweep_file_gaps() == 0
+    assert import_gaps.pass_import_gaps() == 0
     for each in (run, run + 1):
         let_pass(61, each)
-    assert sweeps.sweep_file_gaps() == 0, "it may go on"
+    assert import_gaps.pass_import_gaps() == 0, "it may go on"
     for each in (run, run + 1):
-        let_pass(file_runs.GRACE_S, each)
-    assert sweeps.sweep_file_gaps() == 2
-    assert set(FileRun.objects.values_list("id", "source")) == {(run, "a.jsonl"), (run + 1, "a.jsonl")}
-    assert file_runs.start("b.jsonl") == run + 2
+        let_pass(imports.GRACE_S, each)
+    assert import_gaps.pass_import_gaps() == 2
+    assert set(ImportRun.objects.values_list("id", "source")) == {(run, "a.jsonl"), (run + 1, "a.jsonl")}
+    assert imports.start("b.jsonl") == run + 2
 
 
 def test_marks_are_not_put_on_a_run_that_was_heard_of_meanwhile() -> None:
     run = left_with_a_gap()
     let_pass(61, run)
-    silent = file_runs.find([run])
-    file_runs.hear(run)
-    file_runs.mark(silent, {EVENTS: 5})
-    assert FileRun.objects.get(id=run).watermarks is None
+    silent = imports.find([run])
+    imports.heartbeat(run)
+    imports.mark(silent, {EVENTS: 5})
+    assert ImportRun.objects.get(id=run).watermarks is None
 
 
 def test_a_gap_before_an_event_from_kafka_is_the_consumers(log: str) -> None:
     store(value("a", seq=2))
-    run = file_runs.start("a.jsonl")
+    run = imports.start("a.jsonl")
     apply(run, value("b", seq=4))
-    file_runs.end(run)
-    assert sweeps.sweep_file_gaps() == 0
+    imports.end(run)
+    assert import_gaps.pass_import_gaps() == 0
     store(value("first", seq=1))
-    assert sweeps.sweep_file_gaps() == 1
+    assert import_gaps.pass_import_gaps() == 1
     assert status_of("b") == "processed"
 
 
 def test_a_gap_is_found_behind_a_thousand_of_kafkas() -> None:
     store(*(value(f"k{number}", f"user-{number}", seq=2) for number in range(1_001)))
-    file_runs.end(left_with_a_gap())
-    assert sweeps.sweep_file_gaps() == 1
+    imports.end(left_with_a_gap())
+    assert import_gaps.pass_import_gaps() == 1
 
 
 def test_a_file_is_no_partition_that_is_no_more() -> None:
     left_with_a_gap()
-    assert sweeps.sweep_orphans() == 0
+    assert sweeper.pass_orphaned_gaps() == 0
     assert status_of("b") == "held"
 
 
@@ -261,17 +266,20 @@ def test_while_kafka_is_away_no_gap_is_passed(monkeypatch: pytest.MonkeyPatch) -
     def away(exact: bool = False) -> None:
         raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
-    file_runs.end(left_with_a_gap())
+    imports.end(left_with_a_gap())
     with monkeypatch.context() as patch:
         patch.setattr(lag, "group_positions", away)
-        assert sweeps.sweep_file_gaps() == 0
-    assert sweeps.sweep_file_gaps() == 1
+        assert import_gaps.pass_import_gaps() == 0
+    assert import_gaps.pass_import_gaps() == 1
 
 
 def test_while_the_intake_is_stopped_no_gap_is_passed() -> None:
-    file_runs.end(left_with_a_gap())
-    column("INSERT INTO breaker (id, reason) VALUES (%s::int, 'a bad deploy') RETURNING id", str(breaker.THE_ROW))
-    assert sweeps.sweep_file_gaps() == 0
+    imports.end(left_with_a_gap())
+    column(
+        "INSERT INTO processing_circuitbreaker (id, reason) VALUES (%s::int, 'a bad deploy') RETURNING id",
+        str(circuit_breaker.THE_ROW),
+    )
+    assert import_gaps.pass_import_gaps() == 0
 
 
 @pytest.mark.parametrize(
@@ -293,17 +301,17 @@ def test_how_far_the_log_must_be_read(mark: int, position: Position | None, reac
 def test_the_operator_sees_runs_and_where_their_lines_stood(admin_client: Client) -> None:
     run = left_with_a_gap()
     silent = left_with_a_gap("d", "v")
-    over = file_runs.start("c.jsonl")
+    over = imports.start("c.jsonl")
     let_pass(61, silent)
-    file_runs.end(over)
-    page = admin_client.get(reverse("admin:processing_filerun_changelist")).content.decode()
+    imports.end(over)
+    page = admin_client.get(reverse("admin:processing_importrun_changelist")).content.decode()
     assert all(state in page for state in ("goes on", "not heard of", "over"))
     event = admin_client.get(reverse("admin:processing_inboxevent_change", args=["b"])).content.decode()
     assert "file a.jsonl, line" in event
-    assert reverse("admin:processing_filerun_change", args=[run]) in event
+    assert reverse("admin:processing_importrun_change", args=[run]) in event
     lane = admin_client.get(reverse("admin:processing_lane_change", args=["u"])).content.decode()
     assert f"run {run} over its file is over" in lane
-    file_runs.end(run)
-    file_runs.mark(file_runs.find([run]), {EVENTS: 7})
-    shown = admin_client.get(reverse("admin:processing_filerun_change", args=[run])).content.decode()
+    imports.end(run)
+    imports.mark(imports.find([run]), {EVENTS: 7})
+    shown = admin_client.get(reverse("admin:processing_importrun_change", args=[run])).content.decode()
     assert "events, partition 0: 7" in shown

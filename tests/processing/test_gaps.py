@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from processing.consumer.gaps import GapWatch
-from processing.waiting import Gap
+from processing.postgres.due import Gap
 
 EVENTS = ("events", 0)
 GAP = Gap("u", 5, *EVENTS)

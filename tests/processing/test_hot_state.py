@@ -8,9 +8,15 @@ import pytest
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from processing import hot_state, operations, sweeps, waking
+from processing.background import sweeper
+from processing.domain.outcomes import BatchResult
+from processing.engine import release
+from processing.engine.process_batch import process_batch
+from processing.engine.release import release_lanes, retry_events
+from processing.hot_state import write
+from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox
-from processing.settle import Settled, retry_free, settle_batch, take_turns
+from processing.operators import actions
 from tests.processing import flaky
 from tests.processing.batches import batch_of, column, retry_all, statuses, store, value
 
@@ -26,18 +32,18 @@ def order(redis: Redis) -> list[int]:
     return [int(seq) for seq in redis.lrange("order:u", 0, -1)]
 
 
-def commit(*values: bytes) -> Settled:
+def commit(*values: bytes) -> BatchResult:
     """A batch that is in Postgres, and not yet in Redis."""
     batch = batch_of(*values)
-    return settle_batch(batch.arrivals, batch.poisons)
+    return process_batch(batch.arrivals, batch.poisons)
 
 
 @pytest.mark.parametrize("sequence", list(permutations(range(3))))
 def test_whoever_writes_last_the_order_list_is_true(redis: Redis, sequence: tuple[int, ...]) -> None:
     commits = [commit(*(value(f"e{n}", seq=n) for n in range(first, first + 3))) for first in (1, 4, 7)]
     for each in sequence:
-        hot_state.write(commits[each])
-    hot_state.write(commits[0])
+        write_hot_state(commits[each])
+    write_hot_state(commits[0])
     assert order(redis) == list(range(1, 10))
 
 
@@ -45,7 +51,7 @@ def test_whoever_writes_last_the_order_list_is_true(redis: Redis, sequence: tupl
 def test_a_large_batch_takes_several_calls_and_leaves_what_one_call_would(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(hot_state, "CALL_EVENTS", 5)
+    monkeypatch.setattr(write, "CALL_EVENTS", 5)
     numbered = [value(f"n{n}", seq=n) for n in range(1, count + 1)]
     store(*numbered, *(value(f"e{n}") for n in range(count)), value("late", seq=1), value("failing", fails=1))
     written = {id for id in statuses() if redis.exists(f"event:{id}")}
@@ -78,11 +84,11 @@ def test_a_crash_after_the_commit_that_released_a_lane_leaves_it_to_the_sweep(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(*(value(f"e{n}", seq=n) for n in range(2, 1001)))
-    hot_state.write(commit(value("e1", seq=1)))
-    take_turns(["u"])  # and the process dies before it writes
+    write_hot_state(commit(value("e1", seq=1)))
+    release_lanes(["u"])  # and the process dies before it writes
     assert redis.exists("event:e2", "event:e1000") == 0
-    monkeypatch.setattr(sweeps, "PATIENCE_S", 0)
-    sweeps.sweep_outbox()
+    monkeypatch.setattr(sweeper, "PATIENCE_S", 0)
+    sweeper.rescue_hot_state()
     assert order(redis) == list(range(1, 1001))
     assert redis.hget("event:e1000", "status") == b"processed"
     assert not HotStateOutbox.objects.exists()
@@ -91,15 +97,15 @@ def test_a_crash_after_the_commit_that_released_a_lane_leaves_it_to_the_sweep(
 def test_a_late_writer_undoes_nothing(redis: Redis, settings: Settings) -> None:
     settings.RETRY_MAX_RETRIES = 0
     failed = commit(value("a", fails=1))
-    hot_state.write(failed)
+    write_hot_state(failed)
     assert redis.lrange("dlq:list", 0, -1) == [b"a"]
-    operations.replay(ids=["a"], actor="tester")
+    actions.replay(ids=["a"], actor="tester")
     assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
-    hot_state.write(failed)
+    write_hot_state(failed)
     assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
-    waking.wake(["a"])
+    release.run_due(["a"])
     assert redis.hget("event:a", "status") == b"processed"
-    hot_state.write(failed)
+    write_hot_state(failed)
     assert redis.hgetall("event:a")[b"status"] == b"processed"
     assert redis.exists("dlq:a", "dlq:list") == 0
 
@@ -108,8 +114,8 @@ def test_a_replayed_seq_joins_the_list_in_its_place(redis: Redis, settings: Sett
     settings.RETRY_MAX_RETRIES = 0
     store(value("a", seq=1), value("b", seq=2, fails=1), value("c", seq=3))
     assert order(redis) == [1, 3]
-    operations.replay(ids=["b"], actor="tester")
-    waking.wake(["b"])
+    actions.replay(ids=["b"], actor="tester")
+    release.run_due(["b"])
     assert statuses()["b"] == ("processed", 2)
     assert order(redis) == [1, 2, 3]
 
@@ -117,11 +123,11 @@ def test_a_replayed_seq_joins_the_list_in_its_place(redis: Redis, settings: Sett
 def test_a_replay_and_the_lane_written_in_either_order_give_the_same_list(redis: Redis, settings: Settings) -> None:
     settings.RETRY_MAX_RETRIES = 0
     store(value("a", seq=1), value("b", seq=2, fails=1), value("c", seq=3))
-    operations.replay(ids=["b"], actor="tester")
-    replayed = retry_free(["b"])
+    actions.replay(ids=["b"], actor="tester")
+    replayed = retry_events(["b"])
     appended = commit(value("d", seq=4))
-    hot_state.write(appended)
-    hot_state.write(replayed)
+    write_hot_state(appended)
+    write_hot_state(replayed)
     assert order(redis) == [1, 2, 3, 4]
 
 
@@ -138,4 +144,4 @@ def test_keys_go_after_their_time(redis: Redis) -> None:
         retry_all()
     keys = redis.keys("*")
     assert all(0 < redis.ttl(key) <= 86_400 for key in keys), [key for key in keys if redis.ttl(key) <= 0]
-    assert column("SELECT count(*) FROM dead_letters") == [2]
+    assert column("SELECT count(*) FROM processing_deadletter") == [2]

@@ -9,8 +9,8 @@ from threading import Event as Flag
 import pytest
 from confluent_kafka import Producer
 
-from processing.consumer.intake import Intake
-from processing.kafka import producer_config
+from processing.consumer.poller import Poller
+from processing.kafka.clients import producer_config
 from tests.processing.batches import value
 
 WITHIN_S = 30
@@ -27,7 +27,7 @@ def until(condition: Callable[[], object], *steps: Callable[[], None]) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_partition_that_went_while_it_was_paused_is_read_when_it_comes_back(topics: Callable[..., str]) -> None:
     topic = topics("events")
-    intake = Intake([topic], f"group-of-{topic}", 10, Flag())
+    intake = Poller([topic], f"group-of-{topic}", 10, Flag())
     consumer = intake._consumer
 
     def subscribe() -> None:

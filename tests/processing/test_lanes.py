@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processing.envelope import Event
-from processing.lanes import LanePlan, LaneState, consecutive, plan_arrivals
+from processing.domain.envelope import Event
+from processing.domain.lanes import LanePlan, LaneState, consecutive, plan_arrivals
 
 
 def event(seq: int, id: str = "") -> Event:

@@ -10,10 +10,13 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis, RedisError
 
-from processing import hot_state, operations, replay, sweeps
+from processing.background import sweeper
+from processing.domain.outcomes import BatchResult
+from processing.domain.statuses import Status
+from processing.hot_state.write import write_hot_state
 from processing.models import DeadLetter, HotStateOutbox, InboxEvent, Lane, OperatorAction
-from processing.settle import Settled
-from processing.statuses import Status
+from processing.operators import actions
+from processing.operators import replay as replays
 from tests.factories import DeadLetterFactory, InboxEventFactory, envelope
 from tests.processing.dead import consume, dead_list, fail_for_good, hot, order, row, try_again
 
@@ -24,7 +27,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 def test_retry_now_makes_a_retry_due_tells_a_worker_and_is_on_record(redis: Redis) -> None:
     event = InboxEventFactory.create(retrying=True, next_attempt_at=timezone.now() + timedelta(hours=1))
-    result = operations.retry_now(ids=[event.id], actor="ada")
+    result = actions.retry_now(ids=[event.id], actor="ada")
     assert (result.done, result.refused) == ({event.id: "to be tried now"}, {})
     event.refresh_from_db()
     assert event.next_attempt_at is not None
@@ -38,7 +41,7 @@ def test_retry_now_makes_a_retry_due_tells_a_worker_and_is_on_record(redis: Redi
 def test_retry_now_refuses_what_is_not_retrying_and_says_what_it_is() -> None:
     processed = InboxEventFactory.create(id="done")
     letter = DeadLetterFactory.create(event__id="dead", discarded_at=timezone.now())
-    result = operations.retry_now(ids=[processed.id, letter.event_id, "nobody"], actor="ada")
+    result = actions.retry_now(ids=[processed.id, letter.event_id, "nobody"], actor="ada")
     assert result.done == {}
     assert result.refused["done"] == "is not retrying: it is processed"
     assert result.refused["dead"].startswith("is not retrying: it is discarded at 20")
@@ -52,7 +55,7 @@ def test_retry_now_refuses_what_is_not_retrying_and_says_what_it_is() -> None:
 def test_a_discarded_dead_letter_stays_failed_and_leaves_the_list(redis: Redis) -> None:
     fail_for_good(envelope("e-1", fail=True))
     assert dead_list(redis) == ["e-1"]
-    result = operations.discard(ids=["e-1"], actor="ada")
+    result = actions.discard(ids=["e-1"], actor="ada")
     assert result.done == {"e-1": "discarded"}
     assert row("e-1").status == Status.FAILED
     assert DeadLetter.objects.get().discarded_at is not None
@@ -65,16 +68,16 @@ def test_a_discarded_dead_letter_stays_failed_and_leaves_the_list(redis: Redis) 
 
 def test_discard_is_legal_once(redis: Redis) -> None:
     DeadLetterFactory.create(event__id="dead")
-    operations.discard(ids=["dead"], actor="ada")
-    result = operations.discard(ids=["dead"], actor="bob")
+    actions.discard(ids=["dead"], actor="ada")
+    result = actions.discard(ids=["dead"], actor="bob")
     assert result.refused["dead"].startswith("is no dead letter: it is discarded at ")
     assert OperatorAction.objects.count() == 1
 
 
 def test_a_writer_that_comes_late_does_not_bring_a_discarded_letter_back(redis: Redis) -> None:
     fail_for_good(envelope("e-1", fail=True))
-    operations.discard(ids=["e-1"], actor="ada")
-    hot_state.write(Settled(look_up=["e-1"]))
+    actions.discard(ids=["e-1"], actor="ada")
+    write_hot_state(BatchResult(look_up=["e-1"]))
     assert dead_list(redis) == []
 
 
@@ -86,7 +89,7 @@ def test_a_replayed_event_is_retrying_again_with_a_new_set_of_tries_and_leaves_t
     fail_for_good(envelope("e-1", fail=True))
     before = row("e-1")
     assert before.attempts == 2
-    result = operations.replay(ids=["e-1"], actor="ada")
+    result = actions.replay(ids=["e-1"], actor="ada")
     assert result.done == {"e-1": "to be tried again"}
     event = row("e-1")
     assert (event.status, event.attempts, event.attempt_limit) == (Status.RETRYING, 2, 4)
@@ -103,7 +106,7 @@ def test_a_replayed_event_is_retrying_again_with_a_new_set_of_tries_and_leaves_t
 def test_a_replayed_event_that_succeeds_counts_its_attempts_on(redis: Redis, settings: Settings) -> None:
     fail_for_good(envelope("e-1", fail=True))
     settings.FAULT_INJECTION = False
-    operations.replay(ids=["e-1"], actor="ada")
+    actions.replay(ids=["e-1"], actor="ada")
     try_again("e-1")
     assert (row("e-1").status, row("e-1").attempts) == (Status.PROCESSED, 3)
     assert hot(redis, "e-1")["status"] == "processed"
@@ -113,7 +116,7 @@ def test_a_replayed_event_that_succeeds_counts_its_attempts_on(redis: Redis, set
 @pytest.mark.usefixtures("published")
 def test_a_replayed_event_that_keeps_failing_is_a_new_dead_letter(redis: Redis) -> None:
     fail_for_good(envelope("e-1", fail=True))
-    operations.replay(ids=["e-1"], actor="ada")
+    actions.replay(ids=["e-1"], actor="ada")
     try_again("e-1")
     try_again("e-1")
     assert (row("e-1").status, row("e-1").attempts) == (Status.FAILED, 4)
@@ -127,7 +130,7 @@ def test_a_seq_that_its_lane_has_passed_joins_the_order_list_in_its_place(redis:
     fail_for_good(envelope("e-1", seq=1), envelope("e-2", seq=2, fail=True), envelope("e-3", seq=3))
     assert order(redis) == [1, 3]
     settings.FAULT_INJECTION = False
-    operations.replay(ids=["e-2"], actor="ada")
+    actions.replay(ids=["e-2"], actor="ada")
     assert order(redis) == [1, 3]
     try_again("e-2")
     assert order(redis) == [1, 2, 3]
@@ -137,7 +140,7 @@ def test_a_seq_that_its_lane_has_passed_joins_the_order_list_in_its_place(redis:
 @pytest.mark.usefixtures("published")
 def test_a_replayed_event_holds_up_only_what_was_replayed_with_it(redis: Redis, settings: Settings) -> None:
     fail_for_good(envelope("e-1", seq=1, fail=True), envelope("e-2", seq=2, fail=True))
-    operations.replay(ids=["e-2", "e-1"], actor="ada")
+    actions.replay(ids=["e-2", "e-1"], actor="ada")
     consume(envelope("e-3", seq=3))
     assert row("e-3").status == Status.PROCESSED
     try_again("e-2")
@@ -149,9 +152,9 @@ def test_a_replayed_event_holds_up_only_what_was_replayed_with_it(redis: Redis, 
 
 @pytest.mark.usefixtures("published")
 def test_the_order_holds_over_more_events_than_a_transaction_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "CHUNK", 2)
+    monkeypatch.setattr(replays, "CHUNK", 2)
     fail_for_good(*(envelope(f"e-{n}", fail=True) for n in range(7)))
-    operations.replay(ids=[f"e-{n}" for n in (3, 1, 2, 6, 5, 0, 4)], actor="ada")
+    actions.replay(ids=[f"e-{n}" for n in (3, 1, 2, 6, 5, 0, 4)], actor="ada")
     rows = InboxEvent.objects.order_by("replay_order")
     assert [event.id for event in rows] == [f"e-{n}" for n in range(7)]
     assert len({event.replay for event in rows}) == 1
@@ -160,9 +163,9 @@ def test_the_order_holds_over_more_events_than_a_transaction_takes(monkeypatch: 
 def test_a_letter_without_its_copy_on_the_topic_is_not_replayed_while_kafka_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("processing.dead_letters.publish", lambda ids: 0)
+    monkeypatch.setattr("processing.kafka.dead_letter_topic.publish", lambda ids: 0)
     DeadLetterFactory.create(event__id="dead", published_at=None)
-    result = operations.replay(ids=["dead"], actor="ada")
+    result = actions.replay(ids=["dead"], actor="ada")
     assert "its copy is not on events.dlq yet" in result.refused["dead"]
     assert DeadLetter.objects.exists()
 
@@ -170,7 +173,7 @@ def test_a_letter_without_its_copy_on_the_topic_is_not_replayed_while_kafka_is_a
 def test_what_was_discarded_or_is_no_dead_letter_is_not_replayed() -> None:
     DeadLetterFactory.create(event__id="gone", discarded_at=timezone.now())
     InboxEventFactory.create(id="held", held=True)
-    result = operations.replay(ids=["gone", "held", "nobody"], actor="ada")
+    result = actions.replay(ids=["gone", "held", "nobody"], actor="ada")
     assert result.done == {}
     assert sorted(result.refused) == ["gone", "held", "nobody"]
     assert result.refused["held"] == "is no dead letter: it is held"
@@ -178,7 +181,7 @@ def test_what_was_discarded_or_is_no_dead_letter_is_not_replayed() -> None:
 
 def test_an_event_whose_payload_is_gone_is_not_replayed() -> None:
     DeadLetterFactory.create(event__id="dead", event__raw=None, event__payload=None)
-    assert operations.replay(ids=["dead"], actor="ada").refused == {"dead": "its payload is no longer kept"}
+    assert actions.replay(ids=["dead"], actor="ada").refused == {"dead": "its payload is no longer kept"}
 
 
 # --- without Redis ---
@@ -194,11 +197,11 @@ def test_while_redis_is_away_an_action_is_done_and_a_sweep_writes_the_hot_state(
         raise RedisError("Redis is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("processing.hot_state.write", away)
-        assert operations.replay(ids=["e-1"], actor="ada").done
+        patched.setattr("processing.hot_state.write.write_hot_state", away)
+        assert actions.replay(ids=["e-1"], actor="ada").done
     assert dead_list(redis) == ["e-1"]
     assert HotStateOutbox.objects.get().event_ids == ["e-1"]
     HotStateOutbox.objects.update(created_at=timezone.now() - timedelta(minutes=1))
-    sweeps.sweep_outbox()
+    sweeper.rescue_hot_state()
     assert dead_list(redis) == []
     assert not HotStateOutbox.objects.exists()

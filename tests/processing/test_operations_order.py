@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from processing import replay as replays
-from processing.envelope import decode_envelope
-from processing.lanes import LaneState
-from processing.registry import read_event
-from processing.replay import Entry, Found, bounded, in_order
-from processing.reread import place
-from processing.statuses import Status
+from processing.domain.envelope import decode_envelope
+from processing.domain.families import read_event
+from processing.domain.lanes import LaneState
+from processing.domain.statuses import Status
+from processing.operators import replay as replays
+from processing.operators.redecode import place
+from processing.operators.replay import Entry, Found, bounded, in_order
 from tests.factories import envelope
 
 

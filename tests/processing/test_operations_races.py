@@ -14,13 +14,15 @@ from psycopg import errors
 from pytest_django import Settings
 from redis import Redis
 
-from processing import operations, operator_work, reread, settle, waking
-from processing.consumer.batch import poison_id, read_message
+from processing.domain.messages import Arrival, Message, Poison, poison_id, read_message
+from processing.domain.statuses import Status
+from processing.engine import release
+from processing.engine.after_commit import after_commit
+from processing.engine.process_batch import process_batch
 from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
-from processing.operator_work import Buried
-from processing.settle import Arrival
-from processing.statuses import Status
-from processing.store import Cursor, Message, Poison
+from processing.operators import actions, chunks, redecode
+from processing.operators.chunks import LockedDeadLetter
+from processing.postgres.transaction import Cursor
 from tests.factories import DeadLetterFactory, InboxEventFactory, LaneFactory, envelope
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -75,8 +77,8 @@ def bury(ids: list[str]) -> None:
 def test_two_operators_who_replay_the_same_letters_do_each_once() -> None:
     bury(IDS)
     ada, bob = at_once(
-        lambda: operations.replay(ids=IDS, actor="ada"),
-        lambda: operations.replay(ids=IDS[::-1], actor="bob"),
+        lambda: actions.replay(ids=IDS, actor="ada"),
+        lambda: actions.replay(ids=IDS[::-1], actor="bob"),
     )
     assert sorted([*ada.done, *bob.done]) == IDS
     assert sorted([*ada.refused, *bob.refused]) == IDS
@@ -87,8 +89,8 @@ def test_two_operators_who_replay_the_same_letters_do_each_once() -> None:
 def test_a_letter_is_either_replayed_or_discarded() -> None:
     bury(IDS)
     replayed, discarded = at_once(
-        lambda: operations.replay(ids=IDS, actor="ada"),
-        lambda: operations.discard(ids=IDS[::-1], actor="bob"),
+        lambda: actions.replay(ids=IDS, actor="ada"),
+        lambda: actions.discard(ids=IDS[::-1], actor="bob"),
     )
     assert sorted([*replayed.done, *discarded.done]) == IDS
     retrying = set(InboxEvent.objects.filter(status=Status.RETRYING).values_list("id", flat=True))
@@ -100,7 +102,7 @@ def test_who_waits_for_another_operator_sees_what_that_one_did() -> None:
     bury(["e-1"])
     with transaction.atomic():
         DeadLetter.objects.select_for_update().get()
-        pool, waiting = in_thread(lambda: operations.replay(ids=["e-1"], actor="bob"))
+        pool, waiting = in_thread(lambda: actions.replay(ids=["e-1"], actor="bob"))
         wait_until_someone_waits_for_a_lock()
         DeadLetter.objects.all().delete()
         InboxEvent.objects.update(status=Status.RETRYING)
@@ -111,24 +113,24 @@ def test_who_waits_for_another_operator_sees_what_that_one_did() -> None:
 
 def test_a_deadlock_is_nobodys_failure_and_the_transaction_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
     bury(["e-1"])
-    lock, deadlocks = operator_work.lock_dead_letters, ["the first time"]
+    lock, deadlocks = chunks.lock_dead_letters, ["the first time"]
 
-    def unlucky(cursor: Cursor, ids: list[str]) -> dict[str, Buried]:
+    def unlucky(cursor: Cursor, ids: list[str]) -> dict[str, LockedDeadLetter]:
         if deadlocks:
             deadlocks.pop()
             raise errors.DeadlockDetected("deadlock detected")
         return lock(cursor, ids)
 
-    monkeypatch.setattr(operations, "lock_dead_letters", unlucky)
-    assert operations.discard(ids=["e-1"], actor="ada").done == {"e-1": "discarded"}
+    monkeypatch.setattr(actions, "lock_dead_letters", unlucky)
+    assert actions.discard(ids=["e-1"], actor="ada").done == {"e-1": "discarded"}
     assert OperatorAction.objects.count() == 1
 
 
 def test_two_operators_who_replay_the_same_poison_make_one_event_of_it() -> None:
     ids = [_bury_bytes(envelope(f"e-{n}", seq=n), n) for n in range(1, 21)]
     ada, bob = at_once(
-        lambda: operations.replay(ids=ids, actor="ada"),
-        lambda: operations.replay(ids=ids[::-1], actor="bob"),
+        lambda: actions.replay(ids=ids, actor="ada"),
+        lambda: actions.replay(ids=ids[::-1], actor="bob"),
     )
     assert sorted([*ada.done, *bob.done]) == sorted(ids)
     assert list(InboxEvent.objects.order_by("seq").values_list("seq", flat=True)) == list(range(1, 21))
@@ -137,18 +139,18 @@ def test_two_operators_who_replay_the_same_poison_make_one_event_of_it() -> None
 
 def test_a_poison_that_is_discarded_meanwhile_leaves_no_row_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     id = _bury_bytes(envelope("e-1", seq=1), 1)
-    read, paused, go = reread.read, Event(), Event()
+    read, paused, go = redecode.read, Event(), Event()
 
-    def slow(poisons: list[str]) -> reread.Readings:
+    def slow(poisons: list[str]) -> redecode.Readings:
         readings = read(poisons)
         paused.set()
         assert go.wait(PATIENCE_S)
         return readings
 
-    monkeypatch.setattr(reread, "read", slow)
-    pool, waiting = in_thread(lambda: operations.replay(ids=[id], actor="bob"))
+    monkeypatch.setattr(redecode, "read", slow)
+    pool, waiting = in_thread(lambda: actions.replay(ids=[id], actor="bob"))
     assert paused.wait(PATIENCE_S)
-    assert operations.discard(ids=[id], actor="ada").done
+    assert actions.discard(ids=[id], actor="ada").done
     go.set()
     with pool:
         assert waiting.result(PATIENCE_S).done == {}
@@ -159,7 +161,7 @@ def test_a_retry_that_a_worker_is_making_is_waited_for_and_then_refused() -> Non
     InboxEventFactory.create(id="e-1", retrying=True)
     with transaction.atomic():
         InboxEvent.objects.filter(pk="e-1").update(status=Status.PROCESSED)
-        pool, waiting = in_thread(lambda: operations.retry_now(ids=["e-1"], actor="ada"))
+        pool, waiting = in_thread(lambda: actions.retry_now(ids=["e-1"], actor="ada"))
         wait_until_someone_waits_for_a_lock()
     with pool:
         assert waiting.result(PATIENCE_S).refused == {"e-1": "is not retrying: it is processed"}
@@ -174,8 +176,8 @@ def test_workers_and_operators_at_once_count_every_try_once(settings: Settings) 
         InboxEventFactory.create(id=id, retrying=True, attempts=1, attempt_limit=3, payload='{"fail":true}')
     at_once(
         *(lambda: _try_until_failed(ids) for _ in range(2)),
-        lambda: operations.retry_now(ids=ids, actor="ada"),
-        lambda: operations.retry_now(ids=ids[::-1], actor="bob"),
+        lambda: actions.retry_now(ids=ids, actor="ada"),
+        lambda: actions.retry_now(ids=ids[::-1], actor="bob"),
     )
     assert set(InboxEvent.objects.values_list("status", "attempts")) == {(Status.FAILED, 3)}
     assert DeadLetter.objects.count() == len(ids)
@@ -186,10 +188,10 @@ def test_a_seq_that_a_consumer_and_a_replayed_poison_bring_at_once_has_one_owner
     poisons = [_bury_bytes(envelope(f"poison-{n}", seq=n), n) for n in range(1, 11)]
     arrivals = [_arrival(envelope(f"event-{n}", seq=n), 100 + n) for n in range(1, 11)]
     at_once(
-        lambda: waking.finish(settle.settle_batch(arrivals, [])),
-        lambda: len(operations.replay(ids=poisons, actor="ada").done),
+        lambda: after_commit(process_batch(arrivals, [])),
+        lambda: len(actions.replay(ids=poisons, actor="ada").done),
     )
-    waking.take_all_turns(["u-1"])
+    release.release_all(["u-1"])
     assert InboxEvent.objects.count() == 20
     for seq in range(1, 11):
         statuses = InboxEvent.objects.filter(seq=seq).values_list("status", flat=True)
@@ -202,7 +204,7 @@ def test_a_replay_waits_for_the_lane_that_another_moves(redis: Redis) -> None:
     id = _bury_bytes(envelope("e-1", seq=1), 1)
     with transaction.atomic():
         Lane.objects.select_for_update().get()
-        pool, waiting = in_thread(lambda: operations.replay(ids=[id], actor="ada"))
+        pool, waiting = in_thread(lambda: actions.replay(ids=[id], actor="ada"))
         wait_until_someone_waits_for_a_lock()
         Lane.objects.update(next_seq=2)
     with pool:
@@ -211,13 +213,13 @@ def test_a_replay_waits_for_the_lane_that_another_moves(redis: Redis) -> None:
 
 def _try_until_failed(ids: list[str]) -> int:
     while InboxEvent.objects.filter(status=Status.RETRYING).exists():
-        waking.wake(ids)
+        release.run_due(ids)
     return 0
 
 
 def _bury_bytes(value: bytes, offset: int) -> str:
     message = Message("events", 0, offset, b"key", value)
-    settle.settle_batch([], [Poison(poison_id(message), message, "the message could not be read")])
+    process_batch([], [Poison(poison_id(message), message, "the message could not be read")])
     DeadLetter.objects.update(published_at=DeadLetter.objects.latest("queued_at").queued_at)
     return poison_id(message)
 

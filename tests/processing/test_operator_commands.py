@@ -15,9 +15,9 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
 
-from processing import rebuild
-from processing.models import Breaker, DeadLetter, HotStateOutbox, InboxEvent, OperatorAction
-from processing.statuses import Status
+from processing.domain.statuses import Status
+from processing.hot_state import rebuild
+from processing.models import CircuitBreaker, DeadLetter, HotStateOutbox, InboxEvent, OperatorAction
 from tests.factories import DeadLetterFactory, InboxEventFactory, LaneFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -60,7 +60,7 @@ def test_what_waits_is_counted(topic: str) -> None:
     DeadLetterFactory.create()
     DeadLetterFactory.create(discarded_at=timezone.now())
     HotStateOutbox.objects.create(event_ids=["e-1"])
-    Breaker.objects.create(id=1, reason="100 in a row")
+    CircuitBreaker.objects.create(id=1, reason="100 in a row")
     status = json.loads(output_of("pipeline_status", "--json"))
     counts = {name: status[name] for name in ("held", "retrying", "deadLetters", "unpublishedDeadLetters", "gaps")}
     assert counts == {"held": 1, "retrying": 1, "deadLetters": 2, "unpublishedDeadLetters": 1, "gaps": 1}
@@ -76,7 +76,7 @@ def test_while_kafka_is_away_the_rest_is_shown(monkeypatch: pytest.MonkeyPatch) 
     def away(exact: bool) -> Any:
         raise KafkaException("no broker answers")
 
-    monkeypatch.setattr("processing.overview.group_lag", away)
+    monkeypatch.setattr("processing.operators.overview.group_lag", away)
     assert "unknown: no broker answers" in output_of("pipeline_status")
     assert json.loads(output_of("pipeline_status", "--json"))["lag"] is None
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pytest
 
-from processing import registry
-from processing.envelope import Envelope, Event, Invalid
-from processing.registry import Family, decoded, families, get_family, read_event, register, restore_event
+from processing.domain import families as registry
+from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.families import Family, decoded, families, get_family, read_event, register, restore_event
 
 
 class Shot(msgspec.Struct):

@@ -6,7 +6,9 @@ import pytest
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from processing import hot_state, operations, retention
+from processing.background import retention
+from processing.hot_state.write import rebuild_order_lists
+from processing.operators import actions
 from tests.processing import flaky
 from tests.processing.batches import column, statuses, store, value
 
@@ -19,13 +21,13 @@ def old_events(redis: Redis, settings: Settings) -> None:
     flaky.runs.clear()
     settings.RETRY_MAX_RETRIES = 0
     store(value("done", seq=1), value("held", seq=3), value("failed", fails=9), value("discarded", fails=9))
-    column("UPDATE dead_letters SET published_at = now() RETURNING event_id")
-    operations.discard(ids=["discarded"], actor="tester")
-    column("UPDATE inbox SET received_at = now() - interval '40 days' RETURNING id")
+    column("UPDATE processing_deadletter SET published_at = now() RETURNING event_id")
+    actions.discard(ids=["discarded"], actor="tester")
+    column("UPDATE processing_inboxevent SET received_at = now() - interval '40 days' RETURNING id")
 
 
 def stripped() -> list[str]:
-    return column("SELECT id FROM inbox WHERE payload IS NULL ORDER BY id")
+    return column("SELECT id FROM processing_inboxevent WHERE payload IS NULL ORDER BY id")
 
 
 def test_old_final_events_lose_their_payload_and_still_count_once(redis: Redis) -> None:
@@ -35,12 +37,12 @@ def test_old_final_events_lose_their_payload_and_still_count_once(redis: Redis) 
     assert store(value("done", seq=1)).known == 1
     assert statuses() == before
     redis.flushdb()
-    hot_state.rebuild_orders(["u"])
+    rebuild_order_lists(["u"])
     assert redis.lrange("order:u", 0, -1) == [b"1"]
 
 
 def test_a_letter_without_its_copy_keeps_its_bytes() -> None:
-    column("UPDATE dead_letters SET published_at = NULL RETURNING event_id")
+    column("UPDATE processing_deadletter SET published_at = NULL RETURNING event_id")
     retention.retire()
     assert stripped() == ["done"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processing.retry import RetryPolicy
+from processing.domain.retry import RetryPolicy
 
 POLICY = RetryPolicy(max_retries=3, backoff_ms=500, backoff_max_ms=60_000)
 

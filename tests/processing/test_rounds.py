@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processing.envelope import Event
-from processing.rounds import DRILL, Run, deal, group_of
+from processing.domain.call_order import INJECTED_FAILURE, group_of, plan_calls
+from processing.domain.envelope import Event
+from processing.domain.outcomes import Attempt
 
 
-def run(family: str, user: str = "u", chain: str | None = None, *, fail: bool = False, id: str = "") -> Run:
-    return Run(Event(id or f"{family}-{user}", user, "t", family, None, fail, 0, b"{}", None), chain=chain)
+def run(family: str, user: str = "u", chain: str | None = None, *, fail: bool = False, id: str = "") -> Attempt:
+    return Attempt(Event(id or f"{family}-{user}", user, "t", family, None, fail, 0, b"{}", None), chain=chain)
 
 
-def dealt(*runs: Run, drills: bool = True) -> list[tuple[str, int]]:
-    return [(group, len(members)) for group, members in deal(runs, drills=drills)]
+def dealt(*runs: Attempt, drills: bool = True) -> list[tuple[str, int]]:
+    return [(group, len(members)) for group, members in plan_calls(runs, drills=drills)]
 
 
 @pytest.mark.parametrize(
@@ -29,18 +30,21 @@ def dealt(*runs: Run, drills: bool = True) -> list[tuple[str, int]]:
         ([run("game"), run("", "u"), run("game")], [("game", 2), ("", 1)]),  # no family: nothing to wait for
         (
             [run("game", "u", "u"), run("game", "u", "u", fail=True)],
-            [("game", 1), (DRILL, 1)],
+            [("game", 1), (INJECTED_FAILURE, 1)],
         ),  # a lane waits
-        ([run("game"), run("game", fail=True), run("game")], [("game", 2), (DRILL, 1)]),  # without a lane nobody does
+        (
+            [run("game"), run("game", fail=True), run("game")],
+            [("game", 2), (INJECTED_FAILURE, 1)],
+        ),  # without a lane nobody does
     ],
 )
-def test_the_calls_that_a_batch_needs(runs: list[Run], calls: list[tuple[str, int]]) -> None:
+def test_the_calls_that_a_batch_needs(runs: list[Attempt], calls: list[tuple[str, int]]) -> None:
     assert sorted(dealt(*runs)) == sorted(calls)
 
 
 def test_without_fault_injection_a_drill_is_an_event_like_any_other() -> None:
     event = run("game", fail=True).event
-    assert (group_of(event, drills=True), group_of(event, drills=False)) == (DRILL, "game")
+    assert (group_of(event, drills=True), group_of(event, drills=False)) == (INJECTED_FAILURE, "game")
 
 
 runs_of_any_kind = st.lists(
@@ -55,7 +59,7 @@ def test_every_event_is_dealt_once_and_no_two_of_a_chain_swap(kinds: list[tuple[
         run(family, user, user if in_lane else None, fail=fail, id=str(place))
         for place, (family, user, in_lane, fail) in enumerate(kinds)
     ]
-    calls = deal(runs, drills=True)
+    calls = plan_calls(runs, drills=True)
     order = [int(each.event.id) for _, members in calls for each in members]
     assert sorted(order) == list(range(len(runs)))
     for group, members in calls:

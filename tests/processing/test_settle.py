@@ -8,11 +8,14 @@ import pytest
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from processing import hot_state, sweeps, waking
+from processing.background import sweeper
 from processing.consumer.batch import Batch
+from processing.domain.messages import Message
+from processing.engine import release
+from processing.engine.process_batch import process_batch
+from processing.engine.release import pass_gaps
+from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox, Lane
-from processing.settle import pass_gaps, settle_batch
-from processing.store import Message
 from tests.processing import flaky
 from tests.processing.batches import applied, column, retry_all, statuses, store, value
 
@@ -36,10 +39,14 @@ def test_events_without_seq_are_processed_in_the_order_of_the_log() -> None:
 def test_the_same_batch_again_changes_nothing(redis: Redis) -> None:
     batch = [value("a", seq=1), value("b", seq=2), value("c")]
     store(*batch)
-    before = (statuses(), column("SELECT final_at FROM inbox ORDER BY id"), redis.hgetall("event:a"))
+    before = (statuses(), column("SELECT final_at FROM processing_inboxevent ORDER BY id"), redis.hgetall("event:a"))
     settled = store(*batch)
     assert settled.known == 3
-    assert (statuses(), column("SELECT final_at FROM inbox ORDER BY id"), redis.hgetall("event:a")) == before
+    assert (
+        statuses(),
+        column("SELECT final_at FROM processing_inboxevent ORDER BY id"),
+        redis.hgetall("event:a"),
+    ) == before
     assert order(redis) == [1, 2]
     assert applied() == [1, 2, None]
 
@@ -57,7 +64,7 @@ def test_a_redelivered_batch_writes_the_hot_state_that_was_lost(redis: Redis) ->
 def test_the_same_id_twice_in_one_batch_counts_once() -> None:
     store(value("a", seq=1), value("a", seq=1), value("b"), value("b", "other"))
     assert statuses() == {"a": ("processed", 1), "b": ("processed", 1)}
-    assert column("SELECT user_id FROM inbox WHERE id = 'b'") == ["u"]
+    assert column("SELECT user_id FROM processing_inboxevent WHERE id = 'b'") == ["u"]
 
 
 def test_a_thousand_events_backwards_in_one_batch_take_effect_in_order(redis: Redis) -> None:
@@ -146,7 +153,9 @@ def test_no_retries_fail_at_once_and_the_lane_goes_on(settings: Settings) -> Non
 def test_poison_keeps_its_bytes_and_the_rest_goes_on(redis: Redis) -> None:
     store(b"not json", value("a", seq=1), None, value("b", seq=0), value("x" * 300))
     assert statuses()["a"] == ("processed", 1)
-    raws = column("SELECT raw FROM inbox WHERE status = 'failed' AND id LIKE 'poison-%%' ORDER BY \"offset\"")
+    raws = column(
+        "SELECT raw FROM processing_inboxevent WHERE status = 'failed' AND id LIKE 'poison-%%' ORDER BY \"offset\""
+    )
     assert [raw and bytes(raw) for raw in raws] == [b"not json", None, value("b", seq=0), value("x" * 300)]
     assert redis.llen("dlq:list") == 4
 
@@ -159,7 +168,7 @@ def test_poison_whose_error_no_store_would_take_as_it_is(redis: Redis) -> None:
     )
     store(value("before", seq=1), *bad, value("after", seq=2))
     assert [statuses()[id][0] for id in ("before", "after")] == ["processed", "processed"]
-    errors = column("SELECT error FROM inbox WHERE status = 'failed'")
+    errors = column("SELECT error FROM processing_inboxevent WHERE status = 'failed'")
     assert rb"payload.x\0y: has a NUL character".decode() in errors
     assert max(map(len, errors)) == 2000
 
@@ -195,7 +204,9 @@ def test_whatever_the_arrival_every_lane_ends_in_order(redis: Redis, seed: int, 
     assert {status for status, _ in statuses().values()} <= {"processed", "failed"}
     for user in "abc":
         assert applied(user) == sorted(applied(user), key=lambda seq: seq or 0)
-        processed = column("SELECT seq FROM inbox WHERE user_id = %s AND status = 'processed' ORDER BY seq", user)
+        processed = column(
+            "SELECT seq FROM processing_inboxevent WHERE user_id = %s AND status = 'processed' ORDER BY seq", user
+        )
         assert order(redis, user) == processed
     assert not Lane.objects.exclude(next_seq=41, waiting_since=None).exists()
     assert not HotStateOutbox.objects.exists()
@@ -206,20 +217,20 @@ def test_nothing_is_final_before_it_was_received() -> None:
     store(value("a"), value("b", seq=2), value("c", "other", seq=1), value("d", "failing", fail=True), b"poison")
     store(value("e", seq=1))
     retry_all()
-    assert column("SELECT id FROM inbox WHERE received_at > final_at") == []
+    assert column("SELECT id FROM processing_inboxevent WHERE received_at > final_at") == []
 
 
 def test_the_times_of_a_lane_never_go_back(redis: Redis) -> None:
     """A worker whose clock is ahead, or that moved the lane while this batch waited for its lock."""
     store(value("a", seq=1))
-    column("UPDATE lanes SET moved_at = '2999-01-01T00:00:00Z' RETURNING user_id")
+    column("UPDATE processing_lane SET moved_at = '2999-01-01T00:00:00Z' RETURNING user_id")
     store(value("b", seq=2), value("other", "else"))
     store(value("d", seq=4))
     store(value("c", seq=3))
     store(value("f", seq=6))
     pass_gaps({"u": 5})  # by the clock of this process
-    waking.take_all_turns({"u"})
-    times = column("SELECT final_at FROM inbox WHERE seq IS NOT NULL ORDER BY seq")
+    release.release_all({"u"})
+    times = column("SELECT final_at FROM processing_inboxevent WHERE seq IS NOT NULL ORDER BY seq")
     assert times == sorted(times)
     assert times[1].year == 2999
     assert int(redis.hget("event:b", "processedAt") or 0) == round(times[1].timestamp() * 1000)
@@ -229,16 +240,16 @@ def test_what_is_final_and_comes_no_more_is_named_in_the_outbox_until_redis_has_
     batch = Batch()
     for line, each in enumerate((value("a", seq=1), value("late", seq=1), value("early", seq=3), value("c"))):
         batch.add(Message("file:a", 1, line, None, each))
-    settled = settle_batch(batch.arrivals, [], comes_again=False)
+    settled = process_batch(batch.arrivals, [], comes_again=False)
     assert sorted(HotStateOutbox.objects.get().event_ids) == ["a", "c", "late"]
-    column("UPDATE hot_state_outbox SET created_at = created_at - interval '1 minute' RETURNING id")
-    assert sweeps.sweep_outbox() == 1
+    column("UPDATE processing_hotstateoutbox SET created_at = created_at - interval '1 minute' RETURNING id")
+    assert sweeper.rescue_hot_state() == 1
     assert [redis.hget(f"event:{id}", "status") for id in ("a", "late", "c")] == [
         b"processed",
         b"skipped",
         b"processed",
     ]
     assert redis.lrange("order:u", 0, -1) == [b"1"]
-    hot_state.write(settled)  # the run itself comes late
+    write_hot_state(settled)  # the run itself comes late
     assert redis.lrange("order:u", 0, -1) == [b"1"]
     assert not HotStateOutbox.objects.exists()

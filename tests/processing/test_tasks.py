@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processing import sweeps
+from processing.background import sweeper
 from processing.tasks import sweep
 from tests.processing.batches import column
 
@@ -15,7 +15,9 @@ def test_a_sweep_that_fails_does_not_keep_the_others_from_their_work(monkeypatch
     def sweep_retries() -> int:
         raise ValueError("a row that nobody thought of")
 
-    monkeypatch.setattr(sweeps, "sweep_retries", sweep_retries)
-    column("INSERT INTO hot_state_outbox (event_ids, created_at) VALUES ('{}', now() - interval '1 hour') RETURNING id")
+    monkeypatch.setattr(sweeper, "sweep_retries", sweep_retries)
+    column(
+        "INSERT INTO processing_hotstateoutbox (event_ids, created_at) VALUES ('{}', now() - interval '1 hour') RETURNING id"
+    )
     sweep()
-    assert column("SELECT id FROM hot_state_outbox") == []
+    assert column("SELECT id FROM processing_hotstateoutbox") == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from processing.settle import Settled, settle_batch
+from processing.domain.outcomes import BatchResult
+from processing.engine.process_batch import process_batch
 from revenue.family import ADD
 from revenue.models import LedgerEntry, UserRevenue
 from tests.ingest.conftest import door as door
@@ -17,10 +18,10 @@ def change(id: str, amount: object, user: str = "u", type: str = ADD, family: st
     return value(id, user, family=family, type=type, value=amount)
 
 
-def settle(*values: bytes | None) -> Settled:
+def settle(*values: bytes | None) -> BatchResult:
     """Settle messages as one batch."""
     batch = batch_of(*values)
-    return settle_batch(batch.arrivals, batch.poisons)
+    return process_batch(batch.arrivals, batch.poisons)
 
 
 def balances() -> dict[str, tuple[str, int]]:

@@ -79,15 +79,15 @@ def test_what_was_settled_adds_up() -> None:
             "'a': the balance counts 3 entries, the ledger has 2",
         ),
         (
-            "UPDATE revenue_ledger SET amount = 0 WHERE event_id = 'a-2'",
+            "UPDATE revenue_ledgerentry SET amount = 0 WHERE event_id = 'a-2'",
             "'a': the balance is 20.00, its ledger entries add up to 30.00",
         ),
         (
-            "UPDATE revenue_ledger SET number = 3 WHERE event_id = 'a-2'",
+            "UPDATE revenue_ledgerentry SET number = 3 WHERE event_id = 'a-2'",
             "'a': the ledger numbers 2 entries from 1 to 3",
         ),
         (
-            "UPDATE revenue_ledger SET number = 0 WHERE event_id = 'a-1'",
+            "UPDATE revenue_ledgerentry SET number = 0 WHERE event_id = 'a-1'",
             "'a': the ledger numbers 2 entries from 0 to 2",
         ),
         (
@@ -118,21 +118,24 @@ def test_a_balance_that_is_not_its_ledgers_sum_is_named_with_both_numbers(damage
 @pytest.mark.parametrize(
     ("damage", "finding"),
     [
-        ("DELETE FROM revenue_ledger WHERE event_id = 'b-1'", "'b': event 'b-1' is processed, but has no ledger entry"),
         (
-            "UPDATE inbox SET status = 'failed' WHERE id = 'b-1'",
+            "DELETE FROM revenue_ledgerentry WHERE event_id = 'b-1'",
+            "'b': event 'b-1' is processed, but has no ledger entry",
+        ),
+        (
+            "UPDATE processing_inboxevent SET status = 'failed' WHERE id = 'b-1'",
             "'b': ledger entry 1 is of event 'b-1', which is no processed one of this user",
         ),
         (
-            "UPDATE inbox SET family = '' WHERE id = 'b-1'",
+            "UPDATE processing_inboxevent SET family = '' WHERE id = 'b-1'",
             "'b': ledger entry 1 is of event 'b-1', which is no processed one of this user",
         ),
         (
-            "UPDATE inbox SET user_id = 'c' WHERE id = 'b-1'",
+            "UPDATE processing_inboxevent SET user_id = 'c' WHERE id = 'b-1'",
             "'b': ledger entry 1 is of event 'b-1', which is no processed one of this user",
         ),
         (
-            "UPDATE inbox SET id = 'x' WHERE id = 'b-1'",
+            "UPDATE processing_inboxevent SET id = 'x' WHERE id = 'b-1'",
             "'b': ledger entry 1 is of event 'b-1', which is no processed one of this user",
         ),
     ],
@@ -212,7 +215,7 @@ class TestTheCheck:
     def test_it_gives_up_on_what_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(checks, "TIMEOUT_MS", 50)
         with psycopg.connect(**{**connection.get_connection_params(), "cursor_factory": None}) as other:
-            other.execute("LOCK TABLE revenue_ledger IN ACCESS EXCLUSIVE MODE")
+            other.execute("LOCK TABLE revenue_ledgerentry IN ACCESS EXCLUSIVE MODE")
             (message,) = check()
         assert (message.id, message.is_serious()) == ("revenue.W001", False)
         assert message.msg == "revenue was not checked: the ledger takes longer to read than 50 ms."

@@ -14,9 +14,9 @@ import orjson
 import pytest
 from django.db import connection, transaction
 
-from processing.envelope import Event
+from processing.domain.envelope import Event
+from processing.engine.release import release_lanes
 from processing.models import DeadLetter, InboxEvent
-from processing.settle import take_turns
 from revenue.family import ADD, SUBTRACT, RevenuePayload, change_revenue, lock_balances
 from revenue.models import LedgerEntry, UserRevenue
 from revenue.proof import prove
@@ -150,7 +150,7 @@ class TestFailures:
         settle(*(value(f"e-{seq}", "u", family="revenue", type=ADD, value=seq, seq=seq) for seq in (3, 2)))
         assert balances() == {}
         settle(value("e-1", "u", family="revenue", type=ADD, value=1, seq=1))
-        take_turns({"u"})
+        release_lanes({"u"})
         assert ledger() == [(n, f"e-{n}", f"{n}.00") for n in (1, 2, 3)]
 
 

@@ -12,9 +12,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from ingest import migration_steps
-from processing.faults import is_unfit
 from processing.models import InboxEvent
+from processing.postgres import migration_steps
+from processing.postgres.errors import is_transient
+from processing.postgres.migration_steps import _lock
 from tests.processing.batches import column
 from tests.revenue.conftest import balances, change, settle
 
@@ -33,7 +34,7 @@ def migrate(*to: str) -> None:
 
 def test_each_table_has_the_indexes_that_are_used_and_no_other() -> None:
     definition = "SELECT indexdef FROM pg_indexes WHERE tablename = %s ORDER BY 1"
-    by_user, by_event, by_number = column(definition, "users_revenue") + column(definition, "revenue_ledger")
+    by_user, by_event, by_number = column(definition, "users_revenue") + column(definition, "revenue_ledgerentry")
     assert by_user == "CREATE UNIQUE INDEX users_revenue_pkey ON public.users_revenue USING btree (user_id)"
     assert by_event == "CREATE UNIQUE INDEX revenue_ledger_pkey ON public.revenue_ledger USING btree (event_id)"
     assert by_number.startswith("CREATE UNIQUE INDEX") and by_number.endswith(" btree (user_id, number)")
@@ -41,8 +42,8 @@ def test_each_table_has_the_indexes_that_are_used_and_no_other() -> None:
 
 def test_a_row_is_complete_without_django() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO revenue_ledger (event_id, user_id, number, amount) VALUES ('e', 'u', 1, 1)")
-    assert column("SELECT created_at IS NOT NULL AND amount::text = '1.00' FROM revenue_ledger") == [True]
+        cursor.execute("INSERT INTO revenue_ledgerentry (event_id, user_id, number, amount) VALUES ('e', 'u', 1, 1)")
+    assert column("SELECT created_at IS NOT NULL AND amount::text = '1.00' FROM revenue_ledgerentry") == [True]
 
 
 def test_the_step_back_says_what_it_drops_and_leaves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +52,7 @@ def test_the_step_back_says_what_it_drops_and_leaves_nothing(capsys: pytest.Capt
     told = capsys.readouterr().out
     assert "dropping users_revenue: 1 rows" in told
     assert "dropping revenue_ledger: 2 rows" in told
-    assert column("SELECT num_nonnulls(to_regclass('users_revenue'), to_regclass('revenue_ledger'))") == [0]
+    assert column("SELECT num_nonnulls(to_regclass('users_revenue'), to_regclass('revenue_ledgerentry'))") == [0]
 
 
 def test_writers_go_on_while_a_reader_of_the_ledger_keeps_the_step_back_waiting(
@@ -59,10 +60,10 @@ def test_writers_go_on_while_a_reader_of_the_ledger_keeps_the_step_back_waiting(
 ) -> None:
     settle(change("e-1", 1))
     monkeypatch.setattr(migration_steps, "TRIES", 2)
-    lock = migration_steps._lock
+    lock = _lock
     server = {**connection.get_connection_params(), "cursor_factory": None}
     with psycopg.connect(**server) as reader, psycopg.connect(**server, autocommit=True) as writer:
-        reader.execute("SELECT count(*) FROM revenue_ledger")
+        reader.execute("SELECT count(*) FROM revenue_ledgerentry")
         writer.execute("SET lock_timeout = '1s'")
 
         def lock_and_write(*arguments: Any) -> bool:
@@ -80,7 +81,7 @@ def test_without_the_tables_events_wait_and_none_is_blamed() -> None:
     migrate("zero")
     with pytest.raises(Exception, match="users_revenue") as caught:
         settle(change("e-1", 1))
-    assert is_unfit(caught.value)
+    assert is_transient(caught.value)
     assert not InboxEvent.objects.exists()
     migrate()
     settle(change("e-1", 1))

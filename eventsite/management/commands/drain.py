@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 
-from processing.lag import group_lag
+from processing.kafka.lag import group_lag
 
 PAUSE_S = 0.3
 

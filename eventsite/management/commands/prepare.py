@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from eventsite.admin_login import ensure_admin
-from ingest.door.lost_log import forget_what_was_lost
-from processing.kafka import ensure_topics
+from ingest.publishing.lost_log import forget_what_was_lost
+from processing.kafka.clients import ensure_topics
 
 
 class Command(BaseCommand):

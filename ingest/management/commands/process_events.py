@@ -17,12 +17,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ingest.files.batches import Source
-from ingest.files.recognise import body_of
-from ingest.files.run import Report, Run
-from ingest.files.stages import BrokenError
-from ingest.wire.bodies import bodies
-from processing.transactions import StoppedError
+from ingest.files.apply.batches import Source
+from ingest.files.apply.run import Report, Run
+from ingest.files.apply.stages import BrokenError
+from ingest.files.recognise import form_of
+from ingest.parsing.forms import forms
+from processing.postgres.transaction import StoppedError
 
 GC_THRESHOLD = 50_000  # objects that are new
 # Reading keeps Python busy; a stage that has its answer from Postgres waits so long for its turn, after each statement.
@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="JSON lines, of any family")
         parser.add_argument(
-            "--family", choices=[body.family.name for body in bodies()], help="by default: see each line"
+            "--family", choices=[body.family.name for body in forms()], help="by default: see each line"
         )
         parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         path: Path = options["file"]
         source = Source(
             options["source"] or path.name,
-            body_of(options["family"]),
+            form_of(options["family"]),
             settings.BODY_MAX_BYTES,
             settings.EVENT_MAX_BYTES,
         )

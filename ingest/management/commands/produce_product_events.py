@@ -15,9 +15,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ingest.door.producer import reason
-from ingest.product_events.samples import sample
-from processing.kafka import client_config, ensure_topics
+from ingest.families.product_events.samples import sample
+from ingest.publishing.producer import reason
+from processing.kafka.clients import client_config, ensure_topics
 
 START_TIMEOUT_S = 5.0
 DELIVERY_TIMEOUT_MS = 5_000

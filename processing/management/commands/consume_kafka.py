@@ -11,8 +11,8 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from processing.consumer.intake import Intake
-from processing.kafka import consumed_topics
+from processing.consumer.poller import Poller
+from processing.kafka.clients import consumed_topics
 
 END_WITHIN_S = 9.0  # librdkafka's close waits without limit for a broker that is away
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _end(stop))
         topics = options["topic"] or consumed_topics()
-        Intake(topics, options["group"], options["batch_size"], stop).run(once=options["once"])
+        Poller(topics, options["group"], options["batch_size"], stop).run(once=options["once"])
 
 
 def _end(stop: threading.Event) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from processing.overview import overview
+from processing.operators.overview import overview
 
 
 class Command(BaseCommand):

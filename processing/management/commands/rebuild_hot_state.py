@@ -7,12 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
-from processing import rebuild
+from processing.hot_state import rebuild
 
 STEPS = {
     "dead letters": rebuild.rebuild_dead_letters,
     "events": rebuild.rebuild_events,
-    "order lists": rebuild.rebuild_orders,
+    "order lists": rebuild.rebuild_all_order_lists,
 }
 
 

@@ -12,9 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from processing import operations
-from processing.store import raw_cursor
-from processing.transactions import StoppedError
+from processing.operators import actions
+from processing.postgres.transaction import StoppedError, raw_cursor
 
 NAMED = 10  # ids printed for each reason
 
@@ -39,7 +38,7 @@ class Command(BaseCommand):
         missing = set(options["id"]).difference(ids) if not (options["type"] or options["since"]) else set()
         with tqdm(total=len(ids), unit="", disable=None) as progress:
             try:
-                result = operations.replay(ids=[*ids, *missing], actor=actor(), progress=progress.update)
+                result = actions.replay(ids=[*ids, *missing], actor=actor(), progress=progress.update)
             except StoppedError as error:
                 raise CommandError("Postgres is not fit, see its log: run this again, it goes on") from error
         self.stdout.write(f"replayed: {len(result.done)}")
@@ -63,7 +62,7 @@ def moment(text: str) -> datetime:
 def find(ids: list[str], event_type: str | None, since: datetime | None) -> list[str]:
     """The open dead letters that these name, oldest first; all if they name none."""
     cursor = raw_cursor().execute(
-        """SELECT d.event_id FROM dead_letters d JOIN inbox i ON i.id = d.event_id WHERE d.discarded_at IS NULL
+        """SELECT d.event_id FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.discarded_at IS NULL
              AND (%(ids)s::text[] IS NULL OR d.event_id = ANY(%(ids)s))
              AND (%(type)s::text IS NULL OR i.type = %(type)s)
              AND (%(since)s::timestamptz IS NULL OR d.queued_at >= %(since)s)

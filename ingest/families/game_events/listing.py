@@ -1,0 +1,32 @@
+"""How `GET /game-events` shows game events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingest.families.game_events.models import GameEvent
+from ingest.reading.listing import Listing, unix_ms, without_nulls
+
+
+def show_game_event(row: GameEvent) -> dict[str, Any]:
+    return without_nulls(
+        {
+            "eventId": row.event_id,
+            "eventType": row.event_type,
+            "playerId": row.player_id,
+            "gameId": row.game_id,
+            "sessionId": row.session_id,
+            "seq": row.seq,
+            "timestamp": unix_ms(row.timestamp),
+            "data": row.data,
+            "processedAt": unix_ms(row.created_at),
+        }
+    )
+
+
+GAME_EVENTS = Listing(
+    rows=GameEvent.objects.all,
+    show=show_game_event,
+    filters={"eventType": "event_type", "playerId": "player_id"},
+    time="timestamp",
+)

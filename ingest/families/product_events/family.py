@@ -1,0 +1,92 @@
+"""Product events: what a user did with a product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import orjson
+from django.conf import settings
+from django.db import connection
+
+from ingest.families.product_events.listing import PRODUCT_EVENTS
+from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY
+from ingest.families.product_events.schema import ProductPayload, read_optional_money
+from ingest.families.product_events.unknown_fields import RowsWithUnknownFields, tell_unknown, unknown_fields
+from ingest.metrics import OF_THE_SITE
+from ingest.parsing.forms import EventForm, declare
+from ingest.parsing.money import read_money
+from processing.domain.envelope import Event
+from processing.domain.families import Family, register
+
+# One statement, and no COPY: why, see ingest/game_events/family.py. Money comes as text, which numeric reads exactly.
+INSERT_ROWS = """
+INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, category, price,
+                            currency, quantity, metadata, unknown_fields,
+                            discount_code, discount_amount, tax_amount, shipping_address)
+SELECT event_id, event_type, to_timestamp(timestamp_ms / 1000.0), user_id, product_id, product_name, category, price,
+       currency, quantity, metadata, unknown_fields,
+       discount_code, discount_amount, tax_amount, shipping_address
+FROM jsonb_to_recordset(%s::jsonb) AS r(
+    event_id text, event_type text, timestamp_ms bigint, user_id text, product_id text, product_name text,
+    category text, price numeric, currency text, quantity integer, metadata jsonb, unknown_fields jsonb,
+    discount_code text, discount_amount numeric, tax_amount numeric, shipping_address jsonb)
+"""
+
+
+def store_product_events(events: Sequence[Event]) -> None:
+    """Write a row for each event, all in one statement."""
+    unknown = [unknown_fields(event) for event in events]
+    rows = [product_event_row(event, fields) for event, fields in zip(events, unknown, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_ROWS, [orjson.dumps(rows, default=str).decode()])
+    tell_unknown(unknown)
+
+
+def product_event_row(event: Event, unknown: dict[str, object]) -> dict[str, object]:
+    """One record of INSERT_ROWS."""
+    payload: ProductPayload = event.payload
+    return {
+        "event_id": event.id,
+        "event_type": event.type,
+        "timestamp_ms": event.timestamp,
+        "user_id": event.user_id,
+        "product_id": payload.productId,
+        "product_name": payload.productName,
+        "category": payload.category,
+        "price": read_money(payload.price, "price"),
+        "currency": payload.currency or DEFAULT_CURRENCY,
+        "quantity": payload.quantity or DEFAULT_QUANTITY,
+        "metadata": fragment(payload.metadata or {}),
+        "unknown_fields": fragment(unknown) if unknown else None,
+        **columns_since_v2(payload),
+    }
+
+
+def columns_since_v2(payload: ProductPayload) -> dict[str, object]:
+    address = payload.shippingAddress
+    return {
+        "discount_code": payload.discountCode,
+        "discount_amount": read_optional_money(payload.discountAmount, "discountAmount"),
+        "tax_amount": read_optional_money(payload.taxAmount, "taxAmount"),
+        "shipping_address": None if address is None else msgspec.to_builtins(address),
+    }
+
+
+def fragment(value: dict[str, object]) -> orjson.Fragment:
+    """JSON that is put in as it is: no level deeper than it was checked at."""
+    return orjson.Fragment(orjson.dumps(value))
+
+
+PRODUCT = register(Family(name="product", schema=ProductPayload, handler=store_product_events))
+BODY = declare(
+    EventForm(
+        family=PRODUCT,
+        path="product-events",
+        event_id="required",
+        topic=settings.KAFKA_PRODUCT_TOPIC,
+        listing=PRODUCT_EVENTS,
+    )
+)
+ROWS_WITH_UNKNOWN_FIELDS = RowsWithUnknownFields()
+OF_THE_SITE.register(ROWS_WITH_UNKNOWN_FIELDS)

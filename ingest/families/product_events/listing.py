@@ -1,0 +1,45 @@
+"""How `GET /product-events` shows product events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingest.families.product_events.models import ProductEvent
+from ingest.reading.listing import Listing, unix_ms, without_nulls
+
+
+def show_product_event(row: ProductEvent) -> dict[str, Any]:
+    """Money is text, so that no reader's JSON makes a float of it."""
+    return without_nulls(
+        {
+            "eventId": row.event_id,
+            "eventType": row.event_type,
+            "timestamp": unix_ms(row.timestamp),
+            "userId": row.user_id,
+            "productId": row.product_id,
+            "productName": row.product_name,
+            "category": row.category,
+            "price": str(row.price),
+            "currency": row.currency,
+            "quantity": row.quantity,
+            "metadata": row.metadata,
+            "discountCode": row.discount_code,
+            "discountAmount": _money(row.discount_amount),
+            "taxAmount": _money(row.tax_amount),
+            "shippingAddress": row.shipping_address,
+            "unknownFields": row.unknown_fields,
+            "processedAt": unix_ms(row.created_at),
+        }
+    )
+
+
+def _money(amount: object) -> str | None:
+    return None if amount is None else str(amount)
+
+
+PRODUCT_EVENTS = Listing(
+    rows=ProductEvent.objects.all,
+    show=show_product_event,
+    filters={"eventType": "event_type", "userId": "user_id"},
+    time="timestamp",
+)

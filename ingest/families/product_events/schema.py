@@ -1,0 +1,58 @@
+"""The payload of a product event on the wire, v1 and v2 in one: what v2 added is optional."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Raw
+
+from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY
+from ingest.parsing.money import Money, read_money
+from processing.domain.envelope import check_not_blank
+
+MAX_QUANTITY = 2**31 - 1  # the column's
+
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+ShortText = Annotated[str, Meta(max_length=255)]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]  # the length, since $ lets a line break pass
+Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+NO_MONEY: Any = None  # where Money is optional; not `Money | None`, since msgspec takes no Raw in a union
+
+
+class ShippingAddress(msgspec.Struct):
+    street: ShortText
+    city: ShortText
+    state: ShortText
+    zipCode: ShortText  # noqa: N815 - the wire's name
+    country: ShortText
+
+
+class ProductPayload(msgspec.Struct):
+    """The payload of a product event. Null means left out; `metadata` is the product's own."""
+
+    productId: Name  # noqa: N815 - the wire's name
+    productName: Name  # noqa: N815 - the wire's name
+    price: Money
+    category: ShortText | None = None
+    currency: Currency | None = DEFAULT_CURRENCY
+    quantity: Quantity | None = DEFAULT_QUANTITY
+    metadata: dict[str, Any] | None = None
+    # since v2
+    discountCode: ShortText | None = None  # noqa: N815 - the wire's name
+    discountAmount: Money = NO_MONEY  # noqa: N815 - the wire's name
+    taxAmount: Money = NO_MONEY  # noqa: N815 - the wire's name
+    shippingAddress: ShippingAddress | None = None  # noqa: N815 - the wire's name
+
+    def __post_init__(self) -> None:
+        check_not_blank(self.productId, "productId")
+        check_not_blank(self.productName, "productName")
+        read_money(self.price, "price")
+        read_optional_money(self.discountAmount, "discountAmount")
+        read_optional_money(self.taxAmount, "taxAmount")
+
+
+def read_optional_money(raw: Raw | None, path: str) -> Decimal | None:
+    """Raises `Invalid`."""
+    return None if raw is None or bytes(raw) == b"null" else read_money(raw, path)

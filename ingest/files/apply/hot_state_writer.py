@@ -1,0 +1,54 @@
+"""Redis, as a run over a file writes it: while it is away, a sweep will do it from the outbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+from redis import RedisError
+
+from processing.domain.outcomes import BatchResult
+from processing.engine import enqueue
+from processing.hot_state.write import write_hot_state
+from processing.postgres.transaction import reset_if_transient
+
+AWAY_S = 10.0  # so long it is left alone: each try may take as long as its timeout
+
+log = structlog.get_logger(__name__)
+
+
+class HotStateWriter:
+    """Tells once when Redis goes away, and when it is back.
+
+    Events of a file are not marked as `inflight`: a mark and its removal cost Redis as much as the rest, and the batch
+    is through before anyone could look.
+    """
+
+    def __init__(self, tell: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._away_until: float | None = None
+
+    def write(self, settled: BatchResult) -> None:
+        if settled.outcomes or settled.look_up:
+            self._unless_away(lambda: write_hot_state(settled))
+        enqueue.enqueue_retries(settled.retries)
+
+    def _unless_away(self, work: Callable[[], None]) -> None:
+        if self._away_until is not None and self._clock() < self._away_until:
+            return
+        try:
+            work()
+        except RedisError as error:
+            if self._away_until is None:
+                self._tell(f"Redis is away ({error}); what it is to hold is written later, by a sweep")
+            self._away_until = self._clock() + AWAY_S
+        except Exception as error:
+            if not reset_if_transient(error):
+                raise
+            log.warning("Postgres is not fit, a sweep will write this hot state", error=str(error).strip())
+        else:
+            if self._away_until is not None:
+                self._tell("Redis is back")
+            self._away_until = None

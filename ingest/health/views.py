@@ -1,0 +1,47 @@
+"""What those who run the site ask of it: health and metrics."""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ingest.health.checks import failures
+from ingest.http.base import JsonView
+from ingest.http.openapi import Described
+from ingest.http.problems import Problem, retry_after
+from ingest.metrics import OF_THE_SITE
+
+STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
+
+
+class LiveView(JsonView):
+    operations = {"GET": Described("Is the server up?", {200: STATUS}, tag="operations")}
+
+    def get(self, request: Request) -> Response:
+        return Response({"status": "live"})
+
+
+class ReadyView(JsonView):
+    operations = {"GET": Described("Can the site work?", {200: STATUS}, problems=(503,), tag="operations")}
+
+    def get(self, request: Request) -> Response:
+        failing = failures()
+        if failing:
+            error = "; ".join(f"{name}: {why}" for name, why in failing.items())
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), failing=failing)
+        return Response({"status": "ready"})
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Of all web processes of this server, and of the site."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return HttpResponse(generate_latest(registry) + generate_latest(OF_THE_SITE), CONTENT_TYPE_LATEST)

@@ -1,0 +1,61 @@
+"""What wire parsing makes of one event: a `Candidate` that may be published, or a `Refused` with its reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from processing.domain.envelope import Invalid
+
+
+class Candidate(msgspec.Struct):
+    """A valid event. `value` is the Kafka value; `key` the idempotency key's name in Redis, empty without one."""
+
+    id: str
+    user_id: str
+    type: str
+    timestamp: int  # Unix ms
+    value: bytes
+    known_before: bool = False  # the id may be known already: the client gave it, or it is derived from a key
+    key: str = ""
+    digest: str = ""  # of the content, for the idempotency key
+    rated: bool = True  # takes a unit of its user's rate limit
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one member; `path` is empty for the whole."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An invalid event, with as much of it as could be read: empty texts where it could not."""
+
+    problem: Problem
+    id: str = ""
+    user_id: str = ""
+    type: str = ""
+    too_large: bool = False
+
+
+class TooLarge(Invalid):
+    """The event would be bigger on Kafka than EVENT_MAX_BYTES."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What checking an event needs to know of its request."""
+
+    caller: str  # the API key's id; the same text for all who have none
+    now: int  # Unix ms
+    max_bytes: int  # of a Kafka value
+
+
+Parsed = Candidate | Refused

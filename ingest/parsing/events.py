@@ -1,0 +1,233 @@
+"""The bodies of `POST /events` and `POST /events/batch`: from bytes to events, checked as the consumer checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+from msgspec import Raw
+
+from ingest.parsing import split
+from ingest.parsing.candidate import Candidate, Context, Parsed, Problem, Refused, TooLarge
+from ingest.parsing.fields import check_fields
+from ingest.parsing.identity import MAX_KEY_LENGTH, content_digest, derived_event_id, key_name, new_event_id
+from ingest.parsing.timestamps import parse_timestamp
+from processing.domain.envelope import (
+    Envelope,
+    Event,
+    EventId,
+    EventType,
+    Invalid,
+    UserId,
+    check_not_blank,
+    check_text,
+    decode_json,
+    encode_envelope,
+)
+from processing.domain.families import get_family, read_event
+
+LONGEST_MESSAGE = 500  # characters of a refusal: what the caller sent must not come back in full
+KEY_HEADER = "Idempotency-Key"
+EMPTY = Raw(b"{}")
+
+
+RawObject = Annotated[Raw, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
+
+
+class EventBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One event as a client writes it. Null of an optional member means left out."""
+
+    userId: UserId  # noqa: N815 - the wire's names, here and below
+    type: EventType
+    payload: RawObject = msgspec.field(
+        default_factory=lambda: EMPTY
+    )  # a default of its own, the OpenAPI could not tell
+    eventId: EventId | None = None  # noqa: N815
+    timestamp: int | str | None = None
+    family: str | None = None
+
+
+class BatchEvent(EventBody, forbid_unknown_fields=True):
+    """One event of a batch."""
+
+    idempotencyKey: str | None = None  # noqa: N815
+
+
+class Batch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[BatchEvent]
+
+
+class RawBatch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[Raw]
+
+
+_event = msgspec.json.Decoder(EventBody)
+_batch_event = msgspec.json.Decoder(BatchEvent)
+_batch = msgspec.json.Decoder(Batch)
+_raw_batch = msgspec.json.Decoder(RawBatch)
+_members = msgspec.json.Decoder(dict[str, Raw])
+_text = msgspec.json.Decoder(str)
+
+
+def parse_one(body: bytes, key: str | None, context: Context) -> Parsed:
+    """The body of `POST /events`; `key` is the Idempotency-Key."""
+    try:
+        check_key(key, KEY_HEADER)
+        check_text(body)
+        return candidate(decode(_event, body), key, context)
+    except Invalid as error:
+        return refused(error, body)
+
+
+def parse_batch(body: bytes, limit: int, context: Context) -> list[Parsed]:
+    """The events of `POST /events/batch`, in their order. Raises `Invalid` when the batch itself cannot be used."""
+    try:
+        check_text(body)
+        events = _batch.decode(body).events
+    except (Invalid, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _parse_items(_split_batch(body, limit), limit, context)
+    check_count(events, limit, "events")
+    return [_batch_candidate(event, index, context) for index, event in enumerate(events)]
+
+
+def _batch_candidate(event: BatchEvent, index: int, context: Context) -> Parsed:
+    try:
+        check_key(event.idempotencyKey, "idempotencyKey")
+        return candidate(event, event.idempotencyKey, context)
+    except Invalid as error:
+        return refused_struct(error, event, f"events[{index}]")
+
+
+def _parse_items(items: Sequence[bytes | Raw], limit: int, context: Context) -> list[Parsed]:
+    """Item by item, after the whole could not be read at once: at least one of them is bad."""
+    check_count(items, limit, "events")
+    return [_parse_item(bytes(item), index, context) for index, item in enumerate(items)]
+
+
+def _parse_item(item: bytes, index: int, context: Context) -> Parsed:
+    try:
+        check_text(item)
+        event = decode(_batch_event, item)
+        check_key(event.idempotencyKey, "idempotencyKey")
+        return candidate(event, event.idempotencyKey, context)
+    except Invalid as error:
+        return refused(error, item, f"events[{index}]")
+
+
+def _split_batch(body: bytes, limit: int) -> Sequence[bytes | Raw]:
+    try:
+        batch: RawBatch = decode(_raw_batch, body)
+        return batch.events
+    except Invalid as error:
+        items = split.split_batch(body, limit)
+        if items is None:
+            raise Invalid(error.path, shorten(error.message)) from error
+        return items
+
+
+def check_count(items: Sequence[Any], limit: int, path: str) -> None:
+    if not items:
+        raise Invalid(path, "is empty: send at least one event")
+    if len(items) > limit:
+        raise Invalid(path, f"has more than {limit} events: send at most so many at once")
+
+
+def envelope_of(body: EventBody, now: int) -> Envelope:
+    """The envelope of a decoded event; without an id where it has none, of the time `now` (Unix ms) where it tells
+    none. Raises `Invalid`."""
+    check_not_blank(body.userId, "userId")
+    check_not_blank(body.type, "type")
+    payload = body.payload if bytes(body.payload) != b"null" else EMPTY
+    stamp = now if body.timestamp is None else parse_timestamp(body.timestamp, "timestamp")
+    return Envelope(body.eventId or "", body.userId, body.type, payload, stamp, body.family)
+
+
+def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
+    """Check a decoded event and write the envelope that Kafka gets. Raises `Invalid`."""
+    envelope = envelope_of(body, context.now)
+    made = Candidate(envelope.id, body.userId, body.type, envelope.timestamp, b"", body.eventId is not None)
+    event = checked_event(envelope)
+    if key is not None:
+        _remember_key(made, body, event.payload_json, key, context.caller)
+    elif not made.id:
+        made.id = new_event_id()
+    envelope.id = made.id
+    made.value = encode_envelope(envelope)
+    check_size(made.value, context.max_bytes)
+    return made
+
+
+def checked_event(envelope: Envelope) -> Event:
+    """As `read_event`, and unknown members are refused by name. Raises `Invalid`."""
+    event = read_event(envelope)
+    if event.family:
+        check_fields(get_family(event.family).schema, orjson.loads(event.payload_json))
+    return event
+
+
+def check_size(value: bytes, max_bytes: int) -> None:
+    if len(value) > max_bytes:
+        raise TooLarge("", f"is {len(value)} bytes as it would be stored; at most {max_bytes} are allowed")
+
+
+def _remember_key(made: Candidate, body: EventBody, payload: bytes, key: str, caller: str) -> None:
+    content = [body.eventId, body.userId, body.type, body.timestamp, body.family, orjson.loads(payload)]
+    made.key = key_name(caller, key)
+    made.digest = content_digest(content)
+    made.id = made.id or derived_event_id(made.key, made.digest)
+    made.known_before = True
+
+
+def check_key(key: str | None, path: str) -> None:
+    if key is not None and (not 1 <= len(key) <= MAX_KEY_LENGTH or key.isspace()):
+        raise Invalid(path, f"must have 1 to {MAX_KEY_LENGTH} characters and not be blank")
+
+
+def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
+    """As `decode_json`; nothing at all is told from JSON that was cut off."""
+    if not value.strip():
+        raise Invalid("", "is empty: send JSON")
+    return decode_json(decoder, value)
+
+
+def refused(error: Invalid, item: bytes, where: str = "", names: tuple[str, str] = ("userId", "type")) -> Refused:
+    """What an unreadable event is remembered by: whatever of it can be read. `names` are user's and type's members."""
+    try:
+        members = _members.decode(item)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        members = {}
+    user, kind = names
+    return Refused(
+        problem=_problem(error, where),
+        id=_usable_text(members.get("eventId"), 255),
+        user_id=_usable_text(members.get(user), 255),
+        type=_usable_text(members.get(kind), 100),
+        too_large=isinstance(error, TooLarge),
+    )
+
+
+def refused_struct(error: Invalid, event: EventBody, where: str) -> Refused:
+    return Refused(_problem(error, where), event.eventId or "", event.userId, event.type, isinstance(error, TooLarge))
+
+
+def _problem(error: Invalid, where: str) -> Problem:
+    joint = "." if where and error.path and not error.path.startswith("[") else ""
+    return Problem(shorten(f"{where}{joint}{error.path}"), shorten(error.message))
+
+
+def shorten(text: str) -> str:
+    """One line, of bounded length, without what no store takes."""
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:LONGEST_MESSAGE])
+    return line if len(text) <= LONGEST_MESSAGE else line + "…"
+
+
+def _usable_text(raw: Raw | None, longest: int) -> str:
+    if raw is None:
+        return ""
+    try:
+        text = _text.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return text if len(text) <= longest and not text.isspace() and "\0" not in text else ""

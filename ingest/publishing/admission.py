@@ -1,0 +1,114 @@
+"""Admitting events: what every ingest endpoint calls, with the events that it has read from its request."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis import RedisError
+
+from ingest import metrics
+from ingest.parsing.candidate import Candidate, Parsed, Refused
+from ingest.publishing import backpressure, batcher, reservations
+from ingest.publishing.errors import AddressLimited, Unavailable
+from ingest.publishing.followers import follow, leaders
+from ingest.publishing.submission import Outcome, Status, Submission
+
+PATIENCE_S = 5.5  # a second request waits a little longer than the first may take
+RETRY_PENDING_S = 0.02
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a request comes from."""
+
+    address: str
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The outcome of each event, in their order, and the least remaining limit of their users (None: no limit)."""
+
+    outcomes: list[Outcome]
+    remaining: int | None
+
+
+def admit(events: Sequence[Parsed], origin: Origin) -> Admitted:
+    """Publish what is valid, remember what is refused. Raises `Unavailable`, `AddressLimited`."""
+    backpressure.wait()
+    refused = [event for event in events if isinstance(event, Refused)]
+    candidates = [event for event in events if isinstance(event, Candidate)]
+    asked = next((event.user_id for event in refused if event.user_id), "")
+    token = secrets.token_hex(8)
+    first = Submission(
+        token=token,
+        request=token,
+        candidates=[],
+        traceparent=origin.traceparent,
+        deadline=time.monotonic() + PATIENCE_S,
+        address=origin.address,
+        counts=bool(refused),
+        asked_user=asked if not candidates else "",
+    )
+    outcomes = iter(_publish(candidates, first))
+    refusals = iter(_remember(refused))
+    answers = [next(refusals) if isinstance(event, Refused) else next(outcomes) for event in events]
+    metrics.count_outcomes(answers)
+    return Admitted(answers, first.remaining)
+
+
+def _publish(candidates: Sequence[Candidate], first: Submission) -> list[Outcome]:
+    """Through the gate, again and again for those that others are publishing, until their outcome is known."""
+    leading, following = leaders(candidates)
+    outcomes: dict[int, Outcome] = {}
+    submission = first
+    submission.candidates = [candidates[index] for index in leading]
+    while True:
+        _submit(submission)
+        if submission.address_over_limit:
+            raise AddressLimited
+        if submission.error and submission is first:
+            raise Unavailable(submission.error)
+        outcomes.update(zip(leading, filter(None, submission.outcomes), strict=True))
+        leading = [index for index in leading if outcomes[index].status is Status.PENDING]
+        if not leading or time.monotonic() > first.deadline:
+            break
+        time.sleep(RETRY_PENDING_S)
+        submission = _again(first, [candidates[index] for index in leading])
+    outcomes |= {index: follow(outcomes[leader]) for index, leader in following.items()}
+    return [outcomes[index] for index in range(len(candidates))]
+
+
+def _submit(submission: Submission) -> None:
+    if submission.candidates:
+        batcher.submit(submission)
+        return
+    try:
+        reservations.reserve([submission])  # counts for its address
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"Redis: {error}") from error
+
+
+def _again(first: Submission, candidates: Sequence[Candidate]) -> Submission:
+    """Another try for those pending."""
+    return Submission(
+        token=secrets.token_hex(8),
+        candidates=candidates,
+        traceparent=first.traceparent,
+        deadline=first.deadline + RETRY_PENDING_S,
+        address=first.address,
+        request=first.request,
+    )
+
+
+def _remember(refused: Sequence[Refused]) -> list[Outcome]:
+    if not refused:
+        return []
+    try:
+        ids = reservations.refuse(refused)
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"Redis: {error}") from error
+    return [Outcome(Status.INVALID, id, str(event.problem)) for id, event in zip(ids, refused, strict=True)]

@@ -1,0 +1,78 @@
+"""Backpressure: while the consumers are too far behind, requests wait a little, then are sent away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from confluent_kafka import KafkaException
+from django.conf import settings
+
+from ingest import metrics
+from ingest.publishing.errors import Unavailable
+from ingest.publishing.per_process import PerProcess
+from processing.kafka.lag import group_lag
+
+log = logging.getLogger(__name__)
+
+READ_EVERY_S = 1.0
+READ_EVERY_WHEN_BEHIND_S = 0.2
+STALE_S = 3.0  # an older reading says nothing: wait for a new one
+FIRST_READING_S = 1.0
+IDLE_S = 10.0  # without requests for so long, nobody reads the lag
+RETRY_AFTER_S = 2
+
+
+def wait() -> None:
+    """Returns when the lag allows an event more. Raises `Unavailable` if it does not fall in time."""
+    if settings.BACKPRESSURE_MAX_LAG:
+        _monitor.get().wait()
+
+
+class Monitor:
+    """Knows the group's lag, read in the background while requests come."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._lag = 0
+        self._read_at = -STALE_S
+        self._wanted_at = time.monotonic()
+        threading.Thread(target=self._read_forever, name="backpressure", daemon=True).start()
+
+    def wait(self) -> None:
+        now = self._wanted_at = time.monotonic()
+        if now - self._read_at < STALE_S and self._is_open():
+            return
+        with self._change:
+            self._change.notify_all()  # the reader may be idle
+            self._change.wait_for(lambda: time.monotonic() - self._read_at < STALE_S, FIRST_READING_S)
+            if not self._change.wait_for(self._is_open, settings.BACKPRESSURE_WAIT_MS / 1000):
+                raise Unavailable(f"the backlog is too long ({self._lag} events): try again later", RETRY_AFTER_S)
+
+    def _read_forever(self) -> None:
+        while True:
+            self._read()
+            with self._change:
+                self._change.notify_all()  # those who wait for the lag; they must not be taken for a wake-up
+                self._change.wait(READ_EVERY_S if self._is_open() else READ_EVERY_WHEN_BEHIND_S)
+                while time.monotonic() - self._wanted_at > IDLE_S:
+                    self._change.wait()
+
+    def _is_open(self) -> bool:
+        return self._lag <= settings.BACKPRESSURE_MAX_LAG
+
+    def _read(self) -> None:
+        try:
+            self._lag = sum(group_lag().values())
+            metrics.GROUP_LAG.set(self._lag)
+        except KafkaException as error:
+            log.warning("cannot read the group's lag: %s", error)
+            self._lag = 0  # Kafka is away: publishing will say so
+        except Exception:  # a bug here must not end the only reader: requests would wait for it ever after
+            log.exception("cannot read the group's lag")
+            self._lag = 0
+        self._read_at = time.monotonic()
+
+
+_monitor = PerProcess(Monitor)

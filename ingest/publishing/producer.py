@@ -1,0 +1,104 @@
+"""The Kafka producer: the one module here that writes to Kafka."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from django.conf import settings
+
+from ingest.parsing.candidate import Candidate
+from processing.kafka.clients import ensure_topics
+from processing.kafka.clients import producer_config as base_config
+
+log = logging.getLogger(__name__)
+
+DELIVERY_TIMEOUT_MS = 4_000  # librdkafka looks at most a second late: within the 5 s that a client is promised
+MAX_QUEUED_KIB = 64 * 1024  # bounds the memory while Kafka does not take anything
+MESSAGE_OVERHEAD_BYTES = 8_192  # key, headers and framing beside the value
+
+OnDelivery = Callable[[KafkaError | None, Message], None]
+
+
+class EventProducer:
+    """Publishes envelopes. One thread prepares and publishes, another polls."""
+
+    def __init__(self) -> None:
+        self._producer: Producer | None = None
+        self._retired: list[Producer] = []
+        self._topic = settings.KAFKA_EVENTS_TOPIC
+        self._doubtful = True  # whether the topic is there
+
+    def prepare(self) -> None:
+        """Connect and see to the topic. Raises `KafkaException` when Kafka does not answer in time."""
+        if self._doubtful:
+            ensure_topics([self._topic], DELIVERY_TIMEOUT_MS / 1000)
+            self._doubtful = False
+        if self._producer is None:
+            self._producer = Producer(producer_config(), logger=log)
+
+    def publish(self, event: Candidate, traceparent: str, on_delivery: OnDelivery) -> None:
+        """Hand an event over; `on_delivery` is called by whoever polls. Raises `BufferError`, `KafkaException`."""
+        producer = self._producer
+        if producer is None:
+            raise KafkaException(KafkaError(KafkaError._FATAL, "the producer is being replaced"))
+        producer.produce(
+            self._topic,
+            event.value,
+            event.user_id,
+            headers=[("event-type", event.type), ("event-id", event.id), ("traceparent", traceparent)],
+            on_delivery=on_delivery,
+        )
+
+    def poll(self, timeout_s: float) -> None:
+        """Call what waits for deliveries."""
+        producer = self._producer
+        if producer is None:
+            time.sleep(timeout_s / 10)
+        else:
+            self._poll(producer, timeout_s)
+        for old in list(self._retired):
+            old.purge()
+            old.poll(0)
+            if not len(old):
+                self._retired.remove(old)
+
+    def _poll(self, producer: Producer, timeout_s: float) -> None:
+        try:
+            producer.poll(timeout_s)
+        except KafkaException as error:  # it is told so once: the broker lost its log, and with it this producer's id
+            log.warning("the Kafka producer cannot go on and is replaced: %s", reason(error))
+            self._retired.append(producer)
+            self._producer = None
+            self._doubtful = True
+
+    def note(self, error: KafkaError) -> None:
+        """A delivery failed: is the topic gone?"""
+        if error.code() in (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART):
+            self._doubtful = True
+
+    def is_busy(self) -> bool:
+        """Whether messages wait for their delivery."""
+        return self._producer is not None and len(self._producer) > 0
+
+
+def producer_config() -> dict[str, Any]:
+    return {
+        **base_config(),
+        "client.id": "eventsite-door",
+        "compression.type": "lz4",
+        "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
+        "request.timeout.ms": DELIVERY_TIMEOUT_MS,
+        "queue.buffering.max.kbytes": MAX_QUEUED_KIB,
+        "message.max.bytes": max(1_000_000, settings.EVENT_MAX_BYTES + MESSAGE_OVERHEAD_BYTES),
+    }
+
+
+def reason(error: BaseException) -> str:
+    """One line for people, of what librdkafka raised."""
+    if isinstance(error, KafkaException) and error.args and isinstance(error.args[0], KafkaError):
+        return f"Kafka: {error.args[0].str()}"
+    return f"Kafka: {error}"

@@ -1,0 +1,113 @@
+"""The door's memory in Redis: reservations, idempotency keys, rate limits, refusals. Nobody else here writes it.
+
+Each step is one script for all the events at hand, so that it is atomic and costs one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django_redis import get_redis_connection
+from redis import Redis
+from redis.commands.core import Script
+
+from ingest.parsing.candidate import Candidate, Refused
+from ingest.parsing.identity import new_event_id
+from ingest.publishing.submission import Outcome, Status, Submission
+
+WINDOW_US = 1_000_000  # of both rate limits
+RESERVATION_MS = 10_000  # longer than publishing can take; what a dead process reserved is free again after it
+
+Field = str | int | bytes
+_encode = msgspec.json.Encoder().encode
+
+
+class Accepted(msgspec.Struct, omit_defaults=True):
+    """What `accepted:{id}` tells, until Postgres has the event."""
+
+    userId: str  # noqa: N815 - as on the wire
+    type: str
+    timestamp: int
+
+
+def reserve(submissions: Sequence[Submission]) -> None:
+    """Decide about every event: fills outcomes, None for those to publish. Raises `redis.RedisError`."""
+    arguments: list[Field] = [
+        settings.RATE_LIMIT_PER_USER,
+        settings.RATE_LIMIT_PER_IP,
+        WINDOW_US,
+        RESERVATION_MS,
+        settings.HOT_STATE_TTL_S,
+    ]
+    for submission in submissions:
+        arguments += (submission.token, submission.request, submission.address, int(submission.counts))
+        arguments += (submission.asked_user, len(submission.candidates))
+        for event in submission.candidates:
+            arguments += (int(event.known_before), event.id, event.user_id if event.rated else "", event.key)
+            arguments.append(event.digest)
+    answers = iter(_run("reserve", arguments))
+    for submission in submissions:
+        _read_answers(submission, answers)
+
+
+def _read_answers(submission: Submission, answers: Iterator[Any]) -> None:
+    remaining = next(answers)
+    submission.remaining = None if remaining < 0 else remaining
+    submission.address_over_limit = next(answers) == 1
+    submission.outcomes = [_read_answer(event, next(answers)) for event in submission.candidates]
+
+
+def _read_answer(event: Candidate, answer: int | bytes) -> Outcome | None:
+    """None: reserved, to be published."""
+    if answer == 0:
+        return None
+    if isinstance(answer, bytes):
+        status = Status.DUPLICATE if answer[:1] == b"d" else Status.CONFLICT
+        return Outcome(status, answer[1:].decode())
+    return Outcome(Status.PENDING if answer == 2 else Status.RATE_LIMITED, event.id)
+
+
+def confirm(published: Iterable[tuple[Submission, Candidate, bool]]) -> None:
+    """Remember which reserved events Kafka acknowledged, and free what the others held. Raises `redis.RedisError`."""
+    arguments: list[Field] = [settings.HOT_STATE_TTL_S]
+    for submission, event, acknowledged in published:
+        memory = _encode(Accepted(event.user_id, event.type, event.timestamp)) if acknowledged else ""
+        arguments += (int(acknowledged), submission.token, int(event.known_before), event.id)
+        arguments += (event.user_id if event.rated else "", event.key, event.digest, memory)
+    _run("confirm", arguments)
+
+
+def refuse(refusals: Sequence[Refused]) -> list[str]:
+    """Remember refused events; their ids, each in its place. Raises `redis.RedisError`."""
+    arguments: list[Field] = [settings.HOT_STATE_TTL_S]
+    for refusal in refusals:
+        arguments += (refusal.id, new_event_id(), refusal.user_id, refusal.type, str(refusal.problem))
+    return [id.decode() for id in _run("refuse", arguments)]
+
+
+def look_up(event_id: str) -> tuple[Accepted | None, dict[str, str]]:
+    """What Redis knows of an event: the door's memory of it, and its hot state. Raises `redis.RedisError`."""
+    redis = connection()
+    memory: Any = redis.get(f"accepted:{event_id}")
+    state: Any = redis.hgetall(f"event:{event_id}")
+    accepted = msgspec.json.decode(memory, type=Accepted) if memory else None
+    return accepted, {name.decode(): value.decode() for name, value in state.items()}
+
+
+def connection() -> Redis:
+    client: Redis = get_redis_connection("default")
+    return client
+
+
+def _run(name: str, arguments: list[Field]) -> Any:
+    return _script(name)(args=arguments, client=connection())
+
+
+@cache
+def _script(name: str) -> Script:
+    return Script(connection(), (Path(__file__).parent / "lua" / f"{name}.lua").read_bytes())

@@ -1,0 +1,54 @@
+"""Runs of `process_events`: which go on, which are over."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils import timezone
+
+from processing.admin import show
+from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
+from processing.models import ImportRun
+from processing.postgres import imports
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(ReadOnlyAdmin):
+    list_display = ("id", "source", "state", "new_lines", "known_lines", "started", "heard", "ended")
+    list_filter = (time_filter("started_at"), text_filter("source", called="source", parameter="source"))
+    ordering = ("-id",)
+    fields = readonly_fields = (
+        "id",
+        "source",
+        "state",
+        "new_lines",
+        "known_lines",
+        "started",
+        "heard",
+        "ended",
+        "log_ends",
+    )
+
+    @admin.display(description="state")
+    def state(self, obj: ImportRun) -> str:
+        if obj.ended_at is not None:
+            return "over"
+        silent_s = (timezone.now() - obj.heartbeat_at).total_seconds()
+        return "goes on" if silent_s < imports.SILENT_S else "not heard of: killed, or cut off"
+
+    @admin.display(description="started")
+    def started(self, obj: ImportRun) -> str:
+        return show.utc(obj.started_at)
+
+    @admin.display(description="last heard of")
+    def heard(self, obj: ImportRun) -> str:
+        return show.utc(obj.heartbeat_at)
+
+    @admin.display(description="ended")
+    def ended(self, obj: ImportRun) -> str:
+        return show.utc(obj.ended_at)
+
+    @admin.display(description="its gaps wait until the log is read up to")
+    def log_ends(self, obj: ImportRun) -> str:
+        if not obj.watermarks:
+            return show.NOTHING
+        return "; ".join(f"{topic}, partition {partition}: {end}" for topic, partition, end in obj.watermarks)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from confluent_kafka import KafkaException
+from django.conf import settings
+
+from processing.background.sweeper import log
+from processing.engine import circuit_breaker, release
+from processing.engine.release import pass_gaps
+from processing.kafka import lag
+from processing.postgres import imports
+from processing.postgres.due import Gap, find_gaps
+from processing.postgres.transaction import raw_cursor
+
+OF_FILES = f"{imports.TOPIC_PREFIX}%"  # as LIKE takes it
+ROUNDS = 100  # in which a sweep passes one gap of each lane
+
+
+def pass_import_gaps() -> int:
+    """Pass gaps before events that came from a file, once its run is over and the log is read as far as it was then.
+
+    A lane may have many gaps, so it goes on while there are any that can be passed. Returns how many were.
+    """
+    passed = 0
+    for _ in range(ROUNDS if imports.were_any() else 0):
+        users = pass_gaps(_passable(find_gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, topics=OF_FILES)))
+        release.release_all(users)
+        passed += len(users)
+        if not users:
+            break
+    if passed:
+        log.warning("passed gaps that files have left: their events did not come", gaps=passed)
+    return passed
+
+
+def _passable(gaps: Sequence[Gap]) -> dict[str, int]:
+    """Of the gaps that files have left, those that can be passed now, as next seq by user."""
+    if not gaps or circuit_breaker.open_reason() is not None or imports.any_active():
+        return {}
+    ids = {gap.partition for gap in gaps if gap.partition is not None}
+    runs = [run for run in imports.find(ids) if not run.active]
+    try:
+        log_now = lag.group_positions(exact=True)
+    except KafkaException as error:
+        log.warning("Kafka does not say how far it is read; no gap of a file is passed until it does", error=str(error))
+        return {}
+    imports.mark(
+        [run for run in runs if run.watermarks is None],
+        {partition: position.end for partition, position in log_now.items()},
+    )
+    if imports.any_active():  # one began while Kafka was asked, which takes its time
+        return {}
+    done = {run.id for run in imports.find(ids) if _is_done(run, log_now)}
+    return {gap.user_id: gap.next_seq for gap in gaps if gap.partition in done}
+
+
+def _is_done(run: imports.ImportState, log_now: Mapping[imports.Partition, lag.Position]) -> bool:
+    marks = run.watermarks
+    return not run.active and run.confirmed and marks is not None and imports.is_reached(marks, log_now)

@@ -1,0 +1,62 @@
+"""What a lane does next: pure decisions over plain values. The rows are `models.Lane`, locked by whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from processing.domain.envelope import Event
+
+
+@dataclass
+class LaneState:
+    """A locked lane. `waiting`: events of it are held or retrying at or beyond `next_seq`."""
+
+    user_id: str
+    next_seq: int
+    waiting: bool
+    order_version: int
+    moved_at: datetime | None = None  # the time of the last outcome that moved it
+
+
+@dataclass
+class LanePlan:
+    """What becomes of a batch's events of one lane; `run` and `held` ascend by seq."""
+
+    run: list[Event] = field(default_factory=list)
+    held: list[Event] = field(default_factory=list)
+    skipped: list[Event] = field(default_factory=list)
+    ready: bool = False  # the front has come, but others wait too: the lane wants a turn
+
+
+def plan_arrivals(lane: LaneState, arrivals: Iterable[Event], owned: Container[int]) -> LanePlan:
+    """Decide for new events of one lane, in the order of the log.
+
+    `owned` has the seqs among them that an event of the inbox already waits with. The first id of a seq owns it, so
+    any other is skipped, like one whose seq was passed. A lane where others wait runs nothing here: the new ones
+    take their place among them, and the lane gets a turn.
+    """
+    plan = LanePlan()
+    fresh: dict[int, Event] = {}
+    for event in arrivals:
+        assert event.seq is not None
+        if event.seq < lane.next_seq or event.seq in owned or event.seq in fresh:
+            plan.skipped.append(event)
+        else:
+            fresh[event.seq] = event
+    plan.ready = lane.waiting and lane.next_seq in fresh
+    front = lane.next_seq
+    while not lane.waiting and front in fresh:
+        plan.run.append(fresh.pop(front))
+        front += 1
+    plan.held = [fresh[seq] for seq in sorted(fresh)]
+    return plan
+
+
+def consecutive(front: int, seqs: Sequence[int]) -> int:
+    """How many of the ascending `seqs` follow each other without a gap from `front` on."""
+    for count, seq in enumerate(seqs):
+        if seq != front + count:
+            return count
+    return len(seqs)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+from django.conf import settings
+
+from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.families import read_event, topic_of
+from processing.domain.texts import storable
+
+
+def read_message(message: Message) -> Arrival | Poison:
+    envelope: Envelope | None = None
+    topic = topic_of(message.topic)
+    try:
+        if message.value is None:
+            raise Invalid("", "has no value (a tombstone)")
+        if len(message.value) > settings.EVENT_MAX_BYTES:
+            raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
+        envelope = topic.read(message.value)
+        return Arrival(read_event(envelope), message)
+    except Invalid as invalid:
+        error = topic.explain(invalid)
+        carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
+        # the path has the sender's own member names, with whatever stands in them
+        reason = storable(str(error) if error.path else f"the message {error}")
+        return Poison(poison_id(message), message, reason, *carried)
+
+
+def poison_id(message: Message) -> str:
+    """An id for what has none of its own: the same message read again gets the same one."""
+    place = f"{message.topic}\n{message.partition}\n{message.offset}\n".encode()
+    return "poison-" + hashlib.sha256(place + (message.value or b"")).hexdigest()[:32]
+
+
+class Arrival(msgspec.Struct, frozen=True, gc=False):
+    """An event as it came from Kafka."""
+
+    event: Event
+    message: Message
+
+
+class Arrived(Protocol):
+    """An event that arrives, from wherever: an `Arrival`, or what is as good."""
+
+    @property
+    def event(self) -> Event: ...
+
+    @property
+    def message(self) -> Message: ...
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """Where an event stood in Kafka, and its bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A message that could not be read. `user_id` and `type` are set when at least its envelope could."""
+
+    id: str
+    message: Message
+    error: str
+    user_id: str = ""
+    type: str = ""
+    family: str = ""

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+MAX_ERROR_CHARS = 2000
+
+
+def describe_error(error: Exception) -> str:
+    """One text that fits a row, a header and a page."""
+    return storable(f"{type(error).__name__}: {error}")
+
+
+def storable(text: str) -> str:
+    """What Postgres takes of it: without NUL and lone surrogates, and not without end."""
+    return text.replace("\0", "\\0").encode("utf-8", "replace").decode()[:MAX_ERROR_CHARS]

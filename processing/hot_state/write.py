@@ -1,0 +1,157 @@
+"""The hot state: what Redis holds of the events, a view of Postgres. The one module of `processing` that writes Redis.
+
+Every write can be made again, and late: versions keep it from undoing what is newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from django.conf import settings
+from django_redis import get_redis_connection
+from redis import Redis
+from redis.commands.core import Script
+
+from processing.domain.envelope import Event
+from processing.domain.outcomes import BatchResult, OrderChange
+from processing.domain.statuses import FINAL, Status
+from processing.postgres.transaction import raw_cursor
+
+INFLIGHT_TTL_S = 30
+RETRACTED = "retracted"
+GONE_VERSION = 2**53 - 1  # of a row that is no more: newer than any
+CALL_EVENTS = 500
+REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million arguments
+
+Field = str | int | bytes
+
+
+def mark_in_flight(ids: Sequence[str]) -> None:
+    """Mark events as being worked on."""
+    if ids:
+        _run("begin", [INFLIGHT_TTL_S, *ids])
+
+
+def write_hot_state(settled: BatchResult) -> None:
+    """Write what a transaction has settled, and drop its row of the outbox. Raises `redis.RedisError`."""
+    rows, orders = _look_up(settled.look_up, known={order.user_id for order in settled.orders})
+    *parts, last = _parts(settled.arrived)
+    for part in parts:
+        _run("write", [*_arrived(settled, part), 0, 0])
+    arguments = [*_arrived(settled, last), len(rows)]
+    for row in rows:
+        arguments += row
+    written = {event.id for event in settled.arrived}
+    idle = [id for id in settled.worked if id not in written] if len(written) < len(settled.worked) else []
+    arguments += (len(idle), *idle)
+    for order in [*settled.orders, *orders]:
+        before = "" if order.before is None else order.before
+        arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
+    rebuild_order_lists([user.decode() for user in _run("write", arguments)])
+    if settled.outbox_id is not None:
+        raw_cursor().execute("DELETE FROM processing_hotstateoutbox WHERE id = %s", (settled.outbox_id,))
+
+
+def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
+    """So many events in a call that others of Redis need not wait long, and that its memory is used again at once.
+
+    Those with a seq go in the last one, with the order lists that they belong to.
+    """
+    if len(arrived) <= CALL_EVENTS:
+        return [arrived]
+    loose = [event for event in arrived if event.seq is None]
+    whole = len(loose) - len(loose) % CALL_EVENTS
+    parts: list[Sequence[Event]] = [loose[start : start + CALL_EVENTS] for start in range(0, whole, CALL_EVENTS)]
+    return [*parts, [*loose[whole:], *(event for event in arrived if event.seq is not None)]]
+
+
+def _arrived(settled: BatchResult, events: Sequence[Event]) -> list[Field]:
+    """The beginning of a call of `write`."""
+    arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
+    arguments += (_ms(settled.at), int(bool(settled.worked)), len(events))
+    for event in events:
+        arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
+    return arguments
+
+
+def rebuild_order_lists(users: Sequence[str]) -> None:
+    """Put the order lists of these users back, whole, from Postgres."""
+    step = max(1, REBUILD_SEQS // settings.ORDER_LIST_MAX)
+    for start in range(0, len(users), step):
+        cursor = raw_cursor().execute(
+            """SELECT l.user_id, l.order_version, coalesce(o.seqs, '{}') FROM processing_lane l LEFT JOIN LATERAL (
+                 SELECT array_agg(seq ORDER BY seq) AS seqs FROM (
+                   SELECT seq FROM processing_inboxevent i WHERE i.user_id = l.user_id AND i.seq IS NOT NULL AND i.status = %s
+                   ORDER BY seq DESC LIMIT %s) newest) o ON true
+               WHERE l.user_id = ANY(%s) AND o.seqs IS NOT NULL""",
+            (Status.PROCESSED, settings.ORDER_LIST_MAX, list(users[start : start + step])),
+        )
+        arguments: list[Field] = [settings.HOT_STATE_TTL_S]
+        for user, version, seqs in cursor:
+            arguments += (user, version, len(seqs), *seqs)
+        _run("orders", arguments)
+
+
+def listed_dead_letters(rows: int) -> Iterator[list[str]]:
+    """What the list of dead letters names, so many at a time; from its end, since what goes moves what is behind it."""
+    end = _redis().llen("dlq:list")
+    while end > 0:
+        start = max(0, end - rows)
+        yield [id.decode() for id in cast(list[bytes], _redis().lrange("dlq:list", start, end - 1))]
+        end = start
+
+
+def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
+    """The hot state of these events as their rows have it now, and the order lists of users not `known` to check."""
+    if not ids:
+        return [], []
+    cursor = raw_cursor().execute(
+        """SELECT i.id, i.version, i.status, i.final_at, i.attempts, i.user_id, i.type, i.seq, i.error,
+                  d.event_id IS NOT NULL AND d.discarded_at IS NULL, i.replay IS NOT NULL, l.order_version
+           FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
+                LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL WHERE i.id = ANY(%s)""",
+        (list(ids),),
+    )
+    rows: list[Sequence[Field]] = []
+    orders: dict[str, OrderChange] = {}
+    missing = set(ids)
+    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in cursor:
+        missing.discard(id)
+        if status in FINAL:
+            at = 0 if final_at is None else _ms(final_at)
+            rows.append(
+                (id, version, status, at, attempts, user, kind, "" if seq is None else seq, error or "", int(dead))
+            )
+        elif replayed:
+            rows.append(_retracted(id, version))
+        if seq is not None and status == Status.PROCESSED and user not in known:
+            orders[user] = OrderChange(user, None, order_version, [])
+    rows += [_retracted(id, GONE_VERSION) for id in sorted(missing)]
+    return rows, list(orders.values())
+
+
+def _retracted(id: str, version: int) -> Sequence[Field]:
+    """An event that is final no more: replayed, or turned into the event that its bytes carry."""
+    return (id, version, RETRACTED, 0, 0, "", "", "", "", 0)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _run(name: str, arguments: Iterable[Field]) -> Any:
+    return _script(name)(args=arguments, client=_redis())
+
+
+@cache
+def _script(name: str) -> Script:
+    return Script(_redis(), (Path(__file__).parent / "lua" / f"{name}.lua").read_bytes())
+
+
+def _redis() -> Redis:
+    client: Redis = get_redis_connection("default")
+    return client

@@ -1,0 +1,228 @@
+"""The dead-letter topic: every dead letter's copy goes there at least once; its row knows whether it has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from threading import Lock
+
+import msgspec
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from django.conf import settings
+
+from processing.domain.envelope import Envelope, encode_envelope
+from processing.kafka import clients
+from processing.postgres.transaction import raw_cursor, transaction
+
+LIMIT = 500
+GROUP_BYTES = 16_000_000  # of the messages that are in memory at once
+MESSAGE_MAX_BYTES = 64 * 2**20  # the broker's own limit decides
+HEADER_MAX_CHARS = 2_000
+FLUSH_S = 10  # longer than the producer's delivery timeout
+LONGEST_WAIT_S = 20  # for another thread that is publishing
+
+WHAT_TO_DO = "it stays in the table dead_letters and is tried again by the next sweep"
+
+_publishing = Lock()  # one thread a process: while Kafka is away, sweeps must not take every thread of the worker
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter without a copy on the topic. `queued_at` tells it from a later one of the same event."""
+
+    id: str
+    queued_at: datetime
+    size: int
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What goes to the topic for a letter."""
+
+    letter: Letter
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass
+class Sent:
+    """What became of letters that were produced; others failed in a way that is no letter's own."""
+
+    acknowledged: list[Letter] = field(default_factory=list)
+    too_large: list[Letter] = field(default_factory=list)
+
+
+def publish_pending(limit: int = LIMIT) -> int:
+    """Publish the oldest unpublished dead letters. Returns how many Kafka has acknowledged; the rest is left."""
+    if not _publishing.acquire(blocking=False):
+        return 0
+    try:
+        letters = _unpublished(limit)
+        sent = _publish(letters)
+        while letters and len(sent.too_large) == len(letters):  # they must not stand before the others for ever
+            letters = _unpublished(limit, after=letters[-1])
+            sent = _publish(letters)
+        return len(sent.acknowledged)
+    finally:
+        _publishing.release()
+
+
+def publish(ids: Collection[str]) -> int:
+    """Publish those of these dead letters that have no copy on the topic yet. Returns how many Kafka acknowledged."""
+    letters = _unpublished_of(ids)
+    if not letters or not _publishing.acquire(timeout=LONGEST_WAIT_S):
+        return 0
+    try:
+        return len(_publish(letters).acknowledged)
+    finally:
+        _publishing.release()
+
+
+def _unpublished(limit: int, after: Letter | None = None) -> list[Letter]:
+    cursor = raw_cursor().execute(
+        """SELECT d.event_id, d.queued_at, coalesce(octet_length(i.raw), 0) FROM processing_deadletter d
+           JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.published_at IS NULL
+             AND (%(time)s::timestamptz IS NULL OR (d.queued_at, d.event_id) > (%(time)s, %(id)s))
+           ORDER BY d.queued_at, d.event_id LIMIT %(limit)s""",
+        {"limit": limit, "time": after and after.queued_at, "id": after and after.id},
+    )
+    return [Letter(*row) for row in cursor]
+
+
+def _unpublished_of(ids: Collection[str]) -> list[Letter]:
+    cursor = raw_cursor().execute(
+        """SELECT d.event_id, d.queued_at, coalesce(octet_length(i.raw), 0) FROM processing_deadletter d
+           JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.published_at IS NULL AND d.event_id = ANY(%s)""",
+        (list(ids),),
+    )
+    return [Letter(*row) for row in cursor]
+
+
+def _publish(letters: Sequence[Letter]) -> Sent:
+    """No transaction is open while Kafka is spoken to; a crash in between publishes the same letters again."""
+    total = Sent()
+    try:
+        for group in _groups(letters):
+            sent = _produce(_copies(group))
+            _mark_published(sent.acknowledged)
+            total.acknowledged += sent.acknowledged
+            total.too_large += sent.too_large
+            if len(sent.acknowledged) + len(sent.too_large) < len(group):
+                break
+    except KafkaException as error:
+        _forget_producer()
+        log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=str(error))
+    return total
+
+
+def _groups(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+    group: list[Letter] = []
+    size = 0
+    for letter in letters:
+        if group and size + letter.size > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(letter)
+        size += letter.size
+    if group:
+        yield group
+
+
+def _copies(letters: Sequence[Letter]) -> list[Copy]:
+    """The original bytes and key; an event that did not come through Kafka gets the message it would have been."""
+    by_id = {letter.id: letter for letter in letters}
+    cursor = raw_cursor().execute(
+        """SELECT i.id, d.reason, i.error, i.attempts, i.topic, i.partition, i."offset", i.key, i.raw, i.user_id,
+                  i.type, i.family, i.payload, round(extract(epoch FROM i.occurred_at) * 1000)::bigint
+           FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.event_id = ANY(%s) ORDER BY d.queued_at""",
+        (list(by_id),),
+    )
+    copies: list[Copy] = []
+    for id, reason, error, attempts, topic, partition, offset, key, raw, *envelope in cursor:
+        headers = [_header("dlq-reason", reason), _header("dlq-error", error), _header("dlq-attempts", attempts)]
+        headers += [_header("dlq-topic", topic), _header("dlq-partition", partition), _header("dlq-offset", offset)]
+        if raw is None and envelope[3] is not None:
+            key, raw = envelope[0].encode(), _envelope(id, *envelope)
+        copies.append(Copy(by_id[id], key, raw, headers))
+    return copies
+
+
+def _header(name: str, value: object) -> tuple[str, bytes]:
+    return name, ("" if value is None else str(value))[:HEADER_MAX_CHARS].encode()
+
+
+def _envelope(id: str, user_id: str, event_type: str, family: str, payload: str, timestamp: int) -> bytes:
+    return encode_envelope(
+        Envelope(id, user_id, event_type, msgspec.Raw(payload.encode()), timestamp, family=family or None)
+    )
+
+
+def _produce(copies: Sequence[Copy]) -> Sent:
+    """`acknowledged`: all in-sync replicas have them now. Raises `KafkaException` when the producer cannot go on."""
+    sent = Sent()
+    producer = _producer()
+    for copy in copies:
+
+        def on_delivery(error: KafkaError | None, _: Message | None, letter: Letter = copy.letter) -> None:
+            _note(sent, letter, error)
+
+        try:
+            producer.produce(
+                settings.KAFKA_DLQ_TOPIC, copy.value, copy.key, headers=list(copy.headers), on_delivery=on_delivery
+            )
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                raise
+            on_delivery(error.args[0], None)
+    producer.flush(FLUSH_S)
+    return sent
+
+
+def _note(sent: Sent, letter: Letter, error: KafkaError | None) -> None:
+    if error is None:
+        sent.acknowledged.append(letter)
+        return
+    hint = WHAT_TO_DO
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        sent.too_large.append(letter)
+        hint = f"raise max.message.bytes of the topic; {WHAT_TO_DO}"
+    elif error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+        _forget_producer()  # a new one, and the topic if it is gone
+    log.warning(
+        f"Kafka did not take a dead letter: {hint}",
+        event_id=letter.id,
+        topic=settings.KAFKA_DLQ_TOPIC,
+        bytes=letter.size,
+        error=error.str(),
+    )
+
+
+def _mark_published(letters: Sequence[Letter]) -> None:
+    """A letter whose event was replayed and failed again meanwhile is a new one, and stays unpublished."""
+    with transaction() as cursor:
+        ids = sorted(letter.id for letter in letters)
+        cursor.execute(
+            "SELECT FROM processing_deadletter WHERE event_id = ANY(%s) ORDER BY event_id FOR UPDATE", (ids,)
+        )
+        cursor.execute(
+            """UPDATE processing_deadletter d SET published_at = now()
+               FROM unnest(%s::text[], %s::timestamptz[]) AS p(event_id, queued_at)
+               WHERE d.event_id = p.event_id AND d.queued_at = p.queued_at""",
+            ([letter.id for letter in letters], [letter.queued_at for letter in letters]),
+        )
+
+
+def _forget_producer() -> None:
+    _producer.cache_clear()
+
+
+@cache
+def _producer() -> Producer:
+    """One a process, made when it is first needed, and the topic with it."""
+    clients.ensure_topics([settings.KAFKA_DLQ_TOPIC])
+    return Producer({**clients.producer_config(), "message.max.bytes": MESSAGE_MAX_BYTES})

@@ -1,0 +1,110 @@
+"""How far the consumer group is behind: committed offsets against the ends of the partitions."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from functools import cache
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from django.conf import settings
+
+from processing.kafka.clients import client_config, consumed_topics
+
+TIMEOUT_S = 2.0
+EXACT_TIMEOUT_S = 3.0
+
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Position:
+    """A partition's first offset and its end, and where the group goes on reading it."""
+
+    low: int
+    end: int
+    next: int
+
+    @property
+    def lag(self) -> int:
+        return max(0, self.end - self.next)
+
+
+def group_lag(exact: bool = False) -> dict[tuple[str, int], int]:
+    """Messages per (topic, partition) that the group has not committed. Raises `KafkaException`."""
+    return {partition: position.lag for partition, position in group_positions(exact).items()}
+
+
+def group_positions(exact: bool = False) -> dict[tuple[str, int], Position]:
+    """Where the group stands, per (topic, partition). Raises `KafkaException`.
+
+    Not `exact`, the embedded broker's ends fall short by up to a batch: it tells where the last batch begins. To be
+    exact the last batch is fetched.
+    """
+    with _lock:
+        consumer = _consumer(os.getpid(), settings.KAFKA_CLIENT_CONFIG["bootstrap.servers"])
+        committed = consumer.committed(_partitions(consumer), timeout=TIMEOUT_S)
+        ranges = {(each.topic, each.partition): _range(consumer, each) for each in committed}
+        if exact:
+            ranges |= _fetched_ranges(consumer, ranges)
+    return {
+        (each.topic, each.partition): _position(each.offset, *ranges[each.topic, each.partition]) for each in committed
+    }
+
+
+def _position(committed: int, low: int, high: int) -> Position:
+    """Where nothing is committed the group begins with the first message that is there."""
+    return Position(low, high, low if committed == OFFSET_INVALID else max(low, committed))
+
+
+@cache
+def _consumer(pid: int, servers: str) -> Consumer:
+    """One for each process; it never joins the group."""
+    return Consumer(
+        {
+            **client_config(),
+            "group.id": settings.KAFKA_CONSUMER_GROUP,
+            "client.id": "eventsite-lag",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 100,
+            "auto.offset.reset": "latest",
+        }
+    )
+
+
+def _partitions(consumer: Consumer) -> list[TopicPartition]:
+    topics = consumer.list_topics(timeout=TIMEOUT_S).topics
+    names = consumed_topics()
+    return [TopicPartition(name, each) for name in names if name in topics for each in topics[name].partitions]
+
+
+def _range(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    low, high = consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
+    return low, high
+
+
+def _fetched_ranges(
+    consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]]
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """The ends as told by fetching what lies behind the known ones."""
+    waiting = {key: high - 1 for key, (low, high) in ranges.items() if high > low}
+    found: dict[tuple[str, int], tuple[int, int]] = {}
+    consumer.assign([TopicPartition(*key, offset) for key, offset in waiting.items()])
+    try:
+        while waiting:
+            message = consumer.poll(EXACT_TIMEOUT_S)
+            if message is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the ends of the partitions are not told"))
+            error = message.error()
+            if error is None:
+                continue
+            if error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            key = message.topic() or "", message.partition() or 0
+            found[key] = ranges[key][0], message.offset() or 0
+            waiting.pop(key, None)
+    finally:
+        consumer.unassign()
+    return found

@@ -1,0 +1,82 @@
+"""What an operator may do to events: one function per action, called by the admin and the commands alike.
+
+Each works in bounded transactions that also record who did it. What its rows do not allow (any more) is refused with a
+reason; two operators, or an operator and a worker, are told apart by the rows' locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from processing.domain.statuses import Status
+from processing.kafka import dead_letter_topic
+from processing.operators import replay as replays
+from processing.operators.chunks import (
+    CHUNK,
+    Effects,
+    Progress,
+    Result,
+    chunks,
+    lock_dead_letters,
+    record,
+    run_chunks,
+    while_patient,
+    why_not,
+)
+from processing.postgres.outbox import add_to_outbox
+from processing.postgres.transaction import transaction
+
+RETRY_NOW, DISCARD = "retry now", "discard"  # as OperatorAction.action says it
+
+
+def retry_now(*, ids: Collection[str], actor: str) -> Result:
+    """Try these retrying events at once, instead of after their backoff."""
+
+    def act(chunk: Sequence[str]) -> Effects:
+        with transaction() as cursor:
+            cursor.execute(
+                """UPDATE processing_inboxevent SET next_attempt_at = now() WHERE id IN (
+                     SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND status = %s ORDER BY id FOR UPDATE) RETURNING id""",
+                (chunk, Status.RETRYING),
+            )
+            claimed = sorted(id for (id,) in cursor)
+            effects = Effects(done=dict.fromkeys(claimed, "to be tried now"), wake=claimed)
+            effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is not retrying")
+            record(cursor, RETRY_NOW, actor, dict.fromkeys(claimed, ""))
+        return effects
+
+    return run_chunks(chunks(sorted(set(ids)), CHUNK), act)
+
+
+def discard(*, ids: Collection[str], actor: str) -> Result:
+    """Put dead letters away for good: they stay failed, and are found in the admin only."""
+
+    def act(chunk: Sequence[str]) -> Effects:
+        with transaction() as cursor:
+            claimed = list(lock_dead_letters(cursor, chunk))
+            cursor.execute("UPDATE processing_deadletter SET discarded_at = now() WHERE event_id = ANY(%s)", (claimed,))
+            cursor.execute("UPDATE processing_inboxevent SET version = version + 1 WHERE id = ANY(%s)", (claimed,))
+            effects = Effects(done=dict.fromkeys(claimed, "discarded"), look_up=claimed)
+            effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is no dead letter")
+            record(cursor, DISCARD, actor, dict.fromkeys(claimed, ""))
+            effects.outbox_id = add_to_outbox(cursor, effects.look_up)
+        return effects
+
+    return run_chunks(chunks(sorted(set(ids)), CHUNK), act)
+
+
+def replay(*, ids: Collection[str], actor: str, progress: Progress | None = None) -> Result:
+    """Give dead letters a new set of tries, in the order of their users' events; read anew what was unreadable.
+
+    A dead letter is gone with its replay, so one that has no copy on its topic yet gets it first, or is refused.
+    """
+    dead_letter_topic.publish(ids)
+    plan = while_patient(lambda: replays.plan(ids))
+    number = replays.next_number()
+
+    def act(chunk: Sequence[replays.Entry]) -> Effects:
+        return replays.replay_chunk(chunk, number=number, actor=actor)
+
+    result = run_chunks(replays.bounded(plan.entries), act, progress)
+    result.refused.update(plan.refused)
+    return result

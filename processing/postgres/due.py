@@ -1,0 +1,207 @@
+"""The SQL that finds events which wait: whose turn has come, who wakes them, which lanes stand before a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from processing.domain.families import restore_event
+from processing.domain.lanes import LaneState
+from processing.domain.outcomes import Attempt
+from processing.domain.statuses import WAITING, Status
+from processing.postgres.transaction import Cursor
+
+TURN_ROWS = 2000  # events that one transaction releases at most
+TURN_CHARS = 16_000_000  # and their payloads' text, at most
+
+WAITING_STATUSES = sorted(WAITING)
+
+_EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
+                    attempts, attempt_limit, status, next_attempt_at <= clock_timestamp()"""
+
+
+@dataclass(frozen=True)
+class WaitingEvent:
+    """An inbox row that waits, as it can be run again. `due`: it is retrying, and its time has come."""
+
+    run: Attempt
+    status: Status
+    due: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A lane whose next seq is missing, and the partition of the first event behind the gap."""
+
+    user_id: str
+    next_seq: int
+    topic: str | None
+    partition: int | None
+
+
+def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, list[WaitingEvent]]:
+    """What waits in these (locked) lanes from their front on, without a gap, by user; bounded, so ask again."""
+    if not lanes:
+        return {}
+    cursor.execute(
+        f"""SELECT {_EVENT_COLUMNS} FROM unnest(%(users)s::text[], %(fronts)s::bigint[]) AS l(lane, front),
+            LATERAL (
+              SELECT n.*, row_number() OVER w AS position, sum(length(payload)) OVER w AS chars FROM (
+                SELECT * FROM processing_inboxevent WHERE user_id = l.lane AND seq >= l.front AND status = ANY(%(waiting)s)
+                ORDER BY seq LIMIT %(rows)s) n
+              WINDOW w AS (ORDER BY seq)) r
+            WHERE seq = front + position - 1 AND (position = 1 OR chars <= %(chars)s)
+            ORDER BY user_id, seq""",
+        {
+            "users": [lane.user_id for lane in lanes],
+            "fronts": [lane.next_seq for lane in lanes],
+            "waiting": WAITING_STATUSES,
+            "rows": max(1, TURN_ROWS // len(lanes)),
+            "chars": TURN_CHARS // len(lanes),
+        },
+    )
+    runs: dict[str, list[WaitingEvent]] = {}
+    for row in cursor:
+        runs.setdefault(row[1], []).append(_waiting(row, chain=row[1]))
+    return runs
+
+
+def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneState]) -> list[WaitingEvent]:
+    """The retrying events among `ids` that no lane holds (no seq, or replayed after their lane passed it), locked.
+
+    With one that was replayed comes all that was replayed with it, in order, since that may wait for it. What another
+    process works on is left to it, with what was replayed behind it.
+    """
+    fronts = {lane.user_id: lane.next_seq for lane in lanes}
+    places = _with_what_was_replayed(cursor, ids)
+    cursor.execute(
+        f"""SELECT {_EVENT_COLUMNS}, replay FROM processing_inboxevent WHERE id = ANY(%s) AND status = 'retrying'
+            ORDER BY id FOR UPDATE SKIP LOCKED""",
+        (list(places),),
+    )
+    rows = {row[0]: row for row in cursor if row[4] is None or row[4] < fronts.get(row[1], 0)}
+    found: list[WaitingEvent] = []
+    reached: dict[tuple[str, int], int] = {}
+    for id, (replay, position) in places.items():
+        row = rows.get(id)
+        if row is None or row[11] != replay:
+            continue
+        if replay is None:
+            found.append(_waiting(row, chain=None))
+        elif position == reached.get((row[1], replay), 0) + 1:
+            reached[row[1], replay] = position
+            found.append(_waiting(row, chain=(row[1], replay)))
+    return found
+
+
+def _with_what_was_replayed(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[int | None, int]]:
+    """The retrying ones of these ids, and all that was replayed with them: by id the replay and the place in it.
+
+    In a statement of its own, each step through an index: right after a replay the planner's statistics know nothing
+    of its rows, and whatever it joins them with goes through them once for each.
+    """
+    cursor.execute(
+        """WITH chains AS (
+             SELECT DISTINCT user_id, replay FROM processing_inboxevent
+             WHERE id = ANY(%(ids)s) AND status = 'retrying' AND replay IS NOT NULL)
+           SELECT id, replay, position FROM (
+             SELECT id, replay, 0 AS position, replay_order, received_at, "offset" FROM processing_inboxevent
+             WHERE id = ANY(%(ids)s) AND status = 'retrying' AND replay IS NULL
+             UNION ALL
+             SELECT t.* FROM chains c CROSS JOIN LATERAL (
+               SELECT id, replay, row_number() OVER (ORDER BY replay_order) AS position, replay_order, received_at,
+                      "offset"
+               FROM processing_inboxevent i WHERE i.user_id = c.user_id AND i.replay = c.replay AND i.status = 'retrying'
+                 AND i.replay IS NOT NULL ORDER BY replay_order LIMIT %(rows)s) t) w
+           ORDER BY replay NULLS FIRST, replay_order, received_at, "offset", id LIMIT %(rows)s""",
+        {"ids": list(ids), "rows": TURN_ROWS},
+    )
+    return {id: (replay, position) for id, replay, position in cursor}
+
+
+def lanes_and_ids(cursor: Cursor, ids: Collection[str]) -> tuple[set[str], set[str]]:
+    """Who must be woken for these waiting ids: the users whose lanes hold them, and the ids that no lane holds."""
+    cursor.execute(
+        """SELECT i.id, i.user_id, i.seq IS NOT NULL AND i.seq >= coalesce(l.next_seq, 1)
+           FROM processing_inboxevent i LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL
+           WHERE i.id = ANY(%s) AND i.status = ANY(%s)""",
+        (list(ids), WAITING_STATUSES),
+    )
+    users: set[str] = set()
+    free: set[str] = set()
+    for id, user_id, in_lane in cursor:
+        users.add(user_id) if in_lane else free.add(id)
+    return users, free
+
+
+def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
+    """The users whose lanes are to be locked before these ids are run: those of events that have a seq."""
+    cursor.execute(
+        "SELECT DISTINCT user_id FROM processing_inboxevent WHERE id = ANY(%s) AND seq IS NOT NULL", (list(ids),)
+    )
+    return {user_id for (user_id,) in cursor}
+
+
+def find_gaps(
+    cursor: Cursor,
+    timeout_ms: int,
+    partitions: Collection[tuple[str, int]] | None = None,
+    *,
+    topics: str = "%",
+    but_not: str = "",
+    limit: int = 1000,
+) -> list[Gap]:
+    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the oldest first.
+
+    With `partitions`, only those where the first event behind the gap came from one of them; likewise where its topic
+    is like `topics` and not like `but_not`.
+    """
+    cursor.execute(
+        """SELECT l.user_id, l.next_seq, f.topic, f.partition FROM processing_lane l, LATERAL (
+             SELECT seq, topic, partition FROM processing_inboxevent i WHERE i.user_id = l.user_id AND i.seq >= l.next_seq
+               AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) f
+           WHERE l.waiting_since < clock_timestamp() - %s * interval '1 millisecond' AND f.seq > l.next_seq
+             AND (%s OR (f.topic, f.partition) IN (SELECT * FROM unnest(%s::text[], %s::int[])))
+             AND f.topic LIKE %s AND f.topic NOT LIKE %s
+           ORDER BY l.waiting_since LIMIT %s""",
+        (
+            WAITING_STATUSES,
+            timeout_ms,
+            partitions is None,
+            [topic for topic, _ in partitions or ()],
+            [partition for _, partition in partitions or ()],
+            topics,
+            but_not,
+            limit,
+        ),
+    )
+    return [Gap(*row) for row in cursor]
+
+
+def lowest_waiting(cursor: Cursor, user_id: str, next_seq: int) -> int | None:
+    """The lowest seq that waits in a lane."""
+    cursor.execute(
+        "SELECT min(seq) FROM processing_inboxevent WHERE user_id = %s AND seq >= %s AND status = ANY(%s)",
+        (user_id, next_seq, WAITING_STATUSES),
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
+    """Of these users (with their next seq), those who have events waiting in their lane."""
+    cursor.execute(
+        # not EXISTS: for many users the planner would read all that has a seq, to join it with them
+        """SELECT l.lane FROM unnest(%s::text[], %s::bigint[]) AS l(lane, front), LATERAL (
+             SELECT FROM processing_inboxevent i WHERE i.user_id = l.lane AND i.seq >= l.front AND i.status = ANY(%s)
+             ORDER BY i.seq LIMIT 1) w""",
+        (list(fronts), list(fronts.values()), WAITING_STATUSES),
+    )
+    return {user_id for (user_id,) in cursor}
+
+
+def _waiting(row: tuple[Any, ...], chain: Hashable) -> WaitingEvent:
+    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due = row[:11]
+    event = restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
+    return WaitingEvent(Attempt(event, attempts, limit, chain), Status(status), bool(due))

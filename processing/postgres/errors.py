@@ -1,0 +1,79 @@
+"""Whose fault an error is: the handler's, or nobody's (the database was not fit)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+from django.db import connection
+from django.db.utils import InterfaceError, OperationalError
+
+from processing.postgres.schema import lacks_migrations
+
+# SQLSTATE classes and codes after which the same transaction can succeed later:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+TRANSIENT_SQLSTATES = (
+    "08",  # connection
+    "25006",  # read-only
+    "25P03",  # idle in transaction: we were frozen, and lost our locks
+    "40",  # serialization failure, deadlock
+    "53",  # out of disk, memory, connections
+    "55P03",  # lock not available
+    "57P",  # shutting down, starting up
+    "58",  # system error
+)
+MISSING_OBJECT_SQLSTATES = ("42P01", "42703")  # undefined table, undefined column
+
+
+class TransientError(Exception):
+    """The transaction is to run again, whole, once the database is fit."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the database, not the code that met the error, is why it failed.
+
+    A missing table or column counts when a migration of the code has not been run. May ask the database for that,
+    so call it when no broken transaction is open.
+    """
+    if isinstance(error, TransientError):
+        return True
+    states = set(_sqlstates(error))
+    if any(state.startswith(TRANSIENT_SQLSTATES) for state in states):
+        return True
+    if connection_is_lost() and is_connection_trouble(error):
+        return True
+    return bool(states.intersection(MISSING_OBJECT_SQLSTATES)) and lacks_migrations()
+
+
+def is_missing_object(error: BaseException) -> bool:
+    """Whether a table or a column was missing. It may be there by now: a migration may have come since."""
+    return not set(MISSING_OBJECT_SQLSTATES).isdisjoint(_sqlstates(error))
+
+
+def connection_is_lost() -> bool:
+    raw = connection.connection
+    return raw is None or bool(raw.closed)
+
+
+def is_connection_trouble(error: BaseException) -> bool:
+    """psycopg tells a cut connection, and one it could not open, without a SQLSTATE."""
+    return not any(_sqlstates(error)) and any(
+        isinstance(each, (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError))
+        for each in _chain(error)
+    )
+
+
+def _sqlstates(error: BaseException) -> Iterator[str]:
+    for each in _chain(error):
+        if isinstance(each, psycopg.Error) and each.sqlstate:
+            yield each.sqlstate
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it: a handler may have wrapped the database's error in one of its own."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

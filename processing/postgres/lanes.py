@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from processing.domain.lanes import LaneState
+from processing.postgres.inbox import WAITING_STATUSES
+from processing.postgres.transaction import Cursor
+
+
+@dataclass(frozen=True)
+class LaneMove:
+    """A lane's next position. `waiting`: events of it are held or retrying there."""
+
+    user_id: str
+    next_seq: int
+    waiting: bool
+    order_version: int
+
+
+def lock_lanes(cursor: Cursor, users: Collection[str], *, create: bool = False) -> dict[str, LaneState]:
+    """Lock the lanes of these users, in byte order; `create` makes those that are missing."""
+    if not users:
+        return {}
+    ordered = sorted(users)
+    if create:
+        cursor.execute(
+            "INSERT INTO processing_lane (user_id) SELECT unnest(%s::text[]) ON CONFLICT (user_id) DO NOTHING",
+            (ordered,),
+        )
+    cursor.execute(
+        """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version, moved_at FROM processing_lane
+           WHERE user_id = ANY(%s) ORDER BY user_id FOR UPDATE""",
+        (ordered,),
+    )
+    return {row[0]: LaneState(*row) for row in cursor}
+
+
+def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
+    """Store new lane positions. A lane that has moved and still waits does so since its lowest event was read."""
+    if not moves:
+        return
+    cursor.execute(
+        """UPDATE processing_lane l SET next_seq = c.next_seq, order_version = c.order_version,
+                  moved_at = greatest(l.moved_at, %s),
+                  waiting_since = CASE
+                    WHEN NOT c.waiting THEN NULL
+                    WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())
+                    ELSE (SELECT i.received_at FROM processing_inboxevent i WHERE i.user_id = c.user_id AND i.seq >= c.next_seq
+                            AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) END
+           FROM unnest(%s::text[], %s::bigint[], %s::bool[], %s::bigint[])
+                AS c(user_id, next_seq, waiting, order_version)
+           WHERE l.user_id = c.user_id""",
+        (
+            at,
+            WAITING_STATUSES,
+            [m.user_id for m in moves],
+            [m.next_seq for m in moves],
+            [m.waiting for m in moves],
+            [m.order_version for m in moves],
+        ),
+    )
