@@ -15,9 +15,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 
 from processing.admin.readonly import ReadOnlyAdmin
+from processing.domain.away import StoppedError
 from processing.operators import actions
 from processing.operators.chunks import Result
-from processing.postgres.transaction import StoppedError
 
 AT_ONCE = 10_000  # events that one click acts on, at most
 EXAMPLES = 3  # ids named for each reason

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import structlog
 from confluent_kafka import KafkaException
 from django.conf import settings
 
-from processing.background.sweeper import log
 from processing.engine import circuit_breaker, release
 from processing.engine.release import pass_gaps
 from processing.kafka import lag
 from processing.postgres import imports
 from processing.postgres.due import Gap, find_gaps
 from processing.postgres.transaction import raw_cursor
+
+log = structlog.get_logger(__name__)
 
 OF_FILES = f"{imports.TOPIC_PREFIX}%"  # as LIKE takes it
 ROUNDS = 100  # in which a sweep passes one gap of each lane

@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 
 from processing.background.import_gaps import OF_FILES
-from processing.domain.outcomes import BatchResult
+from processing.domain.outcomes import HotStateUpdate
 from processing.domain.statuses import Status
 from processing.engine import circuit_breaker, release
 from processing.engine.release import pass_gaps
@@ -68,7 +68,7 @@ def _write_from_outbox(outbox_id: int) -> int:
     row = cursor.fetchone()
     if row is None:
         return 0
-    write_hot_state(BatchResult(look_up=row[0], outbox_id=outbox_id))
+    write_hot_state(HotStateUpdate(refresh=row[0], outbox_id=outbox_id))
     return 1
 
 

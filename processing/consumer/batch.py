@@ -1,16 +1,15 @@
-"""From messages to a batch: what can be read becomes arrivals, the rest poison. No service is touched."""
+"""From polled messages to a batch: what can be read becomes arrivals, the rest poison. No service is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
 
+from processing.consumer.partitions import Partition, Partitions
 from processing.domain.messages import Arrival, Message, Poison, read_message
-
-Partition = tuple[str, int]  # topic and number
 
 
 @dataclass
@@ -20,7 +19,6 @@ class Batch:
     arrivals: list[Arrival] = field(default_factory=list)
     poisons: list[Poison] = field(default_factory=list)
     positions: dict[Partition, int] = field(default_factory=dict)
-    epochs: dict[Partition, int] = field(default_factory=dict)  # the assignments that it was read under
 
     def __len__(self) -> int:
         return len(self.arrivals) + len(self.poisons)
@@ -33,28 +31,34 @@ class Batch:
         else:
             self.poisons.append(outcome)
 
-    def without(self, lost: set[Partition]) -> Batch:
-        """What is left when these partitions have gone to another consumer."""
+    def without_revoked(self) -> Batch:
+        """What is left of it when partitions have gone to another consumer."""
+        lost = {partition.key for partition in self.positions if partition.revoked}
+        if not lost:
+            return self
         return Batch(
             [a for a in self.arrivals if (a.message.topic, a.message.partition) not in lost],
             [p for p in self.poisons if (p.message.topic, p.message.partition) not in lost],
-            {partition: offset for partition, offset in self.positions.items() if partition not in lost},
-            self.epochs,
+            {partition: offset for partition, offset in self.positions.items() if not partition.revoked},
         )
 
 
-def read_batch(messages: Sequence[KafkaMessage]) -> Batch:
-    """Read polled messages and end-of-partition marks; other errors must have been taken out."""
+def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batch:
+    """Read polled messages and end-of-partition marks, those of assigned partitions; other errors must have been
+    taken out."""
     batch = Batch()
     for polled in messages:
         error = polled.error()
-        topic, partition, offset = position_of(polled)
+        topic, number, offset = position_of(polled)
+        partition = partitions.find((topic, number))
+        if partition is None:  # revoked within the poll that brought it
+            continue
         if error is not None:
             assert error.code() == KafkaError._PARTITION_EOF
-            batch.positions[topic, partition] = offset
+            batch.positions[partition] = offset
             continue
-        batch.positions[topic, partition] = offset + 1
-        batch.add(Message(topic, partition, offset, polled.key(), polled.value()))
+        batch.positions[partition] = offset + 1
+        batch.add(Message(topic, number, offset, polled.key(), polled.value()))
     return batch
 
 

@@ -1,35 +1,32 @@
 """The Kafka side of the consumer: poll, hand over, commit, and give partitions back when asked to.
 
-Offsets are committed here alone, and only up to what the pipeline says is done.
+Offsets are committed here alone, and only up to what the stages say is done.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from threading import Event as Flag
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
-from django.conf import settings
-from django.db import connection
 
-from processing.consumer.batch import Batch, Partition, position_of, read_batch
-from processing.consumer.gaps import GapWatch
-from processing.consumer.pipeline import Pipeline
+from processing.consumer.batch import Batch, position_of, read_batch
+from processing.consumer.partitions import Key, Partitions
+from processing.consumer.processor import Processor
+from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka import clients
-from processing.postgres.schema import has_migrations
-from processing.postgres.transaction import StoppedError, retry_transient
+from processing.postgres.ready import wait_for_migrations
+from processing.postgres.transaction import close_connection
 
 POLL_S = 0.05
 FULL_S = 1.0  # after this long without room the partitions are paused, and polling goes on to stay in the group
 REVOKE_S = 5.0  # what is in hand may take this long before partitions are given back
 FINISH_S = 8.0
 BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
-COMMIT_TIMEOUT_S = 2.0
 WATERMARK_TIMEOUT_S = 5.0
 # What polling on gets over, beside what says so of itself: the last when the process was frozen for minutes.
 PASSING = (
@@ -53,53 +50,47 @@ class Poller:
         self._consumer = Consumer(clients.consumer_config(group, _on_error), on_commit=self._on_commit)
         # A client's calls wait for each other, and a poll leaves the next one no room: asking needs one of its own.
         self._asker = Consumer(clients.consumer_config(group, _on_error))
-        self._seen_ends: dict[Partition, int] = {}  # that came with the last fetch
-        self._gaps = GapWatch(settings.SEQUENCE_GAP_TIMEOUT_MS / 1000, self._ask_end, self._seen_end)
-        self._pipeline = Pipeline(self._gaps, stop)
+        self._partitions = Partitions()
+        self._stages = Processor(self._partitions, self._ask_end, stop).stages
         self._in_hand: deque[Batch] = deque()
-        self._committed: dict[Partition, int] = {}
-        self._ends: dict[Partition, int] = {}  # where the log ended when its end was last reached
-        self._paused: set[Partition] = set()
         self._average_bytes = 1.0
 
     def run(self, *, once: bool = False) -> None:
         """Consume until stopped; `once`: until everything that the log holds is done."""
-        if not self._prepare():
+        try:
+            self._prepare()
+        except StoppedError:
             return
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
-        self._pipeline.start()
+        self._stages.start()
         log.info("consuming", topics=self._topics)
         try:
             while not self._stop.is_set() and not (once and self._drained()):
                 self._step()
-            self._pipeline.finish(FINISH_S)
+            self._stages.finish(FINISH_S)
             self._commit(wait=True)
         finally:
             self._stop.set()
             self._consumer.close()
             self._asker.close()
-        if self._pipeline.failure is not None:
-            raise self._pipeline.failure
+        self._raise_failure()
         log.info("stopped", topics=self._topics)
 
-    def _prepare(self) -> bool:
-        """Wait for the cluster and the migrations; False when stopped meanwhile."""
-        with suppress(StoppedError):
-            while not self._stop.is_set():
-                if self._make_topics() and retry_transient(has_migrations, self._stop):
-                    connection.close()  # this thread needs it no more
-                    return True
-                self._stop.wait(1.0)
-        return False
+    def _raise_failure(self) -> None:
+        failure = self._stages.failure
+        if isinstance(failure, StoppedError):
+            log.warning("stopped with work in hand, it will be read again", reason=str(failure))
+        elif failure is not None:
+            raise failure
 
-    def _make_topics(self) -> bool:
-        """Whether the topics are there now."""
-        try:
-            clients.ensure_topics(self._topics)
-        except KafkaException as error:
-            log.warning("Kafka is away, waiting for it", error=str(error))
-            return False
-        return True
+    def _prepare(self) -> None:
+        """Wait for the cluster and the migrations. Raises `StoppedError`."""
+        retry_while_away(self._make_topics, _why_kafka_is_away, stop=self._stop, first_wait_s=1.0)
+        wait_for_migrations(self._stop)
+        close_connection()  # this thread needs it no more
+
+    def _make_topics(self) -> None:
+        clients.ensure_topics(self._topics)
 
     def _step(self) -> None:
         """One round: hand over what is in hand, else poll for more; commit what is done."""
@@ -114,8 +105,10 @@ class Poller:
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
         messages = [message for message in self._consumer.consume(room, timeout_s) if self._is_news(message)]
         if messages:
-            batch = read_batch(messages)
-            self._note_ends(batch.positions)
+            batch = read_batch(messages, self._partitions)
+            for partition in batch.positions:
+                _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
+                partition.fetched_end = int(high)
             self._in_hand.append(batch)
             size = sum(len(message) for message in messages)
             self._average_bytes = max(size / len(messages), self._average_bytes * 0.9, 1.0)
@@ -126,93 +119,88 @@ class Poller:
         if error is None:
             return True
         if error.code() == KafkaError._PARTITION_EOF:
-            topic, partition, offset = position_of(message)
-            self._ends[topic, partition] = offset
+            topic, number, offset = position_of(message)
+            partition = self._partitions.find((topic, number))
+            if partition is not None:
+                partition.end = offset
             return True
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing, making it", error=error.str())
-            self._make_topics()
+            self._make_missing_topics()
         elif error.retriable() or error.code() in PASSING:
             log.warning("Kafka is in trouble, polling on", error=error.str())
         else:
             raise KafkaException(error)
         return False
 
+    def _make_missing_topics(self) -> None:
+        try:
+            self._make_topics()
+        except KafkaException as error:
+            log.warning("the topic was not made, the next poll tries again", error=str(error))
+
     def _hand_over(self, timeout_s: float) -> None:
         deadline = time.monotonic() + FULL_S
-        while self._in_hand and self._pipeline.offer(self._in_hand[0], timeout_s):
+        while self._in_hand and self._stages.offer(self._in_hand[0], timeout_s):
             self._in_hand.popleft()
             deadline = time.monotonic() + FULL_S
         if not self._in_hand or self._stop.is_set():
             return
         while self._in_hand and not self._stop.is_set() and time.monotonic() < deadline:
             self._commit()
-            if self._pipeline.offer(self._in_hand[0], timeout_s):
+            if self._stages.offer(self._in_hand[0], timeout_s):
                 self._in_hand.popleft()
                 return
         self._pause()
         self._poll(0.0)
 
     def _pause(self) -> None:
-        if not self._paused:
+        if not any(partition.paused for partition in self._partitions):
             log.info("the stages are busy; polling only to stay in the group")
-        assignment = self._consumer.assignment()
-        self._consumer.pause(assignment)  # again each time: an assignment may have come
-        self._paused.update(_keys(assignment))
+        self._consumer.pause([TopicPartition(*key) for key in self._partitions.assigned()])  # again: one may have come
+        for partition in self._partitions:
+            partition.paused = True
 
     def _resume(self) -> None:
-        """Let paused partitions go on, also one that went to another consumer paused, when it comes back: librdkafka
-        keeps it paused."""
-        if self._paused:
-            ours = [p for p in self._consumer.assignment() if (p.topic, p.partition) in self._paused]
-            self._consumer.resume(ours)
-            self._paused.difference_update(_keys(ours))
+        paused = [partition for partition in self._partitions if partition.paused]
+        if paused:
+            self._consumer.resume([TopicPartition(*partition.key) for partition in paused])
+            for partition in paused:
+                partition.paused = False
 
     # --- partitions come and go; called from within a poll ---
 
-    def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         keys = _keys(partitions)
         log.info("got partitions", partitions=_by_topic(keys))
-        self._forget(keys)
-        self._gaps.assigned(keys, time.monotonic())
+        self._partitions.assign(keys, time.monotonic())
 
-    def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        keys = _keys(partitions)
-        log.info("giving partitions back", partitions=_by_topic(keys))
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.info("giving partitions back", partitions=_by_topic(_keys(partitions)))
         deadline = time.monotonic() + REVOKE_S
         while not self._is_idle() and time.monotonic() < deadline and not self._stop.is_set():
-            if self._in_hand and self._pipeline.offer(self._in_hand[0], POLL_S):
+            if self._in_hand and self._stages.offer(self._in_hand[0], POLL_S):
                 self._in_hand.popleft()
             elif not self._in_hand:
                 time.sleep(POLL_S / 5)
         self._commit(wait=True)
-        self._lost(_consumer, partitions)
+        self._lost(consumer, partitions)
 
-    def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        keys = _keys(partitions)
-        lost = set(keys)
-        rest = [batch.without(lost) for batch in self._in_hand]
-        self._in_hand = deque(batch for batch in rest if batch.positions)  # the stages pass over one that has none
-        self._gaps.revoked(keys)
-        self._forget(keys)
-
-    def _forget(self, keys: list[Partition]) -> None:
-        self._pipeline.forget(keys)
-        for key in keys:
-            self._committed.pop(key, None)
-            self._ends.pop(key, None)
+    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._partitions.revoke(_keys(partitions))
+        rest = [batch.without_revoked() for batch in self._in_hand]
+        self._in_hand = deque(batch for batch in rest if batch.positions)
 
     def _is_idle(self) -> bool:
-        return not self._in_hand and self._pipeline.is_empty()
+        return not self._in_hand and self._stages.is_idle()
 
     # --- offsets ---
 
     def _commit(self, *, wait: bool = False) -> None:
-        done = self._pipeline.done()
-        news = {key: offset for key, offset in done.items() if self._committed.get(key) != offset}
+        news = [(p, p.done) for p in self._partitions if p.done is not None and p.done != p.committed]
         if not news:
             return
-        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in news.items()]
+        offsets = [TopicPartition(*partition.key, offset) for partition, offset in news]
         try:
             if wait:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
@@ -221,53 +209,49 @@ class Poller:
         except KafkaException as error:
             log.warning("offsets were not committed; what they cover is known and changes nothing", error=str(error))
         else:
-            self._committed |= news
+            for partition, offset in news:
+                partition.committed = offset
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        for partition in partitions:
-            problem = error or partition.error
-            if problem is not None:
-                log.warning(
-                    "an offset was not committed, trying again",
-                    topic=partition.topic,
-                    partition=partition.partition,
-                    error=str(problem),
-                )
-                self._committed.pop((partition.topic, partition.partition), None)
+        for each in partitions:
+            problem = error or each.error
+            if problem is None:
+                continue
+            log.warning(
+                "an offset was not committed, trying again",
+                topic=each.topic,
+                partition=each.partition,
+                error=str(problem),
+            )
+            partition = self._partitions.find((each.topic, each.partition))
+            if partition is not None:
+                partition.committed = None
 
     def _drained(self) -> bool:
         """Every assigned partition has been read to its end, and that end is committed."""
-        assigned = _keys(self._consumer.assignment())
-        return (
-            bool(assigned)
-            and self._is_idle()
-            and all(key in self._ends and self._committed.get(key) == self._ends[key] for key in assigned)
-        )
+        assigned = list(self._partitions)
+        return bool(assigned) and self._is_idle() and all(p.end is not None and p.committed == p.end for p in assigned)
 
-    def _note_ends(self, partitions: Iterable[Partition]) -> None:
-        for key in partitions:
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
-            self._seen_ends[key] = int(high)
+    # --- the ends of the log, asked for by the commit stage ---
 
-    # --- the ends of the log, asked for by the Postgres stage ---
-
-    def _ask_end(self, partition: Partition) -> int | None:
+    def _ask_end(self, key: Key) -> int | None:
         try:
-            _, high = self._asker.get_watermark_offsets(TopicPartition(*partition), timeout=WATERMARK_TIMEOUT_S)
+            _, high = self._asker.get_watermark_offsets(TopicPartition(*key), timeout=WATERMARK_TIMEOUT_S)
         except KafkaException as error:
             log.warning("Kafka did not say where the log ends; no gap is passed until it does", error=str(error))
             return None
         return int(high)
 
-    def _seen_end(self, partition: Partition) -> int:
-        return self._seen_ends.get(partition, 0)
+
+def _why_kafka_is_away(error: Exception) -> str | None:
+    return "Kafka is away, waiting for it" if isinstance(error, KafkaException) else None
 
 
-def _keys(partitions: Sequence[TopicPartition]) -> list[Partition]:
+def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
     return [(partition.topic, partition.partition) for partition in partitions]
 
 
-def _by_topic(keys: Sequence[Partition]) -> dict[str, list[int]]:
+def _by_topic(keys: Sequence[Key]) -> dict[str, list[int]]:
     return {name: [number for topic, number in keys if topic == name] for name in dict.fromkeys(t for t, _ in keys)}
 
 

@@ -1,4 +1,4 @@
-"""How a batch's events are dealt to their handlers: in as few calls as the order of each user allows. Pure."""
+"""Which handler calls a batch needs, and in which order: as few as the order of each user allows. Pure."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from processing.domain.outcomes import Attempt
 INJECTED_FAILURE = "payload.fail"  # the group of events that are to fail; no family can have this name
 
 
-def group_of(event: Event, drills: bool) -> str:
-    return INJECTED_FAILURE if drills and event.fail else event.family
+def group_of(event: Event, injected_failures: bool) -> str:
+    """The family whose handler an event goes to; INJECTED_FAILURE for one that is to fail, where that is obeyed."""
+    return INJECTED_FAILURE if injected_failures and event.fail else event.family
 
 
-def plan_calls(runs: Sequence[Attempt], *, drills: bool) -> list[tuple[str, list[Attempt]]]:
-    """The handler calls that a batch needs, as (group, runs), in order.
+def plan_calls(attempts: Sequence[Attempt], *, injected_failures: bool) -> list[tuple[str, list[Attempt]]]:
+    """The handler calls that a batch needs, as (group, attempts), in order.
 
-    Two runs of one chain, or two of one user outside of any, never swap, not even across families: a run goes into a
-    later call than the one before it, or into the same one behind it. Events without a family have nothing to do and
-    cost no extra call: they follow at the end of their round.
+    Two attempts with one ordering key, or two of one user without any, never swap, not even across families: an attempt
+    goes into a later call than the one before it, or into the same one behind it. Events without a family have nothing
+    to do and cost no extra call: they follow at the end of their round.
     """
-    groups = {group_of(run.event, drills) for run in runs}
+    groups = {group_of(attempt.event, injected_failures) for attempt in attempts}
     if len(groups) <= 1:
-        return [(group, list(runs)) for group in groups]
+        return [(group, list(attempts)) for group in groups]
     calls: dict[tuple[int, bool, str], list[Attempt]] = {}
     last: dict[Hashable, tuple[int, str]] = {}
-    for run in runs:
-        group = group_of(run.event, drills)
-        chain = (run.event.user_id, run.chain)
-        round_number, before = last.get(chain, (0, group))
-        if group and (run.chain or group != INJECTED_FAILURE):
+    for attempt in attempts:
+        group = group_of(attempt.event, injected_failures)
+        key = (attempt.event.user_id, attempt.ordering_key)
+        round_number, before = last.get(key, (0, group))
+        if group and (attempt.ordering_key or group != INJECTED_FAILURE):
             if before and before != group:
                 round_number += 1
-            last[chain] = (round_number, group)
-        calls.setdefault((round_number, not group, group), []).append(run)
-    return [(group, calls[key]) for key in sorted(calls) for group in [key[2]]]
+            last[key] = (round_number, group)
+        calls.setdefault((round_number, not group, group), []).append(attempt)
+    return [(group, calls[place]) for place in sorted(calls) for group in [place[2]]]

@@ -1,3 +1,5 @@
+"""Whether handlers keep failing: a pure decision over the last of their runs."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -10,7 +12,7 @@ from processing.domain.statuses import Status
 
 @dataclass
 class FailureWindow:
-    """The last handler runs of this process. Drills (`payload.fail`) and events without a family do not count.
+    """The last handler runs of this process. Injected failures and events without a family do not count.
 
     `limit_in_a_row` and `limit_percent` (of `size` runs); 0 turns a limit off.
     """
@@ -25,7 +27,7 @@ class FailureWindow:
         """Count these; returns why the intake is to stop, if it is."""
         longest = self.in_a_row
         for outcome in outcomes:
-            if not outcome.event.family or outcome.drill or outcome.status is Status.HELD:
+            if not outcome.event.family or outcome.injected or outcome.status is Status.HELD:
                 continue
             failed = outcome.error is not None
             self.in_a_row = self.in_a_row + 1 if failed else 0

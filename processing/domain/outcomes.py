@@ -1,6 +1,11 @@
+"""What becomes of events: the attempts that a transaction makes, their outcomes, and what follows its commit.
+
+Results are frozen: a transaction makes one when it is through, those who act after it read it.
+"""
+
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +13,18 @@ import msgspec
 
 from processing.domain.envelope import Event
 from processing.domain.statuses import Status
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """An event whose turn it is. `limit`: the attempts after which it is failed, counted with those it had.
+
+    Events with the same `ordering_key` wait for each other: those of a user's lane, or those replayed together.
+    """
+
+    event: Event
+    attempts: int = 0
+    limit: int | None = None  # None: on arrival, the policy's
+    ordering_key: Hashable = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -19,45 +36,56 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     error: str | None = None
     attempt_limit: int | None = None
     retry_in_ms: int | None = None
-    drill: bool = False
-
-
-class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """An event whose turn it is. `limit`: the attempts after which it is failed, counted with those it had."""
-
-    event: Event
-    attempts: int = 0
-    limit: int | None = None  # None: on arrival, the policy's
-    chain: Hashable = None  # events of one chain wait for each other: a user's lane, or what was replayed together
+    injected: bool = False  # the failure was asked for, by `payload.fail`
 
 
 @dataclass(frozen=True)
 class OrderChange:
-    """Seqs that a lane processed, and the lane's order version before and after. They follow all before them, except
-    where `before` is None: then they came late."""
+    """Seqs that a lane processed, and the lane's order version before and after.
+
+    They follow all seqs before them, except where `before` is None: then they came late.
+    """
 
     user_id: str
     before: int | None
     after: int
-    seqs: list[int]
+    seqs: Sequence[int]
 
 
-@dataclass
-class BatchResult:
-    """What a transaction did, for those who act after it. Nothing of it is lost with the process: sweeps find it."""
+@dataclass(frozen=True)
+class HotStateUpdate:
+    """What Redis is to hold after a transaction.
+
+    `arrived` were processed on arrival, with one attempt, at `at`; `refresh` are ids whose hot state is written from
+    their rows; `in_flight` are ids that were marked as being worked on. `outbox_id` names the row of the outbox that
+    the write deletes; a sweep writes what still has one.
+    """
 
     at: datetime = field(default_factory=lambda: outcome_time())
-    worked: list[str] = field(default_factory=list)  # ids that were marked as being worked on
-    arrived: list[Event] = field(default_factory=list)  # processed on arrival, with one attempt
-    look_up: list[str] = field(default_factory=list)  # ids whose hot state is written from their rows
-    orders: list[OrderChange] = field(default_factory=list)
+    arrived: Sequence[Event] = ()
+    refresh: Sequence[str] = ()
+    orders: Sequence[OrderChange] = ()
+    in_flight: Sequence[str] = ()
     outbox_id: int | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
-    ready: set[str] = field(default_factory=set)  # users whose lane wants a turn
+
+    def __bool__(self) -> bool:
+        return bool(self.arrived or self.refresh or self.orders or self.in_flight)
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a transaction did. Nothing of it is lost with the process: sweeps find it in Postgres.
+
+    `ready` are the users whose lanes can release more. `held` and `skipped` count events that were on arrival.
+    """
+
+    hot_state: HotStateUpdate
+    outcomes: Sequence[Outcome] = ()
+    ready: frozenset[str] = frozenset()
     held: int = 0
     skipped: int = 0
-    poisoned: int = 0
-    known: int = 0
+    poisons: int = 0
+    duplicates: int = 0
 
     def count(self, status: Status) -> int:
         return sum(outcome.status is status for outcome in self.outcomes)
@@ -67,9 +95,21 @@ class BatchResult:
         """Ids that are to be tried again, and in how many milliseconds."""
         return [(o.event.id, o.retry_in_ms) for o in self.outcomes if o.retry_in_ms is not None]
 
+    def counts(self) -> dict[str, int]:
+        """How many events became what, for a line of the log; what is 0 is left out."""
+        counts = {
+            "processed": self.count(Status.PROCESSED),
+            "held": self.held,
+            "retrying": self.count(Status.RETRYING),
+            "failed": self.count(Status.FAILED),
+            "skipped": self.skipped,
+            "poison": self.poisons,
+            "duplicates": self.duplicates,
+        }
+        return {name: count for name, count in counts.items() if count}
+
 
 def outcome_time() -> datetime:
-    """The time of an outcome, in whole milliseconds, as it is told everywhere; rounded up, so never before the event
-    was received."""
+    """The time of an outcome, in whole milliseconds; rounded up, so that it is never before the event was received."""
     moment = datetime.now(UTC)
     return moment + timedelta(microseconds=-moment.microsecond % 1000)

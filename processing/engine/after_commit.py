@@ -1,26 +1,70 @@
+"""What follows a commit, the same for all who commit: failures counted, hot state written, retries enqueued.
+
+A crash in between loses nothing: a redelivered batch writes its hot state again, what no redelivery brings is in the
+outbox, and the sweeper rescues retries that were not enqueued.
+"""
+
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Event as Flag
 from threading import Lock
 
+import structlog
 from redis import RedisError
 
-from processing.domain.outcomes import BatchResult
+from processing.domain.away import retry_while_away
+from processing.domain.failure_window import FailureWindow
+from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.engine import circuit_breaker, enqueue
-from processing.engine.release import log
 from processing.hot_state.write import write_hot_state
+from processing.postgres.transaction import reset_if_transient, retry_transient, why_postgres_is_away
+
+Publish = Callable[[BatchResult], None]
+
+log = structlog.get_logger(__name__)
 
 
-def after_commit(settled: BatchResult) -> int:
-    """What follows a transaction: hot state, hints, the breaker's count. Returns how many events had their turn."""
-    try:
-        write_hot_state(settled)
-    except RedisError as error:
-        log.warning("Redis is away; a sweep will write this hot state from the outbox", error=str(error))
-    enqueue.enqueue_retries(settled.retries)
+def after_commit(result: BatchResult) -> int:
+    """All of it, at once, in a process whose tasks run in threads. Returns how many events were tried."""
     with _counting:
-        circuit_breaker.observe(_window, settled)
-    return len(settled.outcomes)
+        circuit_breaker.observe(_window, result.outcomes)
+    publish(result)
+    return len(result.outcomes)
 
 
-_window = circuit_breaker.new_window()  # of this process, whose tasks run in threads
+def count_failures(window: FailureWindow, result: BatchResult, stop: Flag) -> None:
+    """The first part, for those who publish in another thread: the next batch must find the breaker open."""
+    retry_transient(lambda: circuit_breaker.observe(window, result.outcomes), stop)
+
+
+def publish(result: BatchResult, write: Callable[[HotStateUpdate], None] | None = None) -> None:
+    """The second part. `write` says what is done while Redis is away; by default it is left to the sweeper."""
+    if result.hot_state:
+        (write or leave_to_sweeper)(result.hot_state)
+    enqueue.enqueue_retries(result.retries)
+
+
+def leave_to_sweeper(update: HotStateUpdate) -> None:
+    """Write the hot state; while Redis or Postgres is away, leave it to the sweeper."""
+    try:
+        write_hot_state(update)
+    except RedisError as error:
+        log.warning("Redis is away; the sweeper will write this hot state from the outbox", error=str(error))
+    except Exception as error:
+        if not reset_if_transient(error):
+            raise
+        log.warning("Postgres is not fit; the sweeper will write this hot state", error=str(error).strip())
+
+
+def wait_for_redis(update: HotStateUpdate, stop: Flag) -> None:
+    """Write the hot state; while Redis or Postgres is away, wait. Raises `StoppedError`."""
+    retry_while_away(lambda: write_hot_state(update), why_redis_is_away, stop=stop)
+
+
+def why_redis_is_away(error: Exception) -> str | None:
+    return "Redis is away, waiting for it" if isinstance(error, RedisError) else why_postgres_is_away(error)
+
+
+_window = circuit_breaker.new_window()
 _counting = Lock()

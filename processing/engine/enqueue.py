@@ -1,4 +1,4 @@
-"""Hints to Celery: ids of events to try again, and when. A lost hint costs time, a sweep finds the event."""
+"""Messages to Celery: ids of events to try, and when. One that is lost costs time: the sweeper rescues its events."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import structlog
 from amqp import AMQPError
+from celery import current_app
 from kombu.exceptions import KombuError
 from redis import RedisError
 
-BUCKET_MS = 100  # retries that are due this close together share a hint
+RUN_DUE = "processing.tasks.run_due"  # by name: the task drives the engine, which enqueues it
+BUCKET_MS = 100  # retries that are due this close together share a message
 
 # What brokers and their clients raise; RabbitMQ's own, as when it shuts down in an orderly way, are none of the others.
 BROKER_TROUBLE = (KombuError, AMQPError, RedisError, OSError)
@@ -18,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 def enqueue_retries(retries: Sequence[tuple[str, int]]) -> None:
-    """Hint that these ids are to be tried again, each after so many milliseconds."""
+    """Have these ids tried again, each after so many milliseconds."""
     buckets: dict[int, list[str]] = {}
     for id, delay_ms in retries:
         buckets.setdefault(delay_ms // BUCKET_MS + 1, []).append(id)
@@ -28,17 +30,15 @@ def enqueue_retries(retries: Sequence[tuple[str, int]]) -> None:
 
 
 def enqueue_now(ids: Sequence[str]) -> None:
-    """Hint that these waiting events can be tried at once."""
+    """Have these waiting events tried at once."""
     if ids:
         _send(ids, 0)
 
 
 def _send(ids: Sequence[str], countdown_s: float) -> bool:
-    from processing.tasks import run_due
-
     try:
-        run_due.apply_async((list(ids),), countdown=countdown_s, retry=False)
+        current_app.send_task(RUN_DUE, (list(ids),), countdown=countdown_s, retry=False)
     except BROKER_TROUBLE as error:
-        log.warning("the hint to retry was not sent, a sweep will find the events", events=len(ids), error=str(error))
+        log.warning("retries were not enqueued, the sweeper will find the events", events=len(ids), error=str(error))
         return False
     return True

@@ -15,6 +15,7 @@ from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
 from processing.domain.texts import describe_error
+from processing.postgres.databases import no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
 
 
@@ -26,20 +27,21 @@ def retry_policy() -> RetryPolicy:
     return RetryPolicy(settings.RETRY_MAX_RETRIES, settings.RETRY_BACKOFF_MS, settings.RETRY_BACKOFF_MAX_MS)
 
 
-def run_handlers(runs: Sequence[Attempt]) -> list[Outcome]:
+def run_handlers(attempts: Sequence[Attempt]) -> list[Outcome]:
     """Run each event's handler, in order; each call has a savepoint of its own, so a failure undoes that call alone.
 
     What families lock over several calls is locked before that, so that all transactions do it in one order.
 
-    A call that fails is run again in halves until the guilty event is found. A guilty event holds up the
-    later ones of its chain, of whatever family, unless its tries are used up. Raises what `is_unfit` says is nobody's
+    A call that fails is made again in halves until the guilty event is found. A guilty event holds up the later ones
+    of its ordering key, of whatever family, unless its tries are used up. Raises what `is_transient` says is nobody's
     failure; then the whole transaction is to run again.
     """
-    batch = _Batch(runs, retry_policy())
-    calls = plan_calls(runs, drills=settings.FAULT_INJECTION)
-    _lock(calls)
-    for group, members in calls:
-        batch.call(group, members)
+    batch = _Batch(attempts, retry_policy())
+    calls = plan_calls(attempts, injected_failures=settings.FAULT_INJECTION)
+    with no_other_database():
+        _lock(calls)
+        for group, members in calls:
+            batch.call(group, members)
     return batch.outcomes
 
 
@@ -48,78 +50,78 @@ def _lock(calls: Sequence[tuple[str, Sequence[Attempt]]]) -> None:
     numbers = Counter(group for group, _ in calls)
     for family in sorted(families(), key=lambda family: family.name):
         if family.locks and numbers[family.name] > 1:
-            family.locks([run.event for group, runs in calls if group == family.name for run in runs])
+            family.locks([each.event for group, attempts in calls if group == family.name for each in attempts])
 
 
 class _Batch:
-    def __init__(self, runs: Sequence[Attempt], policy: RetryPolicy) -> None:
-        self.runs = runs
+    def __init__(self, attempts: Sequence[Attempt], policy: RetryPolicy) -> None:
+        self.attempts = attempts
         self.policy = policy
         self.outcomes: list[Outcome] = []
-        self.blocked: dict[Hashable, int] = {}  # chains that wait for a retry, and from which place in `runs` on
+        self.blocked: dict[Hashable, int] = {}  # ordering keys that wait for a retry, and from which place on
 
     @cached_property
     def places(self) -> dict[str, int]:
-        return {run.event.id: place for place, run in enumerate(self.runs)}
+        return {attempt.event.id: place for place, attempt in enumerate(self.attempts)}
 
-    def call(self, group: str, runs: Sequence[Attempt]) -> None:
-        runs = self._unblocked(runs)
+    def call(self, group: str, attempts: Sequence[Attempt]) -> None:
+        attempts = self._unblocked(attempts)
         if group == INJECTED_FAILURE:
-            for run in runs:
-                # one by one: a drill may block the lane for the next
-                for free in self._unblocked([run]):
-                    self._failed(free, InjectedFailureError("payload.fail asked for a failure"), drill=True)
+            for attempt in attempts:
+                # one by one: a failure may block the lane for the next
+                for free in self._unblocked([attempt]):
+                    self._failed(free, InjectedFailureError("payload.fail asked for a failure"), injected=True)
         elif not group:
-            self._processed(runs)
-        elif runs:
-            self._call_handler(group, runs)
+            self._processed(attempts)
+        elif attempts:
+            self._call_handler(group, attempts)
 
-    def _call_handler(self, family: str, runs: Sequence[Attempt], *, again: bool = False) -> None:
+    def _call_handler(self, family: str, attempts: Sequence[Attempt], *, again: bool = False) -> None:
         try:
             with transaction.atomic():
-                get_family(family).handler([decoded(run.event) for run in runs])
+                get_family(family).handler([decoded(attempt.event) for attempt in attempts])
         except Exception as error:
             if connection_is_lost():
                 raise TransientError("the connection was lost while a handler ran") from error
             if is_transient(error):
                 raise
-            if len(runs) == 1:
+            if len(attempts) == 1:
                 if is_missing_object(error) and not again:
-                    self._call_handler(family, runs, again=True)
+                    self._call_handler(family, attempts, again=True)
                 else:
-                    self._failed(runs[0], error)
+                    self._failed(attempts[0], error)
                 return
-            middle = len(runs) // 2
-            self._call_handler(family, runs[:middle])
-            rest = self._unblocked(runs[middle:])
+            middle = len(attempts) // 2
+            self._call_handler(family, attempts[:middle])
+            rest = self._unblocked(attempts[middle:])
             if rest:
                 self._call_handler(family, rest)
         else:
-            self._processed(runs)
+            self._processed(attempts)
 
-    def _unblocked(self, runs: Sequence[Attempt]) -> Sequence[Attempt]:
+    def _unblocked(self, attempts: Sequence[Attempt]) -> Sequence[Attempt]:
         if not self.blocked:
-            return runs
+            return attempts
         free: list[Attempt] = []
-        for run in runs:
-            if self.places[run.event.id] > self.blocked.get(run.chain, len(self.runs)):
-                self.outcomes.append(Outcome(run.event, Status.HELD, run.attempts, attempt_limit=run.limit))
+        for each in attempts:
+            if self.places[each.event.id] > self.blocked.get(each.ordering_key, len(self.attempts)):
+                self.outcomes.append(Outcome(each.event, Status.HELD, each.attempts, attempt_limit=each.limit))
             else:
-                free.append(run)
+                free.append(each)
         return free
 
-    def _processed(self, runs: Sequence[Attempt]) -> None:
-        self.outcomes += [Outcome(run.event, Status.PROCESSED, run.attempts + 1) for run in runs]
+    def _processed(self, attempts: Sequence[Attempt]) -> None:
+        self.outcomes += [Outcome(each.event, Status.PROCESSED, each.attempts + 1) for each in attempts]
 
-    def _failed(self, run: Attempt, error: Exception, *, drill: bool = False) -> None:
-        attempts = run.attempts + 1
-        limit = self.policy.attempt_limit(run.attempts) if run.limit is None else run.limit
+    def _failed(self, attempt: Attempt, error: Exception, *, injected: bool = False) -> None:
+        attempts = attempt.attempts + 1
+        limit = self.policy.attempt_limit(attempt.attempts) if attempt.limit is None else attempt.limit
         text = describe_error(error)
         if attempts >= limit:
-            self.outcomes.append(Outcome(run.event, Status.FAILED, attempts, text, limit, drill=drill))
+            self.outcomes.append(Outcome(attempt.event, Status.FAILED, attempts, text, limit, injected=injected))
             return
         failures = max(1, attempts - (limit - self.policy.attempt_limit()))
         delay = self.policy.delay_ms(failures)
-        self.outcomes.append(Outcome(run.event, Status.RETRYING, attempts, text, limit, delay, drill))
-        if run.chain is not None:
-            self.blocked[run.chain] = self.places[run.event.id]
+        self.outcomes.append(Outcome(attempt.event, Status.RETRYING, attempts, text, limit, delay, injected))
+        if attempt.ordering_key is not None:
+            self.blocked[attempt.ordering_key] = self.places[attempt.event.id]

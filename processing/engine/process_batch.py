@@ -1,23 +1,23 @@
-"""What commits, and in which order: the transactions that give events their outcome.
+"""The transaction of a batch: events that have just arrived are recorded, and those whose turn it is run.
 
-`settle_batch` records a batch from Kafka; `take_turns` lets waiting events of lanes run, `retry_free` those that no
-lane holds; `pass_gaps` gives up on missing seqs. Each is one transaction. The hot state is written after it, from the
-`Settled` that it returns (see `hot_state.py`); what no redelivery would bring again is named in the outbox.
+What commits, in this order: inbox rows, lanes, the handlers' effects, statuses, lane positions, dead letters, and the
+row of the outbox for what no redelivery would bring again. What follows the commit is in `after_commit`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from processing.domain.envelope import Event
 from processing.domain.lanes import LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
-from processing.domain.outcomes import Attempt, BatchResult, OrderChange, Outcome
+from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, outcome_time
 from processing.domain.statuses import WAITING, Status
 from processing.engine.handlers import run_handlers
+from processing.engine.lane_moves import lane_moves, order_changes, time_in_lanes
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
-from processing.postgres.due import WaitingEvent
 from processing.postgres.inbox import (
     StatusChange,
     change_statuses,
@@ -26,7 +26,7 @@ from processing.postgres.inbox import (
     move_final_time,
     owned_seqs,
 )
-from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
+from processing.postgres.lanes import lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.transaction import Cursor, transaction
 
@@ -40,88 +40,90 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction() as cursor:
-        settled = BatchResult()
-        known = insert_arrivals(cursor, unique, settled.at) if unique else set()
-        known_poison = insert_poison(cursor, poisons, settled.at)
+        inserted_at = outcome_time()
+        known = insert_arrivals(cursor, unique, inserted_at) if unique else set()
+        known_poisons = insert_poison(cursor, poisons, inserted_at)
         fresh = [event for event in unique if event.id not in known]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
-        is_late = _keep_time(settled, lanes)
-        runs, changes = _plan(cursor, fresh, lanes, settled)
-        settled.outcomes = run_handlers(runs)
-        settled.arrived = [o.event for o in settled.outcomes if o.status is Status.PROCESSED]
-        if is_late:
-            move_final_time(cursor, [event.id for event in settled.arrived], settled.at)
-        changes += _changes(o for o in settled.outcomes if o.status is not Status.PROCESSED)
+        at = time_in_lanes(lanes, inserted_at)
+        plan = _plan(cursor, fresh, lanes)
+        outcomes = run_handlers(plan.attempts)
+        arrived = [o.event for o in outcomes if o.status is Status.PROCESSED]
+        if at > inserted_at:
+            move_final_time(cursor, [event.id for event in arrived], at)
+        changes = plan.changes + status_changes(o for o in outcomes if o.status is not Status.PROCESSED)
         changes = [_with_message(change, first[change.id].message) for change in changes]
-        change_statuses(cursor, changes, settled.at, fresh=True)
+        change_statuses(cursor, changes, at, fresh=True)
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING}
         waits |= {user for user, lane in lanes.items() if lane.waiting}
-        move_lanes(cursor, _moves(lanes, settled, waits), settled.at)
-        _add_dead_letters(cursor, settled, [p.id for p in poisons if p.id not in known_poison])
-        settled.look_up = [c.id for c in changes if c.status not in WAITING] + [p.id for p in poisons]
-        if not comes_again:
-            settled.outbox_id = add_to_outbox(cursor, [e.id for e in settled.arrived] + settled.look_up)
+        orders = order_changes(lanes, outcomes)
+        move_lanes(cursor, lane_moves(lanes, outcomes, orders, waits), at)
+        new_poisons = [poison.id for poison in poisons if poison.id not in known_poisons]
+        add_dead_letters(cursor, failed_ids(outcomes), DeadLetter.Reason.FAILED, at)
+        add_dead_letters(cursor, new_poisons, DeadLetter.Reason.POISON, at)
+        refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
+        outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
     if comes_again:
-        settled.worked = [event.id for event in unique]
-        settled.look_up += sorted(known)  # whoever made them final may not have lived to write their hot state
-    settled.held = sum(change.status is Status.HELD for change in changes)
-    settled.known = len(arrivals) - len(fresh) + len(known_poison)
-    return settled
+        refresh += sorted(known)  # whoever made them final may not have lived to write their hot state
+    return BatchResult(
+        hot_state=HotStateUpdate(
+            at=at,
+            arrived=arrived,
+            refresh=refresh,
+            orders=orders,
+            in_flight=[event.id for event in unique] if comes_again else (),
+            outbox_id=outbox_id,
+        ),
+        outcomes=outcomes,
+        ready=frozenset(plan.ready),
+        held=sum(change.status is Status.HELD for change in changes),
+        skipped=plan.skipped,
+        poisons=len(new_poisons),
+        duplicates=len(arrivals) - len(fresh) + len(known_poisons),
+    )
 
 
-def _keep_time(settled: BatchResult, lanes: Mapping[str, LaneState]) -> bool:
-    """A lane's outcomes have times that never go back, though another process, whose clock may be ahead, moved it while
-    this one waited for the lock. Returns whether the time was put on."""
-    latest = max((lane.moved_at for lane in lanes.values() if lane.moved_at is not None), default=settled.at)
-    is_late = latest > settled.at
-    settled.at = max(latest, settled.at)
-    return is_late
+@dataclass
+class _Plan:
+    """The attempts of a batch, in order, and what becomes of the events that are not tried now."""
+
+    attempts: list[Attempt]
+    changes: list[StatusChange] = field(default_factory=list)
+    ready: set[str] = field(default_factory=set)
+    skipped: int = 0
 
 
-def _plan(
-    cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState], settled: BatchResult
-) -> tuple[list[Attempt], list[StatusChange]]:
-    """The runs of a batch, and what becomes of the events that are not run.
-
-    A lane's runs take the places in the log that they have together, in the order of their seqs.
-    """
-    runs: dict[int, Attempt] = {}
+def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]) -> _Plan:
+    """A lane's attempts take the places in the log that they have together, in the order of their seqs."""
+    attempts: dict[int, Attempt] = {}
     by_lane: dict[str, list[Event]] = {}
     places: dict[str, int] = {}
     for place, event in enumerate(fresh):
         if event.seq is None:
-            runs[place] = Attempt(event)
+            attempts[place] = Attempt(event)
         else:
             by_lane.setdefault(event.user_id, []).append(event)
             places[event.id] = place
     owned = owned_seqs(cursor, [e for user in by_lane if lanes[user].waiting for e in by_lane[user]])
-    changes: list[StatusChange] = []
+    result = _Plan([])
     for user, arrivals in by_lane.items():
-        plan = plan_arrivals(lanes[user], arrivals, owned.get(user, set()))
+        lane = lanes[user]
+        plan = plan_arrivals(lane, arrivals, owned.get(user, set()))
         for place, event in zip(sorted(places[event.id] for event in plan.run), plan.run, strict=True):
-            runs[place] = Attempt(event, chain=user)
-        changes += [StatusChange(event.id, Status.HELD, 0) for event in plan.held]
-        changes += [
-            StatusChange(event.id, Status.SKIPPED, 0, _why_skipped(lanes[user], event)) for event in plan.skipped
-        ]
-        settled.skipped += len(plan.skipped)
+            attempts[place] = Attempt(event, ordering_key=user)
+        result.changes += [StatusChange(event.id, Status.HELD, 0) for event in plan.held]
+        result.changes += [StatusChange(e.id, Status.SKIPPED, 0, _why_skipped(lane, e)) for e in plan.skipped]
+        result.skipped += len(plan.skipped)
         if plan.ready:
-            settled.ready.add(user)
-    return [runs[place] for place in sorted(runs)], changes
+            result.ready.add(user)
+    result.attempts = [attempts[place] for place in sorted(attempts)]
+    return result
 
 
 def _why_skipped(lane: LaneState, event: Event) -> str:
     if event.seq is not None and event.seq < lane.next_seq:
         return f"seq {event.seq} was passed: the lane of {event.user_id!r} stands at {lane.next_seq}"
     return f"seq {event.seq} of {event.user_id!r} belongs to another event that came first"
-
-
-def _can_run(each: WaitingEvent) -> bool:
-    return each.status is Status.HELD or each.due
-
-
-def _changes(outcomes: Iterable[Outcome]) -> list[StatusChange]:
-    return [StatusChange(o.event.id, o.status, o.attempts, o.error, o.attempt_limit, o.retry_in_ms) for o in outcomes]
 
 
 def _with_message(change: StatusChange, message: Message) -> StatusChange:
@@ -133,48 +135,10 @@ def _with_message(change: StatusChange, message: Message) -> StatusChange:
     )
 
 
-def _moves(lanes: Mapping[str, LaneState], settled: BatchResult, waits: Collection[str]) -> list[LaneMove]:
-    """Where the outcomes leave these lanes, those that have changed; `waits` are the users of whom something waits."""
-    settled.orders = _order_changes(lanes, settled.outcomes)
-    versions = {order.user_id: order.after for order in settled.orders}
-    fronts = _fronts(settled.outcomes)
-    moves = [
-        LaneMove(user, fronts.get(user, lane.next_seq), user in waits, versions.get(user, lane.order_version))
-        for user, lane in lanes.items()
-    ]
-    return [move for move in moves if move != _standing(lanes[move.user_id])]
+def status_changes(outcomes: Iterable[Outcome]) -> list[StatusChange]:
+    return [StatusChange(o.event.id, o.status, o.attempts, o.error, o.attempt_limit, o.retry_in_ms) for o in outcomes]
 
 
-def _standing(lane: LaneState) -> LaneMove:
-    return LaneMove(lane.user_id, lane.next_seq, lane.waiting, lane.order_version)
-
-
-def _fronts(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """The next seq of the lanes that these outcomes have moved."""
-    fronts: dict[str, int] = {}
-    for outcome in outcomes:
-        event = outcome.event
-        if event.seq is not None and outcome.status not in WAITING:
-            fronts[event.user_id] = max(event.seq + 1, fronts.get(event.user_id, 0))
-    return fronts
-
-
-def _order_changes(
-    lanes: Mapping[str, LaneState], outcomes: Iterable[Outcome], *, late: bool = False
-) -> list[OrderChange]:
-    seqs: dict[str, list[int]] = {}
-    for outcome in outcomes:
-        if outcome.event.seq is not None and outcome.status is Status.PROCESSED:
-            seqs.setdefault(outcome.event.user_id, []).append(outcome.event.seq)
-    return [
-        OrderChange(user, None if late else lanes[user].order_version, lanes[user].order_version + 1, sorted(processed))
-        for user, processed in seqs.items()
-    ]
-
-
-def _add_dead_letters(cursor: Cursor, settled: BatchResult, poisons: Sequence[str]) -> None:
-    """Make dead letters of what has failed for good."""
-    failed = [outcome.event.id for outcome in settled.outcomes if outcome.status is Status.FAILED]
-    add_dead_letters(cursor, failed, DeadLetter.Reason.FAILED, settled.at)
-    add_dead_letters(cursor, poisons, DeadLetter.Reason.POISON, settled.at)
-    settled.poisoned = len(poisons)
+def failed_ids(outcomes: Iterable[Outcome]) -> list[str]:
+    """What has failed for good."""
+    return [outcome.event.id for outcome in outcomes if outcome.status is Status.FAILED]

@@ -1,28 +1,30 @@
-"""Give waiting events their turn, from a task, a sweep or an operator's action, and write what came of it."""
+"""The transactions of events that have waited: lanes are released, retries made, gaps passed.
+
+Each is bounded, locks what it touches, and returns what is to follow its commit. `run_due` and `release_all` go on
+until nothing can run; they are what tasks, sweeps and operators' actions call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import takewhile
+from threading import Event as Flag
 
-import structlog
-
-from processing.domain.outcomes import Attempt, BatchResult, outcome_time
+from processing.domain.lanes import LaneState
+from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, outcome_time
 from processing.domain.statuses import WAITING, Status
 from processing.engine import circuit_breaker
 from processing.engine.after_commit import after_commit
 from processing.engine.handlers import run_handlers
-from processing.engine.process_batch import (
-    _add_dead_letters,
-    _can_run,
-    _changes,
-    _fronts,
-    _keep_time,
-    _moves,
-    _order_changes,
-)
+from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes, time_in_lanes
+from processing.engine.process_batch import failed_ids, status_changes
 from processing.hot_state.write import mark_in_flight
+from processing.models import DeadLetter
+from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import (
+    WaitingEvent,
     lanes_and_ids,
     lock_retries,
     lowest_waiting,
@@ -33,52 +35,85 @@ from processing.postgres.due import (
 from processing.postgres.inbox import change_statuses
 from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
-from processing.postgres.transaction import Cursor, raw_cursor, transaction
+from processing.postgres.transaction import Cursor, raw_cursor, retry_transient, transaction
+
+LANES_AT_ONCE = 100
+
+
+def run_due(ids: Collection[str]) -> int:
+    """Try these waiting events, and what waits for them, if their time has come. Returns how many were tried.
+
+    While the breaker is open, retries wait. An id that does not wait any more is none to try.
+    """
+    if circuit_breaker.open_reason() is not None:
+        return 0
+    users, unordered = lanes_and_ids(raw_cursor(), ids)
+    mark_in_flight(sorted(unordered))
+    tried = after_commit(retry_events(unordered)) if unordered else 0
+    return tried + release_all(users)
+
+
+def release_all(users: Collection[str]) -> int:
+    """Release these users' lanes until nothing can run any more. Returns how many events were tried."""
+    tried = 0
+    while users:
+        result, users = release_next(users)
+        tried += after_commit(result)
+    return tried
+
+
+def release_ready(users: Iterable[str], stop: Flag) -> Iterator[BatchResult]:
+    """Release these users' lanes, a transaction at a time, for those who publish the results themselves.
+
+    While the database is not fit, it waits; an open breaker leaves the rest, as rows, to the sweeper.
+    """
+    ready = set(users)
+    while ready and retry_transient(circuit_breaker.open_reason, stop) is None:
+        result, ready = retry_transient(partial(release_next, ready), stop)
+        if result.outcomes:
+            yield result
+
+
+def release_next(ready: Collection[str]) -> tuple[BatchResult, set[str]]:
+    """One transaction's worth of these users' lanes; returns also the users whose lanes can release more."""
+    now = sorted(ready)[:LANES_AT_ONCE]
+    result = release_lanes(now)
+    return result, set(ready).difference(now) | result.ready
 
 
 def release_lanes(users: Collection[str]) -> BatchResult:
     """Run what waits at the front of these users' lanes, as far as there is no gap and no retry to wait for."""
     with transaction() as cursor:
         lanes = lock_lanes(cursor, users)
-        settled = BatchResult()
-        _keep_time(settled, lanes)
         found = waiting_in_lanes(cursor, list(lanes.values()))
-        runs = [each.run for rows in found.values() for each in takewhile(_can_run, rows)]
-        _record_attempts(cursor, settled, runs)
-        fronts = _fronts(settled.outcomes)
+        attempts = [each.attempt for rows in found.values() for each in takewhile(_can_run, rows)]
+        outcomes, hot_state = _run_waiting(cursor, attempts, lanes)
+        orders = order_changes(lanes, outcomes)
+        fronts = lane_fronts(outcomes)
         still = still_waiting(cursor, fronts)
         moved = {user: lane for user, lane in lanes.items() if user in fronts}
-        move_lanes(cursor, _moves(moved, settled, still), settled.at)
-        settled.ready = still
-    return settled
+        move_lanes(cursor, lane_moves(moved, outcomes, orders, still), hot_state.at)
+    return BatchResult(replace(hot_state, orders=orders), outcomes, frozenset(still))
 
 
 def retry_events(ids: Collection[str]) -> BatchResult:
     """Try again those of these events whose time has come and that no lane holds: without seq, or replayed late."""
     with transaction() as cursor:
         lanes = lock_lanes(cursor, users_of_late_events(cursor, ids))
-        settled = BatchResult()
-        _keep_time(settled, lanes)
-        stopped: set[object] = set()
-        runs: list[Attempt] = []
-        for each in lock_retries(cursor, ids, lanes.values()):
-            if each.due and each.run.chain not in stopped:
-                runs.append(each.run)
-            elif each.run.chain is not None:
-                stopped.add(each.run.chain)
-        _record_attempts(cursor, settled, runs)
-        settled.orders = _order_changes(lanes, settled.outcomes, late=True)
-        moves = [
-            LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in settled.orders
-        ]
-        move_lanes(cursor, moves, settled.at)
-    return settled
+        attempts = _due_in_order(lock_retries(cursor, ids, lanes.values()))
+        outcomes, hot_state = _run_waiting(cursor, attempts, lanes)
+        orders = order_changes(lanes, outcomes, late=True)
+        moves = [LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in orders]
+        move_lanes(cursor, moves, hot_state.at)
+    # whoever marked these ids takes the marks off again, also of those that another process was quicker with
+    in_flight = {*hot_state.in_flight, *ids}
+    return BatchResult(replace(hot_state, orders=orders, in_flight=sorted(in_flight)), outcomes)
 
 
 def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
     """Give up on the missing seq of these users' lanes, if it still is the one named and still missing.
 
-    Returns the users whose lanes have moved: they want a turn.
+    Returns the users whose lanes have moved: these can be released.
     """
     moves: list[LaneMove] = []
     with transaction() as cursor:
@@ -90,47 +125,30 @@ def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
     return {move.user_id for move in moves}
 
 
-def _record_attempts(cursor: Cursor, settled: BatchResult, runs: Sequence[Attempt]) -> None:
+def _run_waiting(
+    cursor: Cursor, attempts: Sequence[Attempt], lanes: Mapping[str, LaneState]
+) -> tuple[list[Outcome], HotStateUpdate]:
     """Run events that have waited, and record what became of them. One that is held again stays as it was."""
-    settled.outcomes = [outcome for outcome in run_handlers(runs) if outcome.status is not Status.HELD]
-    change_statuses(cursor, _changes(settled.outcomes), settled.at, fresh=False)
-    _add_dead_letters(cursor, settled, [])
-    settled.worked = [outcome.event.id for outcome in settled.outcomes]
-    settled.look_up = [outcome.event.id for outcome in settled.outcomes if outcome.status not in WAITING]
-    settled.outbox_id = add_to_outbox(cursor, settled.look_up)
+    at = time_in_lanes(lanes, outcome_time())
+    outcomes = [outcome for outcome in run_handlers(attempts) if outcome.status is not Status.HELD]
+    change_statuses(cursor, status_changes(outcomes), at, fresh=False)
+    add_dead_letters(cursor, failed_ids(outcomes), DeadLetter.Reason.FAILED, at)
+    final = [outcome.event.id for outcome in outcomes if outcome.status not in WAITING]
+    tried = [outcome.event.id for outcome in outcomes]
+    return outcomes, HotStateUpdate(at, refresh=final, in_flight=tried, outbox_id=add_to_outbox(cursor, final))
 
 
-LANES_AT_ONCE = 100
-
-log = structlog.get_logger(__name__)
-
-
-def run_due(ids: Collection[str]) -> int:
-    """Try these waiting events, and what waits for them, if their time has come. Returns how many were tried.
-
-    While the breaker is open, retries wait. An id that does not wait any more is none to try.
-    """
-    if circuit_breaker.open_reason() is not None:
-        return 0
-    users, free = lanes_and_ids(raw_cursor(), ids)
-    mark_in_flight(list(free))
-    tried = 0
-    if free:
-        tried += after_commit(retry_events(free))
-    return tried + release_all(users)
+def _can_run(each: WaitingEvent) -> bool:
+    return each.status is Status.HELD or each.due
 
 
-def release_all(users: Collection[str]) -> int:
-    """Turns for these users' lanes until nothing can run any more. Returns how many events had their turn."""
-    tried = 0
-    while users:
-        settled, users = release_next(users)
-        tried += after_commit(settled)
-    return tried
-
-
-def release_next(ready: Collection[str]) -> tuple[BatchResult, set[str]]:
-    """One transaction's worth of turns for these users' lanes; returns also the users who still want one."""
-    now = sorted(ready)[:LANES_AT_ONCE]
-    settled = release_lanes(now)
-    return settled, set(ready).difference(now) | settled.ready
+def _due_in_order(waiting: Sequence[WaitingEvent]) -> list[Attempt]:
+    """Those that are due; of events with one ordering key none behind one that is not."""
+    stopped: set[object] = set()
+    attempts: list[Attempt] = []
+    for each in waiting:
+        if each.due and each.attempt.ordering_key not in stopped:
+            attempts.append(each.attempt)
+        elif each.attempt.ordering_key is not None:
+            stopped.add(each.attempt.ordering_key)
+    return attempts

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
-from processing.domain.outcomes import BatchResult
+from processing.domain.outcomes import HotStateUpdate
 from processing.domain.statuses import FINAL
 from processing.hot_state.write import listed_dead_letters, rebuild_order_lists, write_hot_state
 from processing.postgres.transaction import raw_cursor
@@ -21,7 +21,7 @@ ROWS = 1000
 def rebuild_dead_letters() -> Iterator[int]:
     """First what the list in Redis names (some of it may be no dead letter any more), then all open ones by age."""
     for ids in listed_dead_letters(ROWS):
-        write_hot_state(BatchResult(look_up=ids))
+        write_hot_state(HotStateUpdate(refresh=ids))
     after = (datetime.min.replace(tzinfo=UTC), "")
     while True:
         cursor = raw_cursor().execute(
@@ -33,7 +33,7 @@ def rebuild_dead_letters() -> Iterator[int]:
         found = cursor.fetchall()
         if not found:
             return
-        write_hot_state(BatchResult(look_up=[id for _, id in found]))
+        write_hot_state(HotStateUpdate(refresh=[id for _, id in found]))
         after = found[-1]
         yield len(found)
 
@@ -50,7 +50,7 @@ def rebuild_events() -> Iterator[int]:
         ids = [id for (id,) in cursor]
         if not ids:
             return
-        write_hot_state(BatchResult(look_up=ids))
+        write_hot_state(HotStateUpdate(refresh=ids))
         after = ids[-1]
         yield len(ids)
 

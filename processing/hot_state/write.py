@@ -17,7 +17,7 @@ from redis import Redis
 from redis.commands.core import Script
 
 from processing.domain.envelope import Event
-from processing.domain.outcomes import BatchResult, OrderChange
+from processing.domain.outcomes import HotStateUpdate, OrderChange
 from processing.domain.statuses import FINAL, Status
 from processing.postgres.transaction import raw_cursor
 
@@ -36,24 +36,24 @@ def mark_in_flight(ids: Sequence[str]) -> None:
         _run("begin", [INFLIGHT_TTL_S, *ids])
 
 
-def write_hot_state(settled: BatchResult) -> None:
+def write_hot_state(update: HotStateUpdate) -> None:
     """Write what a transaction has settled, and drop its row of the outbox. Raises `redis.RedisError`."""
-    rows, orders = _look_up(settled.look_up, known={order.user_id for order in settled.orders})
-    *parts, last = _parts(settled.arrived)
+    rows, orders = _look_up(update.refresh, known={order.user_id for order in update.orders})
+    *parts, last = _parts(update.arrived)
     for part in parts:
-        _run("write", [*_arrived(settled, part), 0, 0])
-    arguments = [*_arrived(settled, last), len(rows)]
+        _run("write", [*_arrived(update, part), 0, 0])
+    arguments = [*_arrived(update, last), len(rows)]
     for row in rows:
         arguments += row
-    written = {event.id for event in settled.arrived}
-    idle = [id for id in settled.worked if id not in written] if len(written) < len(settled.worked) else []
+    written = {event.id for event in update.arrived}
+    idle = [id for id in update.in_flight if id not in written] if len(written) < len(update.in_flight) else []
     arguments += (len(idle), *idle)
-    for order in [*settled.orders, *orders]:
+    for order in [*update.orders, *orders]:
         before = "" if order.before is None else order.before
         arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
     rebuild_order_lists([user.decode() for user in _run("write", arguments)])
-    if settled.outbox_id is not None:
-        raw_cursor().execute("DELETE FROM processing_hotstateoutbox WHERE id = %s", (settled.outbox_id,))
+    if update.outbox_id is not None:
+        raw_cursor().execute("DELETE FROM processing_hotstateoutbox WHERE id = %s", (update.outbox_id,))
 
 
 def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
@@ -69,10 +69,10 @@ def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
     return [*parts, [*loose[whole:], *(event for event in arrived if event.seq is not None)]]
 
 
-def _arrived(settled: BatchResult, events: Sequence[Event]) -> list[Field]:
+def _arrived(update: HotStateUpdate, events: Sequence[Event]) -> list[Field]:
     """The beginning of a call of `write`."""
     arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
-    arguments += (_ms(settled.at), int(bool(settled.worked)), len(events))
+    arguments += (_ms(update.at), int(bool(update.in_flight)), len(events))
     for event in events:
         arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
     return arguments

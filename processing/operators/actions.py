@@ -56,10 +56,10 @@ def discard(*, ids: Collection[str], actor: str) -> Result:
             claimed = list(lock_dead_letters(cursor, chunk))
             cursor.execute("UPDATE processing_deadletter SET discarded_at = now() WHERE event_id = ANY(%s)", (claimed,))
             cursor.execute("UPDATE processing_inboxevent SET version = version + 1 WHERE id = ANY(%s)", (claimed,))
-            effects = Effects(done=dict.fromkeys(claimed, "discarded"), look_up=claimed)
+            effects = Effects(done=dict.fromkeys(claimed, "discarded"), refresh=claimed)
             effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is no dead letter")
             record(cursor, DISCARD, actor, dict.fromkeys(claimed, ""))
-            effects.outbox_id = add_to_outbox(cursor, effects.look_up)
+            effects.outbox_id = add_to_outbox(cursor, effects.refresh)
         return effects
 
     return run_chunks(chunks(sorted(set(ids)), CHUNK), act)

@@ -6,18 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from threading import Event as Flag
-from threading import Timer
 from typing import TypeVar
 
-import psycopg
 import structlog
-from redis import RedisError
 
-from processing.domain.outcomes import BatchResult
+from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.domain.statuses import Status
 from processing.engine import enqueue
-from processing.hot_state.write import write_hot_state
+from processing.engine.after_commit import publish
 from processing.postgres.transaction import Cursor, retry_transient
 
 CHUNK = 500  # events of one transaction, at most
@@ -42,7 +38,7 @@ class Effects:
 
     done: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    look_up: list[str] = field(default_factory=list)  # ids whose hot state changes
+    refresh: list[str] = field(default_factory=list)  # ids whose hot state changes
     wake: list[str] = field(default_factory=list)  # ids that can be tried now
     outbox_id: int | None = None
 
@@ -67,7 +63,7 @@ def run_chunks(
     result = Result()
     for chunk in work:
         effects = while_patient(partial(act, chunk))
-        _write_hot_state(effects)
+        publish(BatchResult(HotStateUpdate(refresh=effects.refresh, outbox_id=effects.outbox_id)))
         enqueue.enqueue_now(effects.wake)
         result.done.update(effects.done)
         result.refused.update(effects.refused)
@@ -123,20 +119,4 @@ def chunks(items: Collection[T], size: int) -> Iterator[Sequence[T]]:
 
 def while_patient(work: Callable[[], T]) -> T:
     """Do it, a transaction; again while the database is not fit. Raises `StoppedError` after `PATIENCE_S`."""
-    stop = Flag()
-    timer = Timer(PATIENCE_S, stop.set)
-    timer.daemon = True
-    timer.start()
-    try:
-        return retry_transient(work, stop)
-    finally:
-        timer.cancel()
-
-
-def _write_hot_state(effects: Effects) -> None:
-    if not effects.look_up:
-        return
-    try:
-        write_hot_state(BatchResult(look_up=effects.look_up, outbox_id=effects.outbox_id))
-    except (RedisError, psycopg.OperationalError) as error:
-        log.warning("The hot state of an action is not written yet, a sweep will do it", error=str(error).strip())
+    return retry_transient(work, patience_s=PATIENCE_S)

@@ -111,9 +111,9 @@ def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effect
         poisons = {id: event for id, event in readings.events.items() if id in buried and id not in effects.refused}
         carried = redecode.settle(cursor, poisons, fresh, lanes, orders, number)
         effects.done = {**dict.fromkeys(failed, "to be tried again"), **carried.became}
-        effects.look_up = [*failed, *poisons, *carried.skipped]
+        effects.refresh = [*failed, *poisons, *carried.skipped]
         effects.wake = [*failed, *carried.waiting]
-        effects.outbox_id = add_to_outbox(cursor, effects.look_up)
+        effects.outbox_id = add_to_outbox(cursor, effects.refresh)
         record(cursor, REPLAY, actor, {**dict.fromkeys(failed, f"replay {number}"), **carried.details})
     return effects
 

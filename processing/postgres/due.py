@@ -23,9 +23,9 @@ _EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch
 
 @dataclass(frozen=True)
 class WaitingEvent:
-    """An inbox row that waits, as it can be run again. `due`: it is retrying, and its time has come."""
+    """An inbox row that waits, as it can be tried again. `due`: it is retrying, and its time has come."""
 
-    run: Attempt
+    attempt: Attempt
     status: Status
     due: bool
 
@@ -63,7 +63,7 @@ def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, li
     )
     runs: dict[str, list[WaitingEvent]] = {}
     for row in cursor:
-        runs.setdefault(row[1], []).append(_waiting(row, chain=row[1]))
+        runs.setdefault(row[1], []).append(_waiting(row, ordering_key=row[1]))
     return runs
 
 
@@ -88,10 +88,10 @@ def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneSta
         if row is None or row[11] != replay:
             continue
         if replay is None:
-            found.append(_waiting(row, chain=None))
+            found.append(_waiting(row, ordering_key=None))
         elif position == reached.get((row[1], replay), 0) + 1:
             reached[row[1], replay] = position
-            found.append(_waiting(row, chain=(row[1], replay)))
+            found.append(_waiting(row, ordering_key=(row[1], replay)))
     return found
 
 
@@ -201,7 +201,7 @@ def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
     return {user_id for (user_id,) in cursor}
 
 
-def _waiting(row: tuple[Any, ...], chain: Hashable) -> WaitingEvent:
+def _waiting(row: tuple[Any, ...], ordering_key: Hashable) -> WaitingEvent:
     id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due = row[:11]
     event = restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
-    return WaitingEvent(Attempt(event, attempts, limit, chain), Status(status), bool(due))
+    return WaitingEvent(Attempt(event, attempts, limit, ordering_key), Status(status), bool(due))

@@ -8,13 +8,14 @@ from threading import Event as Flag
 from typing import Any, TypeVar
 
 import psycopg
-import structlog
 from django.db import DatabaseError, connection
 from django.db import transaction as django_transaction
 
+from processing.domain.away import retry_while_away
 from processing.postgres.errors import is_connection_trouble, is_transient
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
+T = TypeVar("T")
 
 
 def raw_cursor() -> Cursor:
@@ -24,60 +25,44 @@ def raw_cursor() -> Cursor:
     return psycopg.Cursor(raw)
 
 
-def begin(cursor: Cursor) -> None:
-    """Once at the start of a transaction: a deferred constraint that a handler breaks fails in its own savepoint."""
-    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-
-FIRST_WAIT_S = 0.1
-LONGEST_WAIT_S = 2.0
-
-T = TypeVar("T")
-log = structlog.get_logger(__name__)
-
-
-class StoppedError(Exception):
-    """The process is to stop while it waited for a service; what it had in hand is not done, and comes again."""
-
-
 @contextmanager
 def transaction() -> Iterator[Cursor]:
+    """A transaction, or a savepoint within one. A deferred constraint that a handler breaks fails in its savepoint."""
     with django_transaction.atomic():
         cursor = raw_cursor()
-        begin(cursor)
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         yield cursor
 
 
-def retry_transient(work: Callable[[], T], stop: Flag) -> T:
+def retry_transient(work: Callable[[], T], stop: Flag | None = None, *, patience_s: float | None = None) -> T:
     """Do `work`, a transaction that can be run again whole; while the database is not fit, wait and do it again.
 
-    Raises `StoppedError` when `stop` is set meanwhile, and whatever `work` raises that is not the database's state.
+    Raises `StoppedError` when `stop` is set meanwhile or after `patience_s`, and whatever `work` raises that is not
+    the database's state.
     """
-    wait = FIRST_WAIT_S
-    while True:
-        try:
-            result = work()
-        except Exception as error:
-            if not reset_if_transient(error):
-                raise
-            log.warning("Postgres is not fit, the transaction will run again", error=str(error).strip(), wait_s=wait)
-        else:
-            return result
-        if stop.wait(wait):
-            raise StoppedError("stopped while Postgres was not fit")
-        wait = min(LONGEST_WAIT_S, wait * 2)
+    return retry_while_away(work, why_postgres_is_away, stop=stop, patience_s=patience_s)
+
+
+def why_postgres_is_away(error: Exception) -> str | None:
+    """A line for the log if the error is the database's state; see `reset_if_transient`."""
+    return "Postgres is not fit, the transaction will run again" if reset_if_transient(error) else None
 
 
 def reset_if_transient(error: Exception) -> bool:
-    """`is_unfit` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew.
+    """`is_transient` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew.
 
     Django may have opened it anew already, when it rolled back, so the error alone tells that it was cut. A handler's
     error never comes this far.
     """
     try:
-        unfit = is_connection_trouble(error) or is_transient(error)
-    except (psycopg.Error, DatabaseError) as second:  # the question itself found the database unfit
-        unfit = is_transient(second)
-    if unfit:
+        transient = is_connection_trouble(error) or is_transient(error)
+    except (psycopg.Error, DatabaseError) as second:  # the question itself found the database not fit
+        transient = is_transient(second)
+    if transient:
         connection.close()
-    return unfit
+    return transient
+
+
+def close_connection() -> None:
+    """For a thread that needs its connection no more."""
+    connection.close()

@@ -18,7 +18,7 @@ GAMES = EventForm(family=GAME, user="playerId", event_id="required", topic="game
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(forms, "_bodies", [])
+    monkeypatch.setattr(forms, "_forms", [])
     monkeypatch.setattr(registry, "_topics", {})
     declare(GAMES)
     yield

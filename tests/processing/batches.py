@@ -39,7 +39,7 @@ def store(*values: bytes | None) -> BatchResult:
     batch = batch_of(*values)
     mark_in_flight([arrival.event.id for arrival in batch.arrivals])
     settled = process_batch(batch.arrivals, batch.poisons)
-    write_hot_state(settled)
+    write_hot_state(settled.hot_state)
     release.release_all(settled.ready)
     return settled
 

@@ -11,21 +11,20 @@ from redis import Redis
 from processing.domain.failure_window import FailureWindow
 from processing.domain.outcomes import Outcome
 from processing.domain.statuses import Status
-from processing.engine import circuit_breaker, probe, release
-from processing.engine.after_commit import _window
+from processing.engine import after_commit, circuit_breaker, probe
 from processing.models import CircuitBreaker
 from processing.operators.health import problems
 from tests.processing import flaky
 from tests.processing.batches import batch_of, column, retry_all, statuses, store, value
 
 
-def outcomes(text: str, *, family: str = "flaky", drill: bool = False) -> Iterator[Outcome]:
+def outcomes(text: str, *, family: str = "flaky", injected: bool = False) -> Iterator[Outcome]:
     """One outcome a letter: `.` succeeded, `x` failed."""
     for number, letter in enumerate(text):
         event = batch_of(value(f"e{number}", family=family or None)).arrivals[0].event
         failed = letter == "x"
         status = Status.RETRYING if failed else Status.PROCESSED
-        yield Outcome(event, status, 1, "RuntimeError: no" if failed else None, drill=drill)
+        yield Outcome(event, status, 1, "RuntimeError: no" if failed else None, injected=injected)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_failures_are_counted_across_transactions() -> None:
 
 
 def test_drills_events_without_a_family_and_limits_of_zero_do_not_count() -> None:
-    assert FailureWindow(2, 10, 10).observe(outcomes("xxxxx", drill=True)) is None
+    assert FailureWindow(2, 10, 10).observe(outcomes("xxxxx", injected=True)) is None
     assert FailureWindow(2, 10, 10).observe(outcomes("xxxxx", family="")) is None
     assert FailureWindow(0, 0, 10).observe(outcomes("xxxxxxxxxxxx")) is None
 
@@ -62,9 +61,9 @@ def opened(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
     """Three events that fail for good, and a breaker that has opened over them."""
     flaky.runs.clear()
     settings.RETRY_BACKOFF_MS = 0
-    monkeypatch.setattr(release, "_window", FailureWindow(limit_in_a_row=3, limit_percent=0, size=10))
+    monkeypatch.setattr(after_commit, "_window", FailureWindow(limit_in_a_row=3, limit_percent=0, size=10))
     settled = store(*(value(f"e{n}", f"u{n}", seq=1, fails=2) for n in range(1, 4)))
-    circuit_breaker.observe(_window, settled)
+    circuit_breaker.observe(after_commit._window, settled.outcomes)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,11 +11,12 @@ from django.db import connection
 from redis import Redis
 
 from processing.domain import families as registry
+from processing.domain.away import StoppedError
 from processing.domain.envelope import Event
 from processing.domain.outcomes import BatchResult
 from processing.engine.process_batch import process_batch
 from processing.postgres.errors import TransientError
-from processing.postgres.transaction import StoppedError, reset_if_transient, retry_transient, transaction
+from processing.postgres.transaction import reset_if_transient, retry_transient, transaction
 from tests.processing import flaky
 from tests.processing.batches import batch_of, column, statuses, value
 

@@ -18,13 +18,14 @@ from processing.background import import_gaps, sweeper
 from processing.consumer.batch import Batch
 from processing.domain.messages import Message
 from processing.domain.outcomes import BatchResult
-from processing.engine import circuit_breaker, release
+from processing.engine import release
 from processing.engine.process_batch import process_batch
 from processing.hot_state.write import write_hot_state
 from processing.kafka import lag
 from processing.kafka.lag import Position
 from processing.models import ImportRun
 from processing.postgres import imports
+from processing.postgres.circuit_breaker import THE_ROW
 from processing.postgres.imports import is_reached
 from tests.pipeline.processes import wait_until
 from tests.processing import flaky
@@ -61,7 +62,7 @@ def apply(run: int, *values: bytes) -> BatchResult:
         batch.add(Message(imports.topic_of("a.jsonl"), run, next(lines), None, each))
     assert not batch.poisons
     settled = process_batch(batch.arrivals, [], comes_again=False)
-    write_hot_state(settled)
+    write_hot_state(settled.hot_state)
     release.release_all(settled.ready)
     return settled
 
@@ -277,7 +278,7 @@ def test_while_the_intake_is_stopped_no_gap_is_passed() -> None:
     imports.end(left_with_a_gap())
     column(
         "INSERT INTO processing_circuitbreaker (id, reason) VALUES (%s::int, 'a bad deploy') RETURNING id",
-        str(circuit_breaker.THE_ROW),
+        str(THE_ROW),
     )
     assert import_gaps.pass_import_gaps() == 0
 

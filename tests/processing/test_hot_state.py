@@ -42,8 +42,8 @@ def commit(*values: bytes) -> BatchResult:
 def test_whoever_writes_last_the_order_list_is_true(redis: Redis, sequence: tuple[int, ...]) -> None:
     commits = [commit(*(value(f"e{n}", seq=n) for n in range(first, first + 3))) for first in (1, 4, 7)]
     for each in sequence:
-        write_hot_state(commits[each])
-    write_hot_state(commits[0])
+        write_hot_state(commits[each].hot_state)
+    write_hot_state(commits[0].hot_state)
     assert order(redis) == list(range(1, 10))
 
 
@@ -84,7 +84,7 @@ def test_a_crash_after_the_commit_that_released_a_lane_leaves_it_to_the_sweep(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(*(value(f"e{n}", seq=n) for n in range(2, 1001)))
-    write_hot_state(commit(value("e1", seq=1)))
+    write_hot_state(commit(value("e1", seq=1)).hot_state)
     release_lanes(["u"])  # and the process dies before it writes
     assert redis.exists("event:e2", "event:e1000") == 0
     monkeypatch.setattr(sweeper, "PATIENCE_S", 0)
@@ -97,15 +97,15 @@ def test_a_crash_after_the_commit_that_released_a_lane_leaves_it_to_the_sweep(
 def test_a_late_writer_undoes_nothing(redis: Redis, settings: Settings) -> None:
     settings.RETRY_MAX_RETRIES = 0
     failed = commit(value("a", fails=1))
-    write_hot_state(failed)
+    write_hot_state(failed.hot_state)
     assert redis.lrange("dlq:list", 0, -1) == [b"a"]
     actions.replay(ids=["a"], actor="tester")
     assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
-    write_hot_state(failed)
+    write_hot_state(failed.hot_state)
     assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
     release.run_due(["a"])
     assert redis.hget("event:a", "status") == b"processed"
-    write_hot_state(failed)
+    write_hot_state(failed.hot_state)
     assert redis.hgetall("event:a")[b"status"] == b"processed"
     assert redis.exists("dlq:a", "dlq:list") == 0
 
@@ -126,8 +126,8 @@ def test_a_replay_and_the_lane_written_in_either_order_give_the_same_list(redis:
     actions.replay(ids=["b"], actor="tester")
     replayed = retry_events(["b"])
     appended = commit(value("d", seq=4))
-    write_hot_state(appended)
-    write_hot_state(replayed)
+    write_hot_state(appended.hot_state)
+    write_hot_state(replayed.hot_state)
     assert order(redis) == [1, 2, 3, 4]
 
 

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from redis import Redis, RedisError
 
 from processing.background import sweeper
-from processing.domain.outcomes import BatchResult
+from processing.domain.outcomes import HotStateUpdate
 from processing.domain.statuses import Status
 from processing.hot_state.write import write_hot_state
 from processing.models import DeadLetter, HotStateOutbox, InboxEvent, Lane, OperatorAction
@@ -77,7 +77,7 @@ def test_discard_is_legal_once(redis: Redis) -> None:
 def test_a_writer_that_comes_late_does_not_bring_a_discarded_letter_back(redis: Redis) -> None:
     fail_for_good(envelope("e-1", fail=True))
     actions.discard(ids=["e-1"], actor="ada")
-    write_hot_state(BatchResult(look_up=["e-1"]))
+    write_hot_state(HotStateUpdate(refresh=["e-1"]))
     assert dead_list(redis) == []
 
 
@@ -197,7 +197,7 @@ def test_while_redis_is_away_an_action_is_done_and_a_sweep_writes_the_hot_state(
         raise RedisError("Redis is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("processing.hot_state.write.write_hot_state", away)
+        patched.setattr("processing.engine.after_commit.write_hot_state", away)
         assert actions.replay(ids=["e-1"], actor="ada").done
     assert dead_list(redis) == ["e-1"]
     assert HotStateOutbox.objects.get().event_ids == ["e-1"]

@@ -12,11 +12,11 @@ from processing.domain.outcomes import Attempt
 
 
 def run(family: str, user: str = "u", chain: str | None = None, *, fail: bool = False, id: str = "") -> Attempt:
-    return Attempt(Event(id or f"{family}-{user}", user, "t", family, None, fail, 0, b"{}", None), chain=chain)
+    return Attempt(Event(id or f"{family}-{user}", user, "t", family, None, fail, 0, b"{}", None), ordering_key=chain)
 
 
 def dealt(*runs: Attempt, drills: bool = True) -> list[tuple[str, int]]:
-    return [(group, len(members)) for group, members in plan_calls(runs, drills=drills)]
+    return [(group, len(members)) for group, members in plan_calls(runs, injected_failures=drills)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,10 @@ def test_the_calls_that_a_batch_needs(runs: list[Attempt], calls: list[tuple[str
 
 def test_without_fault_injection_a_drill_is_an_event_like_any_other() -> None:
     event = run("game", fail=True).event
-    assert (group_of(event, drills=True), group_of(event, drills=False)) == (INJECTED_FAILURE, "game")
+    assert (group_of(event, injected_failures=True), group_of(event, injected_failures=False)) == (
+        INJECTED_FAILURE,
+        "game",
+    )
 
 
 runs_of_any_kind = st.lists(
@@ -59,11 +62,11 @@ def test_every_event_is_dealt_once_and_no_two_of_a_chain_swap(kinds: list[tuple[
         run(family, user, user if in_lane else None, fail=fail, id=str(place))
         for place, (family, user, in_lane, fail) in enumerate(kinds)
     ]
-    calls = plan_calls(runs, drills=True)
+    calls = plan_calls(runs, injected_failures=True)
     order = [int(each.event.id) for _, members in calls for each in members]
     assert sorted(order) == list(range(len(runs)))
     for group, members in calls:
-        assert {group_of(each.event, drills=True) for each in members} == {group}
+        assert {group_of(each.event, injected_failures=True) for each in members} == {group}
     position = {id: place for place, id in enumerate(order)}
     waits = [place for place, (family, _, in_lane, fail) in enumerate(kinds) if family and (in_lane or not fail)]
     for user in "uvw":

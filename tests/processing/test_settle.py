@@ -41,7 +41,7 @@ def test_the_same_batch_again_changes_nothing(redis: Redis) -> None:
     store(*batch)
     before = (statuses(), column("SELECT final_at FROM processing_inboxevent ORDER BY id"), redis.hgetall("event:a"))
     settled = store(*batch)
-    assert settled.known == 3
+    assert settled.duplicates == 3
     assert (
         statuses(),
         column("SELECT final_at FROM processing_inboxevent ORDER BY id"),
@@ -250,6 +250,6 @@ def test_what_is_final_and_comes_no_more_is_named_in_the_outbox_until_redis_has_
         b"processed",
     ]
     assert redis.lrange("order:u", 0, -1) == [b"1"]
-    write_hot_state(settled)  # the run itself comes late
+    write_hot_state(settled.hot_state)  # the run itself comes late
     assert redis.lrange("order:u", 0, -1) == [b"1"]
     assert not HotStateOutbox.objects.exists()

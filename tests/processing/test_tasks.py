@@ -15,7 +15,7 @@ def test_a_sweep_that_fails_does_not_keep_the_others_from_their_work(monkeypatch
     def sweep_retries() -> int:
         raise ValueError("a row that nobody thought of")
 
-    monkeypatch.setattr(sweeper, "sweep_retries", sweep_retries)
+    monkeypatch.setattr(sweeper, "rescue_retries", sweep_retries)
     column(
         "INSERT INTO processing_hotstateoutbox (event_ids, created_at) VALUES ('{}', now() - interval '1 hour') RETURNING id"
     )

@@ -1,4 +1,4 @@
-"""Redis, as a run over a file writes it: while it is away, a sweep will do it from the outbox."""
+"""Redis, as a run over a file writes it: while it is away, the sweeper will do it from the outbox."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Callable
 import structlog
 from redis import RedisError
 
-from processing.domain.outcomes import BatchResult
-from processing.engine import enqueue
+from processing.domain.outcomes import HotStateUpdate
 from processing.hot_state.write import write_hot_state
 from processing.postgres.transaction import reset_if_transient
 
@@ -30,24 +29,20 @@ class HotStateWriter:
         self._clock = clock
         self._away_until: float | None = None
 
-    def write(self, settled: BatchResult) -> None:
-        if settled.outcomes or settled.look_up:
-            self._unless_away(lambda: write_hot_state(settled))
-        enqueue.enqueue_retries(settled.retries)
-
-    def _unless_away(self, work: Callable[[], None]) -> None:
+    def write(self, update: HotStateUpdate) -> None:
+        """Write it, unless Redis was away within the last AWAY_S; what is not written is left to the sweeper."""
         if self._away_until is not None and self._clock() < self._away_until:
             return
         try:
-            work()
+            write_hot_state(update)
         except RedisError as error:
             if self._away_until is None:
-                self._tell(f"Redis is away ({error}); what it is to hold is written later, by a sweep")
+                self._tell(f"Redis is away ({error}); what it is to hold is written later, by the sweeper")
             self._away_until = self._clock() + AWAY_S
         except Exception as error:
             if not reset_if_transient(error):
                 raise
-            log.warning("Postgres is not fit, a sweep will write this hot state", error=str(error).strip())
+            log.warning("Postgres is not fit, the sweeper will write this hot state", error=str(error).strip())
         else:
             if self._away_until is not None:
                 self._tell("Redis is back")

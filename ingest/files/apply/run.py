@@ -9,18 +9,16 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import structlog
-from django.db import connection
 
+from ingest.files.apply.applier import Applier, Counts, check_breaker
 from ingest.files.apply.batches import Source, read_batches
-from ingest.files.apply.stages import BrokenError, Counts, Stages
 from ingest.files.lines import BadLine
-from processing.engine import circuit_breaker
+from processing.domain.away import StoppedError
 from processing.postgres import imports
-from processing.postgres.schema import has_migrations
-from processing.postgres.transaction import StoppedError, reset_if_transient, retry_transient
+from processing.postgres.ready import wait_for_migrations
+from processing.postgres.transaction import close_connection, reset_if_transient, retry_transient
 
-HEAR_S = 3.0
-MIGRATIONS_S = 1.0
+HEARTBEAT_S = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -47,36 +45,29 @@ class Run:
 
     def apply(self, file: BinaryIO) -> None:
         """Apply the file's lines. Raises `StoppedError` if told to stop, `BrokenError` while the intake is stopped."""
-        self._wait_for_migrations()
-        reason = retry_transient(circuit_breaker.open_reason, self.stop)
-        if reason is not None:
-            raise BrokenError(f"the intake is stopped: {reason}")
+        wait_for_migrations(self.stop)
+        check_breaker(self.stop)
         number = retry_transient(lambda: imports.start(self.source.name), self.stop)
         try:
-            with _heard_of(number):
+            with _heartbeats(number):
                 self._apply(file, number)
             # not if it broke off: its lanes wait a while longer, for a run that brings the rest
             retry_transient(lambda: imports.end(number), self.stop)
         finally:
             self._count_waiting(number)
 
-    def _wait_for_migrations(self) -> None:
-        while not retry_transient(has_migrations, self.stop):
-            if self.stop.wait(MIGRATIONS_S):
-                raise StoppedError("stopped while migrations were missing")
-
     def _apply(self, file: BinaryIO, number: int) -> None:
-        stages = Stages(number, self.stop, advance=self.advance, tell=self.tell)
-        self.report.counts = stages.counts
+        applier = Applier(number, self.stop, advance=self.advance, tell=self.tell)
+        self.report.counts = applier.counts
         try:
             for batch in read_batches(file, self.source, number):
                 for bad in batch.bad:
                     self.report.refused += 1
                     self.refuse(bad)
-                if not stages.offer(batch):
+                if not applier.offer(batch):
                     break
         finally:
-            stages.finish()
+            applier.finish()
         if self.stop.is_set():
             raise StoppedError("stopped")
 
@@ -86,14 +77,14 @@ class Run:
         except StoppedError:
             log.warning("Postgres was not there to tell how many of the lines wait")
         finally:
-            connection.close()
+            close_connection()
 
 
 @contextmanager
-def _heard_of(number: int) -> Iterator[None]:
+def _heartbeats(number: int) -> Iterator[None]:
     """During the block the run's row says every few seconds that it goes on, however long a transaction takes."""
     done = threading.Event()
-    thread = threading.Thread(target=_keep_hearing, args=(number, done), name="heard-of", daemon=True)
+    thread = threading.Thread(target=_keep_beating, args=(number, done), name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
@@ -102,11 +93,11 @@ def _heard_of(number: int) -> Iterator[None]:
         thread.join()
 
 
-def _keep_hearing(number: int, done: threading.Event) -> None:
-    while not done.wait(HEAR_S):
+def _keep_beating(number: int, done: threading.Event) -> None:
+    while not done.wait(HEARTBEAT_S):
         try:
             imports.heartbeat(number)
         except Exception as error:  # told, and tried again: it must not end while the run goes on
             if not reset_if_transient(error):
                 log.exception("the run could not say that it goes on")
-    connection.close()
+    close_connection()

@@ -17,12 +17,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from ingest.files.apply.applier import BrokenError
 from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
-from ingest.files.apply.stages import BrokenError
 from ingest.files.recognise import form_of
 from ingest.parsing.forms import forms
-from processing.postgres.transaction import StoppedError
+from processing.domain.away import StoppedError
 
 GC_THRESHOLD = 50_000  # objects that are new
 # Reading keeps Python busy; a stage that has its answer from Postgres waits so long for its turn, after each statement.

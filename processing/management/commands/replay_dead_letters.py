@@ -12,8 +12,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from processing.domain.away import StoppedError
 from processing.operators import actions
-from processing.postgres.transaction import StoppedError, raw_cursor
+from processing.postgres.transaction import raw_cursor
 
 NAMED = 10  # ids printed for each reason
 

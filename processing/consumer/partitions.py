@@ -1,0 +1,67 @@
+"""The partitions that this consumer has: one object each, from assignment to revocation, with all that is known of it.
+
+A partition that goes and comes back is a new object. So what is in hand of the old one can neither be committed nor be
+taken for the new one's: nobody looks at an object that was revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+Key = tuple[str, int]  # topic and number
+
+
+@dataclass
+class GapTarget:
+    """How far a partition must be stored for a gap to be passed. `confirmed`: the offset is exact, see `gaps`."""
+
+    offset: int
+    confirmed: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Partition:
+    """An assigned partition. Each field has one thread that writes it; offsets are those of the next message.
+
+    The poll: `paused`, `revoked`, `committed` (asked of Kafka), `end` (where the log ended when its end was last
+    reached), `fetched_end` (that came with the last fetch). The commit stage: `stored` (everything before is in
+    Postgres), `targets` (of gaps, by user and seq). The publish stage: `done` (everything before is in Redis too).
+    """
+
+    key: Key
+    assigned_at: float  # seconds, of the consumer's clock
+    paused: bool = True  # librdkafka keeps one paused that was so when it went
+    revoked: bool = False
+    committed: int | None = None
+    end: int | None = None
+    fetched_end: int = 0
+    stored: int | None = None
+    done: int | None = None
+    targets: dict[tuple[str, int], GapTarget] = field(default_factory=dict)
+
+
+class Partitions:
+    """Those assigned now, by topic and number."""
+
+    def __init__(self) -> None:
+        self._assigned: dict[Key, Partition] = {}
+
+    def assign(self, keys: Iterable[Key], now: float) -> None:
+        for key in keys:
+            self._assigned[key] = Partition(key, now)
+
+    def revoke(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            partition = self._assigned.pop(key, None)
+            if partition is not None:
+                partition.revoked = True
+
+    def find(self, key: Key) -> Partition | None:
+        return self._assigned.get(key)
+
+    def assigned(self) -> Collection[Key]:
+        return tuple(self._assigned)
+
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(tuple(self._assigned.values()))  # a copy: the poll may change it meanwhile

@@ -1,0 +1,51 @@
+"""Waiting for a service that is away: the one loop for it; what counts as away, and for how long, are parameters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event as Flag
+from typing import TypeVar
+
+import structlog
+
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 2.0
+
+T = TypeVar("T")
+WhyAway = Callable[[Exception], str | None]  # one line for the log; None: the error means something else
+
+log = structlog.get_logger(__name__)
+
+
+class StoppedError(Exception):
+    """The wait for a service was ended; what was in hand is not done, and comes again."""
+
+
+def retry_while_away(
+    work: Callable[[], T],
+    why_away: WhyAway,
+    *,
+    stop: Flag | None = None,
+    patience_s: float | None = None,
+    first_wait_s: float = FIRST_WAIT_S,
+) -> T:
+    """Do `work`, which can be done again whole; while a service is away, wait and do it again.
+
+    Waits double, up to LONGEST_WAIT_S. Raises `StoppedError` when `stop` is set meanwhile or after `patience_s`, and
+    whatever `work` raises that `why_away` does not know.
+    """
+    flag = stop or Flag()
+    deadline = None if patience_s is None else time.monotonic() + patience_s
+    wait_s = first_wait_s
+    while True:
+        try:
+            return work()
+        except Exception as error:
+            reason = why_away(error)
+            if reason is None:
+                raise
+            log.warning(reason, error=" ".join(str(error).split()), wait_s=wait_s)
+            if flag.wait(wait_s) or (deadline is not None and time.monotonic() > deadline):
+                raise StoppedError(f"gave up waiting: {reason}") from error
+        wait_s = min(LONGEST_WAIT_S, wait_s * 2)

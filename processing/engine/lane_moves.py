@@ -1,0 +1,62 @@
+"""Where outcomes leave the lanes, their order lists and their clocks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from processing.domain.lanes import LaneState
+from processing.domain.outcomes import OrderChange, Outcome
+from processing.domain.statuses import WAITING, Status
+from processing.postgres.lanes import LaneMove
+
+
+def time_in_lanes(lanes: Mapping[str, LaneState], now: datetime) -> datetime:
+    """The time of outcomes in these lanes: `now`, unless another process, whose clock may be ahead, moved one of them
+    later than that while this one waited for its lock. A lane's times never go back."""
+    latest = max((lane.moved_at for lane in lanes.values() if lane.moved_at is not None), default=now)
+    return max(latest, now)
+
+
+def lane_moves(
+    lanes: Mapping[str, LaneState],
+    outcomes: Collection[Outcome],
+    orders: Iterable[OrderChange],
+    waits: Collection[str],
+) -> list[LaneMove]:
+    """The lanes that the outcomes have changed; `waits` are the users of whom something waits."""
+    versions = {order.user_id: order.after for order in orders}
+    fronts = lane_fronts(outcomes)
+    moves = [
+        LaneMove(user, fronts.get(user, lane.next_seq), user in waits, versions.get(user, lane.order_version))
+        for user, lane in lanes.items()
+    ]
+    return [move for move in moves if move != _position(lanes[move.user_id])]
+
+
+def _position(lane: LaneState) -> LaneMove:
+    return LaneMove(lane.user_id, lane.next_seq, lane.waiting, lane.order_version)
+
+
+def lane_fronts(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """The next seq of the lanes that these outcomes have moved, by user."""
+    fronts: dict[str, int] = {}
+    for outcome in outcomes:
+        event = outcome.event
+        if event.seq is not None and outcome.status not in WAITING:
+            fronts[event.user_id] = max(event.seq + 1, fronts.get(event.user_id, 0))
+    return fronts
+
+
+def order_changes(
+    lanes: Mapping[str, LaneState], outcomes: Iterable[Outcome], *, late: bool = False
+) -> list[OrderChange]:
+    """What the outcomes add to the order lists; `late`: after their lanes had passed them."""
+    seqs: dict[str, list[int]] = {}
+    for outcome in outcomes:
+        if outcome.event.seq is not None and outcome.status is Status.PROCESSED:
+            seqs.setdefault(outcome.event.user_id, []).append(outcome.event.seq)
+    return [
+        OrderChange(user, None if late else lanes[user].order_version, lanes[user].order_version + 1, sorted(processed))
+        for user, processed in seqs.items()
+    ]

@@ -1,0 +1,139 @@
+"""Two stages, each a thread, so that consecutive pieces of work overlap: one commits, the other publishes.
+
+What a stage does is given to it; what both the consumer and runs over files need of the pair is here: bounded queues,
+results in order, an end that finishes what is in hand, and a failure of one that ends the other.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Generic, TypeVar
+
+from processing.domain.outcomes import BatchResult
+from processing.postgres.transaction import close_connection
+
+IDLE_S = 0.2
+PUT_S = 0.2
+
+T = TypeVar("T")
+W = TypeVar("W")
+
+
+class Stages(Generic[W]):
+    """Takes work by `offer`, once started, until `finish`.
+
+    `commit` yields the result of each transaction that a piece of work takes, as soon as it is committed; `between`
+    does the same before each piece, and every IDLE_S when there is none. `publish` is called with each result, in
+    order, in the other thread; `done` with the work, once all of its results are published. `failure` is what ended a
+    stage before its time; `stop` is set then.
+    """
+
+    def __init__(
+        self,
+        *,
+        commit: Callable[[W], Iterable[BatchResult]],
+        between: Callable[[], Iterable[BatchResult]],
+        publish: Callable[[BatchResult], None],
+        done: Callable[[W], None],
+        stop: threading.Event,
+        queued: int,
+    ) -> None:
+        self.failure: BaseException | None = None
+        self._commit = commit
+        self._between = between
+        self._publish = publish
+        self._done = done
+        self._stop = stop
+        self._work: queue.Queue[W | None] = queue.Queue(queued)
+        self._results: queue.Queue[Callable[[], None] | None] = queue.Queue(queued)
+        self._in_hand = 0
+        self._lock = threading.Lock()
+        self._committing = threading.Thread(target=self._guarded, args=(self._commit_all,), name="commit", daemon=True)
+        self._publishing = threading.Thread(
+            target=self._guarded, args=(self._publish_all,), name="publish", daemon=True
+        )
+
+    def start(self) -> None:
+        self._committing.start()
+        self._publishing.start()
+
+    def offer(self, work: W, timeout_s: float) -> bool:
+        """Hand over a piece of work; False if there was no room in time."""
+        self._count(+1)
+        try:
+            self._work.put(work, timeout=timeout_s)
+        except queue.Full:
+            self._count(-1)
+            return False
+        return True
+
+    def is_idle(self) -> bool:
+        """Whether all work that was handed over is done."""
+        with self._lock:
+            return self._in_hand == 0
+
+    def finish(self, timeout_s: float | None = None) -> None:
+        """Let the stages finish what they were handed, for so long at most."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        _put(self._work, None, self._committing, deadline)
+        for thread in (self._committing, self._publishing):
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+
+    def _commit_all(self) -> None:
+        try:
+            while True:
+                self._hand_over(self._between())
+                try:
+                    work = self._work.get(timeout=IDLE_S)
+                except queue.Empty:
+                    continue
+                if work is None:
+                    return
+                self._hand_over(self._commit(work))
+                self._put(partial(self._finished, work))
+        finally:
+            self._put(None)
+
+    def _hand_over(self, results: Iterable[BatchResult]) -> None:
+        for result in results:
+            self._put(partial(self._publish, result))
+
+    def _put(self, step: Callable[[], None] | None) -> None:
+        _put(self._results, step, self._publishing, None)
+
+    def _publish_all(self) -> None:
+        while (step := self._results.get()) is not None:
+            step()
+
+    def _finished(self, work: W) -> None:
+        self._done(work)
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._in_hand += change
+
+    def _thread(self, name: str, stage: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=self._guarded, args=(stage,), name=name, daemon=True)
+
+    def _guarded(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the stages raises it
+            self.failure = self.failure or error
+            self._stop.set()
+        finally:
+            close_connection()
+
+
+def _put(into: queue.Queue[T], item: T, reader: threading.Thread, deadline: float | None) -> None:
+    """Put it as soon as there is room, for as long as somebody reads."""
+    while reader.is_alive() and (deadline is None or time.monotonic() < deadline):
+        with suppress(queue.Full):
+            into.put(item, timeout=PUT_S)
+            return
