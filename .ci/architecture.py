@@ -1,7 +1,7 @@
 """Draw the floors of docs/architecture.md from the code: import-linter's layers and each module's own first sentence.
 
-    python .ci/architecture.py           write it
-    python .ci/architecture.py --check   fail, saying so, if it is not what the code says
+python .ci/architecture.py           write it
+python .ci/architecture.py --check   fail, saying so, if it is not what the code says
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ def test_each_table_has_the_indexes_that_are_used_and_no_other() -> None:
     definition = "SELECT indexdef FROM pg_indexes WHERE tablename = %s ORDER BY 1"
     by_user, by_event, by_number = column(definition, "users_revenue") + column(definition, "revenue_ledgerentry")
     assert by_user == "CREATE UNIQUE INDEX users_revenue_pkey ON public.users_revenue USING btree (user_id)"
-    assert by_event == "CREATE UNIQUE INDEX revenue_ledger_pkey ON public.revenue_ledger USING btree (event_id)"
+    assert (
+        by_event == "CREATE UNIQUE INDEX revenue_ledgerentry_pkey ON public.revenue_ledgerentry USING btree (event_id)"
+    )
     assert by_number.startswith("CREATE UNIQUE INDEX") and by_number.endswith(" btree (user_id, number)")
 
 
@@ -51,7 +53,7 @@ def test_the_step_back_says_what_it_drops_and_leaves_nothing(capsys: pytest.Capt
     migrate("zero")
     told = capsys.readouterr().out
     assert "dropping users_revenue: 1 rows" in told
-    assert "dropping revenue_ledger: 2 rows" in told
+    assert "dropping revenue_ledgerentry: 2 rows" in told
     assert column("SELECT num_nonnulls(to_regclass('users_revenue'), to_regclass('revenue_ledgerentry'))") == [0]
 
 
@@ -72,7 +74,7 @@ def test_writers_go_on_while_a_reader_of_the_ledger_keeps_the_step_back_waiting(
             return taken
 
         monkeypatch.setattr(migration_steps, "_lock", lock_and_write)
-        with pytest.raises(CommandError, match=r"users_revenue, revenue_ledger: 2 tries .* process \d+"):
+        with pytest.raises(CommandError, match=r"users_revenue, revenue_ledgerentry: 2 tries .* process \d+"):
             migrate("zero")
     assert balances() == {"u": ("1.00", 1)}
 
