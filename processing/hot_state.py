@@ -6,14 +6,17 @@ Every write can be made again, and late: versions keep it from undoing what is n
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
+import structlog
 from django.conf import settings
 from django_redis import get_redis_connection
-from redis import Redis
+from redis import Redis, RedisError
 from redis.commands.core import Script
 
 from processing.envelope import Event
@@ -22,6 +25,7 @@ from processing.statuses import FINAL, Status
 from processing.store import raw_cursor
 
 INFLIGHT_TTL_S = 30
+BATCH_MARK = "1"  # of a batch's events: `write` clears it, whoever set it
 RETRACTED = "retracted"
 GONE_VERSION = 2**53 - 1  # of a row that is no more: newer than any
 CALL_EVENTS = 500
@@ -29,11 +33,36 @@ REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million argum
 
 Field = str | int | bytes
 
+log = structlog.get_logger(__name__)
 
-def begin(ids: Sequence[str]) -> None:
-    """Mark events as being worked on."""
+
+def begin(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
+    """Mark events as being worked on, but for those that Redis knows to be final. Raises `redis.RedisError`."""
     if ids:
-        _run("begin", [INFLIGHT_TTL_S, *ids])
+        _run("begin", [INFLIGHT_TTL_S, whose, *ids])
+
+
+@contextmanager
+def marked(ids: Sequence[str]) -> Iterator[None]:
+    """Mark events as being worked on during the block, whatever comes of it. Raises `redis.RedisError` at its start.
+
+    `write` clears the marks of those that the block has settled. The others would outlive their events: somebody else
+    made them final meanwhile, or their time has not come. A mark that another has set meanwhile stays.
+    """
+    whose = uuid4().hex
+    try:
+        begin(ids, whose)  # may have been done although no answer came
+        yield
+    finally:
+        _end(ids, whose)
+
+
+def _end(ids: Sequence[str], whose: str) -> None:
+    try:
+        if ids:
+            _run("end", [whose, *ids])
+    except RedisError as error:
+        log.warning("Redis is away; marks of events in flight stay until they expire", error=str(error))
 
 
 def write(settled: Settled) -> None:

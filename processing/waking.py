@@ -25,10 +25,10 @@ def wake(ids: Collection[str]) -> int:
     if breaker.open_reason() is not None:
         return 0
     users, free = waiting.owners(raw_cursor(), ids)
-    hot_state.begin(list(free))
     tried = 0
     if free:
-        tried += finish(retry_free(free))
+        with hot_state.marked(sorted(free)):
+            tried += finish(retry_free(free))
     return tried + take_all_turns(users)
 
 
