@@ -134,8 +134,11 @@ def listed_dead_letters(rows: int) -> Iterator[list[str]]:
         end = start
 
 
-def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
-    """The hot state of these events as their rows have it now, and the order lists of users not `known` to check."""
+def _look_up(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
+    """The hot state of these events as their rows have it now, and the order lists of users not `known` to check.
+
+    In the order of `ids`: that is the order in which dead letters join their list.
+    """
     if not ids:
         return [], []
     cursor = raw_cursor().execute(
@@ -148,7 +151,9 @@ def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequenc
     rows: list[Sequence[Field]] = []
     orders: dict[str, OrderChange] = {}
     missing = set(ids)
-    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in cursor:
+    places = {id: place for place, id in enumerate(ids)}
+    found = sorted(cursor, key=lambda row: places[row[0]])  # as the planner gives them they have no order
+    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in found:
         missing.discard(id)
         if status in FINAL:
             at = 0 if final_at is None else _ms(final_at)

@@ -11,6 +11,7 @@ from redis import Redis
 from processing import hot_state, operations, sweeps, waking
 from processing.models import HotStateOutbox
 from processing.settle import Settled, retry_free, settle_batch, take_turns
+from tests.factories import DeadLetterFactory
 from tests.processing import flaky
 from tests.processing.batches import batch_of, column, retry_all, statuses, store, value
 
@@ -102,6 +103,13 @@ def test_a_late_writer_undoes_nothing(redis: Redis, settings: Settings) -> None:
     hot_state.write(failed)
     assert redis.hgetall("event:a")[b"status"] == b"processed"
     assert redis.exists("dlq:a", "dlq:list") == 0
+
+
+def test_dead_letters_join_their_list_in_the_order_in_which_they_are_told(redis: Redis) -> None:
+    for id in ("first", "second", "third"):
+        DeadLetterFactory.create(event__id=id)
+    hot_state.write(Settled(look_up=["third", "first", "second"]))
+    assert redis.lrange("dlq:list", 0, -1) == [b"third", b"first", b"second"]
 
 
 def test_a_replayed_seq_joins_the_list_in_its_place(redis: Redis, settings: Settings) -> None:
