@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.05
 LOG_TAIL_LINES = 15
+# Not one of those that the kernel gives to outgoing connections: before the service listens, or while it is down, any
+# connection could be given it, even that of a client which tries to reach the service.
+PORTS = range(20_000, 32_000)
+PORTS_TRIED = 100
+
+_chance = random.SystemRandom()  # as many processes look for a port at once, none may follow the same seed
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -85,9 +93,12 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody has. Raises `ServiceFailed`."""
+    for port in _chance.sample(PORTS, PORTS_TRIED):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServiceFailed(f"none of {PORTS_TRIED} ports from {PORTS[0]} to {PORTS[-1]} is free")
 
 
 def port_is_open(port: int) -> bool:

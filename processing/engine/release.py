@@ -20,7 +20,7 @@ from processing.engine.after_commit import after_commit
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes, time_in_lanes
 from processing.engine.process_batch import failed_ids, status_changes
-from processing.hot_state.write import mark_in_flight
+from processing.hot_state.write import marked
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import (
@@ -48,8 +48,10 @@ def run_due(ids: Collection[str]) -> int:
     if circuit_breaker.open_reason() is not None:
         return 0
     users, unordered = lanes_and_ids(raw_cursor(), ids)
-    mark_in_flight(sorted(unordered))
-    tried = after_commit(retry_events(unordered)) if unordered else 0
+    tried = 0
+    if unordered:
+        with marked(sorted(unordered)):
+            tried += after_commit(retry_events(unordered))
     return tried + release_all(users)
 
 
@@ -105,9 +107,7 @@ def retry_events(ids: Collection[str]) -> BatchResult:
         orders = order_changes(lanes, outcomes, late=True)
         moves = [LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in orders]
         move_lanes(cursor, moves, hot_state.at)
-    # whoever marked these ids takes the marks off again, also of those that another process was quicker with
-    in_flight = {*hot_state.in_flight, *ids}
-    return BatchResult(replace(hot_state, orders=orders, in_flight=sorted(in_flight)), outcomes)
+    return BatchResult(replace(hot_state, orders=orders), outcomes)
 
 
 def pass_gaps(gaps: Mapping[str, int]) -> set[str]:

@@ -6,14 +6,17 @@ Every write can be made again, and late: versions keep it from undoing what is n
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
+import structlog
 from django.conf import settings
 from django_redis import get_redis_connection
-from redis import Redis
+from redis import Redis, RedisError
 from redis.commands.core import Script
 
 from processing.domain.envelope import Event
@@ -22,6 +25,7 @@ from processing.domain.statuses import FINAL, Status
 from processing.postgres.transaction import raw_cursor
 
 INFLIGHT_TTL_S = 30
+BATCH_MARK = "1"  # of a batch's events: `write` clears it, whoever set it
 RETRACTED = "retracted"
 GONE_VERSION = 2**53 - 1  # of a row that is no more: newer than any
 CALL_EVENTS = 500
@@ -29,11 +33,39 @@ REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million argum
 
 Field = str | int | bytes
 
+log = structlog.get_logger(__name__)
 
-def mark_in_flight(ids: Sequence[str]) -> None:
-    """Mark events as being worked on."""
+
+def mark_in_flight(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
+    """Mark events as being worked on; a mark that is not a batch's spares those that Redis knows to be final.
+
+    Raises `redis.RedisError`.
+    """
     if ids:
-        _run("begin", [INFLIGHT_TTL_S, *ids])
+        _run("begin", [INFLIGHT_TTL_S, whose, *ids])
+
+
+@contextmanager
+def marked(ids: Sequence[str]) -> Iterator[None]:
+    """Mark events as being worked on during the block, whatever comes of it. Raises `redis.RedisError` at its start.
+
+    `write` clears the marks of those that the block has settled. The others would outlive their events: somebody else
+    made them final meanwhile, or their time has not come. A mark that another has set meanwhile stays.
+    """
+    whose = uuid4().hex
+    try:
+        mark_in_flight(ids, whose)  # may have been done although no answer came
+        yield
+    finally:
+        _end(ids, whose)
+
+
+def _end(ids: Sequence[str], whose: str) -> None:
+    try:
+        if ids:
+            _run("end", [whose, *ids])
+    except RedisError as error:
+        log.warning("Redis is away; marks of events in flight stay until they expire", error=str(error))
 
 
 def write_hot_state(update: HotStateUpdate) -> None:
@@ -105,8 +137,11 @@ def listed_dead_letters(rows: int) -> Iterator[list[str]]:
         end = start
 
 
-def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
-    """The hot state of these events as their rows have it now, and the order lists of users not `known` to check."""
+def _look_up(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
+    """The hot state of these events as their rows have it now, and the order lists of users not `known` to check.
+
+    In the order of `ids`: that is the order in which dead letters join their list.
+    """
     if not ids:
         return [], []
     cursor = raw_cursor().execute(
@@ -119,7 +154,9 @@ def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequenc
     rows: list[Sequence[Field]] = []
     orders: dict[str, OrderChange] = {}
     missing = set(ids)
-    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in cursor:
+    places = {id: place for place, id in enumerate(ids)}
+    found = sorted(cursor, key=lambda row: places[row[0]])  # as the planner gives them they have no order
+    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in found:
         missing.discard(id)
         if status in FINAL:
             at = 0 if final_at is None else _ms(final_at)

@@ -97,7 +97,8 @@ def _unpublished(limit: int, after: Letter | None = None) -> list[Letter]:
 def _unpublished_of(ids: Collection[str]) -> list[Letter]:
     cursor = raw_cursor().execute(
         """SELECT d.event_id, d.queued_at, coalesce(octet_length(i.raw), 0) FROM processing_deadletter d
-           JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.published_at IS NULL AND d.event_id = ANY(%s)""",
+           JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.published_at IS NULL AND d.event_id = ANY(%s)
+           ORDER BY d.queued_at, d.event_id""",
         (list(ids),),
     )
     return [Letter(*row) for row in cursor]
@@ -139,7 +140,8 @@ def _copies(letters: Sequence[Letter]) -> list[Copy]:
     cursor = raw_cursor().execute(
         """SELECT i.id, d.reason, i.error, i.attempts, i.topic, i.partition, i."offset", i.key, i.raw, i.user_id,
                   i.type, i.family, i.payload, round(extract(epoch FROM i.occurred_at) * 1000)::bigint
-           FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.event_id = ANY(%s) ORDER BY d.queued_at""",
+           FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.event_id = ANY(%s)
+           ORDER BY d.queued_at, d.event_id""",
         (list(by_id),),
     )
     copies: list[Copy] = []

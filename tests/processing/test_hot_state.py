@@ -9,14 +9,14 @@ from pytest_django.fixtures import Settings
 from redis import Redis
 
 from processing.background import sweeper
-from processing.domain.outcomes import BatchResult
+from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.engine import release
 from processing.engine.process_batch import process_batch
 from processing.engine.release import release_lanes, retry_events
-from processing.hot_state import write
 from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox
 from processing.operators import actions
+from tests.factories import DeadLetterFactory
 from tests.processing import flaky
 from tests.processing.batches import batch_of, column, retry_all, statuses, store, value
 
@@ -51,7 +51,7 @@ def test_whoever_writes_last_the_order_list_is_true(redis: Redis, sequence: tupl
 def test_a_large_batch_takes_several_calls_and_leaves_what_one_call_would(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(write, "CALL_EVENTS", 5)
+    monkeypatch.setattr(write_hot_state, "CALL_EVENTS", 5)
     numbered = [value(f"n{n}", seq=n) for n in range(1, count + 1)]
     store(*numbered, *(value(f"e{n}") for n in range(count)), value("late", seq=1), value("failing", fails=1))
     written = {id for id in statuses() if redis.exists(f"event:{id}")}
@@ -108,6 +108,13 @@ def test_a_late_writer_undoes_nothing(redis: Redis, settings: Settings) -> None:
     write_hot_state(failed.hot_state)
     assert redis.hgetall("event:a")[b"status"] == b"processed"
     assert redis.exists("dlq:a", "dlq:list") == 0
+
+
+def test_dead_letters_join_their_list_in_the_order_in_which_they_are_told(redis: Redis) -> None:
+    for id in ("first", "second", "third"):
+        DeadLetterFactory.create(event__id=id)
+    write_hot_state(HotStateUpdate(refresh=["third", "first", "second"]))
+    assert redis.lrange("dlq:list", 0, -1) == [b"third", b"first", b"second"]
 
 
 def test_a_replayed_seq_joins_the_list_in_its_place(redis: Redis, settings: Settings) -> None:

@@ -24,6 +24,7 @@ from processing.operators import actions, chunks, redecode
 from processing.operators.chunks import LockedDeadLetter
 from processing.postgres.transaction import Cursor
 from tests.factories import DeadLetterFactory, InboxEventFactory, LaneFactory, envelope
+from tests.locks import somebody_waits_for_a_lock
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -61,10 +62,8 @@ def in_thread(work: Callable[[], T]) -> tuple[ThreadPoolExecutor, Future[T]]:
 def wait_until_someone_waits_for_a_lock() -> None:
     until = monotonic() + PATIENCE_S
     while monotonic() < until:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone() != (0,):
-                return
+        if somebody_waits_for_a_lock():
+            return
         sleep(0.01)
     raise AssertionError("nobody waited for a lock")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processing.domain.call_order import INJECTED_FAILURE, group_of, plan_calls
@@ -56,6 +56,7 @@ runs_of_any_kind = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(runs_of_any_kind)
 def test_every_event_is_dealt_once_and_no_two_of_a_chain_swap(kinds: list[tuple[str, str, bool, bool]]) -> None:
     runs = [
