@@ -16,10 +16,10 @@ install: .venv/installed ## make .venv with all that is needed
 	@touch $@
 
 run: install ## everything on this machine, until Ctrl-C
-	@exec $(BIN)/python -m eventsite.run
+	@exec $(BIN)/python -m eventsite.local.run
 
 reset: install ## empty the database, Redis and the topics
-	@exec $(BIN)/python -m eventsite.reset
+	@exec $(BIN)/python -m eventsite.local.reset
 
 test: install ## all tests, on embedded services
 	@exec $(BIN)/python -m pytest
@@ -37,4 +37,4 @@ bench: install ## measure, on a real Apache Kafka where there is Java
 	@exec $(BIN)/python -m bench
 
 services: install ## Postgres, Redis and a real Apache Kafka (needs java and mvn), until Ctrl-C
-	@exec $(BIN)/python -m eventsite.services
+	@exec $(BIN)/python -m eventsite.local.services

@@ -11,8 +11,8 @@ from django.core.cache import caches
 from django.db import connection
 from redis import Redis
 
-from eventsite.services.tansu import Tansu
-from eventsite.services.valkey import Valkey
+from eventsite.local.services.tansu import Tansu
+from eventsite.local.services.valkey import Valkey
 from tests.ingest.test_endpoints import EVENT, Post, assert_problem
 
 

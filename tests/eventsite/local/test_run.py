@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from eventsite import runfile
-from eventsite.services.process import free_port
+from eventsite.local.services.process import free_port
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 PARTS = ("manage.py", "Procfile", "eventsite", "processing", "ingest", "revenue")
 WAIT_S = 25.0
 
@@ -37,7 +37,7 @@ class Run:
     def start(self) -> None:
         with (self.folder / "output").open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "eventsite.run"],
+                [sys.executable, "-m", "eventsite.local.run"],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,
@@ -125,7 +125,7 @@ def test_a_taken_port_is_named_with_what_to_change(run: Run) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", run.port))
         other.listen()
-        command = [sys.executable, "-m", "eventsite.run"]
+        command = [sys.executable, "-m", "eventsite.local.run"]
         done = subprocess.run(
             command, cwd=run.folder, env=run.environment, capture_output=True, text=True, timeout=WAIT_S, check=False
         )

@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
-from honcho.environ import parse_procfile
 
-from eventsite import embedded, env, runfile
-from eventsite.services.process import ServiceFailed, die_with_parent, port_is_open, spawn, stop
-from eventsite.services.service import Service
-from eventsite.signals import StopRequests
-from eventsite.supervisor import Supervisor
+from eventsite import env, runfile
+from eventsite.local import embedded
+from eventsite.local.services.process import ServiceFailed, port_is_open, spawn, stop
+from eventsite.local.services.service import Service
+from eventsite.local.signals import StopRequests
+from eventsite.local.supervisor import Supervisor, read_procfile
+from eventsite.parent import die_with_parent
 from eventsite.web import require_free_port
 
-BASE = Path(__file__).resolve().parent.parent
+BASE = Path(__file__).resolve().parents[2]
 VAR = BASE / "var"
 RUN_FILE = VAR / "run.env"
 STOP_WITHIN_S = 10.0
@@ -75,7 +76,7 @@ def _run(variables: Mapping[str, str], requests: StopRequests) -> None:
         if not _prepare(environment, requests, new_log=new_log):
             return
         runfile.write(RUN_FILE, published(environment))
-        supervisor = Supervisor(parse_procfile(_procfile()).processes, environment, BASE, say_for)
+        supervisor = Supervisor(read_procfile(BASE), environment, BASE, say_for)
         try:
             _watch(supervisor, services, requests)
         finally:
@@ -89,10 +90,6 @@ def published(environment: Mapping[str, str]) -> dict[str, str]:
         "WEB_PORT": str(settings.WEB_PORT),
         **{name: environment[name] for name in sorted(names & set(environment))},
     }
-
-
-def _procfile() -> str:
-    return (BASE / "Procfile").read_text(encoding="utf-8")
 
 
 def _prepare(environment: Mapping[str, str], requests: StopRequests, *, new_log: bool) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsite.supervisor import Supervisor, pause_before_restart_s
+from eventsite.local.supervisor import Supervisor, pause_before_restart_s
 
 WAIT_S = 20.0
 
@@ -105,7 +105,7 @@ def wait_for_the_end_of(process_id: int) -> None:
 def test_a_hard_end_of_ours_ends_the_children(stage: Setting, tmp_path: Path) -> None:
     program = f"""
 import os, sys
-from eventsite.supervisor import Supervisor
+from eventsite.local.supervisor import Supervisor
 supervisor = Supervisor({{"child": "sleep 60"}}, os.environ, {str(tmp_path)!r}, print)
 supervisor.step(0)
 print(supervisor.children["child"].process.pid)

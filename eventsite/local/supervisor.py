@@ -11,13 +11,18 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from eventsite.services import process
+from eventsite.local.services import process
 
 LIVED_WELL_S = 30.0  # a process that lived this long and dies begins with the shortest pause again
 LONGEST_PAUSE_S = 10.0
 READ_BYTES = 65_536
 
 Say = Callable[[str, str], None]  # a process's name and a line
+
+
+def read_procfile(folder: Path) -> dict[str, str]:
+    """The commands of the project in this folder, by name."""
+    return dict(line.split(": ", 1) for line in (folder / "Procfile").read_text(encoding="utf-8").splitlines())
 
 
 def pause_before_restart_s(deaths: int) -> float:
