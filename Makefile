@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run reset test test-kafka lint bench services
+.PHONY: help install run dev reset test test-kafka lint bench services
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -17,6 +17,9 @@ install: .venv/installed ## make .venv with all that is needed
 
 run: install ## everything on this machine, until Ctrl-C
 	@exec $(BIN)/python -m eventsite.local.run
+
+dev: install ## as run, and the processes start again when code changes
+	@exec $(BIN)/python -m eventsite.local.run --reload
 
 reset: install ## empty the database, Redis and the topics
 	@exec $(BIN)/python -m eventsite.local.reset

@@ -1,7 +1,11 @@
-"""`make run`: everything on one machine, from the database to the admin, until Ctrl-C or SIGTERM."""
+"""`make run`: everything on one machine, from the database to the admin, until Ctrl-C or SIGTERM.
+
+`make dev` (`--reload`): the same, and what runs our code starts again when the code changes.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import signal
@@ -14,6 +18,7 @@ from django.conf import settings
 
 from eventsite import env, runfile
 from eventsite.local import embedded
+from eventsite.local.reload import CodeChanges
 from eventsite.local.services.process import ServiceFailed, port_is_open, spawn, stop
 from eventsite.local.services.service import Service
 from eventsite.local.signals import StopRequests
@@ -26,10 +31,14 @@ VAR = BASE / "var"
 RUN_FILE = VAR / "run.env"
 STOP_WITHIN_S = 10.0
 DRAIN_WITHIN_S = 30
+RELOADED = ("web", "consumer", "worker")
 MANAGE = (sys.executable, "manage.py")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="eventsite.local.run")
+    parser.add_argument("--reload", action="store_true", help="start web, consumer and worker again when code changes")
+    reload = parser.parse_args().reload
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)  # a make that was killed would leave us behind
     requests = StopRequests()
@@ -39,7 +48,7 @@ def main() -> None:
     try:
         with runfile.held(RUN_FILE):
             require_free_port(settings.WEB_HOST, port)
-            _run(variables, requests)
+            _run(variables, requests, reload=reload)
     except runfile.StackIsUp as error:
         sys.exit(f"make run is up here already (process {error}): its addresses are in {RUN_FILE}")
     except ServiceFailed as error:
@@ -62,7 +71,7 @@ def _kept_secret(file: Path) -> str:
     return file.read_text(encoding="ascii").strip()
 
 
-def _run(variables: Mapping[str, str], requests: StopRequests) -> None:
+def _run(variables: Mapping[str, str], requests: StopRequests, *, reload: bool) -> None:
     services = embedded.not_set(embedded.laptop_services(VAR), variables)
     with embedded.running(services, say) as addresses:
         environment = {
@@ -78,7 +87,7 @@ def _run(variables: Mapping[str, str], requests: StopRequests) -> None:
         runfile.write(RUN_FILE, published(environment))
         supervisor = Supervisor(read_procfile(BASE), environment, BASE, say_for)
         try:
-            _watch(supervisor, services, requests)
+            _watch(supervisor, services, requests, CodeChanges(_code()) if reload else None)
         finally:
             _stop(supervisor, requests, drain="KAFKA_BOOTSTRAP_SERVERS" in addresses)
 
@@ -104,10 +113,21 @@ def _prepare(environment: Mapping[str, str], requests: StopRequests, *, new_log:
     return not requests.count
 
 
-def _watch(supervisor: Supervisor, services: list[Service], requests: StopRequests) -> None:
+def _code() -> list[Path]:
+    """The folders of the apps that are ours."""
+    names = {app.partition(".")[0] for app in settings.INSTALLED_APPS}
+    return [BASE / name for name in sorted(names) if (BASE / name).is_dir()]
+
+
+def _watch(
+    supervisor: Supervisor, services: list[Service], requests: StopRequests, changes: CodeChanges | None
+) -> None:
     ready = False
     while not requests.count:
         supervisor.step(0.2)
+        if changes is not None and changes.any_since():
+            say(f"code has changed: {', '.join(RELOADED)} start again")
+            supervisor.restart(RELOADED)
         if any(service.forgets for service in embedded.revive(services, say)):
             _prepare(supervisor.environment, requests, new_log=True)  # its topics are gone
             supervisor.terminate("consumer")  # and with them what it knows of them

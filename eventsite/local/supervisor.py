@@ -42,6 +42,7 @@ class Child:
         self.started_at = 0.0
         self.start_at: float | None = 0.0  # None while it runs and once it is meant to stay down
         self.deaths = 0
+        self.wanted_anew = False  # it is told to end, to start again at once
 
     def start(self, environment: Mapping[str, str], folder: Path) -> None:
         self.output, write_end = os.pipe()
@@ -77,6 +78,9 @@ class Child:
 
     def plan_restart(self) -> float:
         """Returns the pause in seconds."""
+        if self.wanted_anew:
+            self.wanted_anew, self.deaths, self.start_at = False, 0, time.monotonic()
+            return 0.0
         lived_well = time.monotonic() - self.started_at >= LIVED_WELL_S
         self.deaths = 1 if lived_well else self.deaths + 1
         pause = pause_before_restart_s(self.deaths)
@@ -111,6 +115,16 @@ class Supervisor:
         process = self.children[name].process
         if process is not None:
             process.terminate()
+
+    def restart(self, names: Collection[str]) -> None:
+        """Have these start anew, without the pause of those that die; one that is in its pause starts at once."""
+        for name in names:
+            child = self.children[name]
+            if child.process is not None:
+                child.wanted_anew = True
+                child.process.terminate()
+            elif child.start_at is not None:
+                child.start_at = time.monotonic()
 
     def stop(self, names: Collection[str], timeout_s: float, hurry: Callable[[], bool]) -> None:
         """End these: politely, by force when the time is over or when `hurry` says so."""

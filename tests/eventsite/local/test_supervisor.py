@@ -73,6 +73,17 @@ def test_one_that_dies_starts_again_and_the_others_go_on(stage: Setting) -> None
     assert play.lines("steady") == ["here"]
 
 
+def test_those_told_to_start_again_do_so_at_once_also_out_of_a_pause(stage: Setting) -> None:
+    play = stage(steady="print('up'); import time; time.sleep(60)", mortal="raise SystemExit(1)")
+    steady, mortal = play.supervisor.children.values()
+    play.until(lambda: mortal.deaths == 3 and play.lines("steady") == ["up"])
+    play.supervisor.restart(["steady", "mortal"])
+    assert mortal.start_at is not None and mortal.start_at <= time.monotonic()
+    play.until(lambda: play.lines("steady").count("up") == 2)
+    assert "ended with status -15, starts again in 0 s" in play.lines("steady")
+    assert steady.deaths == 0
+
+
 def test_those_told_to_end_end_and_stay_down(stage: Setting) -> None:
     polite = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('bye'))); print('up');"
     play = stage(one=polite + "time.sleep(60)")
