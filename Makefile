@@ -30,9 +30,10 @@ test: install ## all tests, on embedded services
 test-kafka: install ## the whole-pipeline tests, on a real Apache Kafka (needs java and mvn)
 	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline
 
-lint: install ## ruff, mypy and the rules on imports
+lint: install ## ruff, mypy, the limits on length and the rules on imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/lengths.py
 	DEBUG=1 IGNORE_ENV_FILES=1 $(BIN)/mypy
 	$(BIN)/lint-imports
 
