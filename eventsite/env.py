@@ -60,7 +60,7 @@ class SiteEnv(Env):
         return self.variables.get(env_key, default)
 
     def refuse(self, problem: str) -> None:
-        """Note what is wrong with more than one variable's text."""
+        """Note a problem that is not one variable's text."""
         self._refusals.append(problem)
 
     def problems(self) -> list[str]:
@@ -69,10 +69,13 @@ class SiteEnv(Env):
             self.seal()
         except EnvValidationError as error:
             told: Any = error.error_messages
-            texts = {name: hide_password(self.variables[name]) for name in told}
-            lines = [f"{name}={texts[name]!r} cannot be used: {each}" for name in told for each in told[name]]
-            return [*(" ".join(line.split()) for line in lines), *self._refusals]
+            lines = [self._line(name, message) for name, messages in told.items() for message in messages]
+            return [*lines, *self._refusals]
         return self._refusals
+
+    def _line(self, name: str, message: str) -> str:
+        text = hide_password(self.variables.get(name, ""))
+        return f"{name}={text!r} cannot be used: {' '.join(message.split())}"
 
     def finish(self) -> None:
         """Raises `BadEnvironment` if anything was wrong."""
