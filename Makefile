@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run reset test test-kafka lint bench services
+.PHONY: help install run dev reset test test-kafka lint bench services
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -16,10 +16,13 @@ install: .venv/installed ## make .venv with all that is needed
 	@touch $@
 
 run: install ## everything on this machine, until Ctrl-C
-	@exec $(BIN)/python -m eventsite.run
+	@exec $(BIN)/python -m eventsite.local.run
+
+dev: install ## as run, and the processes start again when code changes
+	@exec $(BIN)/python -m eventsite.local.run --reload
 
 reset: install ## empty the database, Redis and the topics
-	@exec $(BIN)/python -m eventsite.reset
+	@exec $(BIN)/python -m eventsite.local.reset
 
 test: install ## all tests, on embedded services
 	@exec $(BIN)/python -m pytest
@@ -27,9 +30,10 @@ test: install ## all tests, on embedded services
 test-kafka: install ## the whole-pipeline tests, on a real Apache Kafka (needs java and mvn)
 	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline
 
-lint: install ## ruff, mypy and the rules on imports
+lint: install ## ruff, mypy, the limits on length and the rules on imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/lengths.py
 	DEBUG=1 IGNORE_ENV_FILES=1 $(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -37,4 +41,4 @@ bench: install ## measure, on a real Apache Kafka where there is Java
 	@exec $(BIN)/python -m bench
 
 services: install ## Postgres, Redis and a real Apache Kafka (needs java and mvn), until Ctrl-C
-	@exec $(BIN)/python -m eventsite.services
+	@exec $(BIN)/python -m eventsite.local.services

@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 from redis import Redis
 from tqdm import tqdm
 
-from eventsite.services.kafka import Kafka
-from eventsite.services.postgres import Postgres
-from eventsite.services.process import port_is_open
-from eventsite.services.service import Service
-from eventsite.services.tansu import Tansu
-from eventsite.services.valkey import Valkey
+from eventsite.local.services.kafka import Kafka
+from eventsite.local.services.postgres import Postgres
+from eventsite.local.services.process import port_is_open
+from eventsite.local.services.service import Service
+from eventsite.local.services.tansu import Tansu
+from eventsite.local.services.valkey import Valkey
 from tests.pipeline.databases import create_database
 from tests.pipeline.processes import ROOT, Process
 from tests.pipeline.stack import Stack

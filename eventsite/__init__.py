@@ -1,1 +1,1 @@
-"""The site: settings, urls, the Celery app, and the embedded services for a laptop."""
+"""The site: settings, urls, the Celery app; `local` brings its services up on one machine."""

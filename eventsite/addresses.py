@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from environs import ValidationError
 
-from eventsite.env import Reader, UnusableValue, parse_words
+from eventsite.env import Parser, SiteEnv, parse_words
 
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 BOOTSTRAP_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
@@ -27,14 +28,16 @@ KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count
 def parse_postgres(text: str) -> dict[str, Any]:
     """A Postgres URL as an entry of Django's DATABASES."""
     if urlsplit(text).scheme not in ("postgres", "postgresql"):
-        raise UnusableValue("allowed is a URL such as postgres://user:password@host:5432/name")
+        raise ValidationError("allowed is a URL such as postgres://user:password@host:5432/name")
     try:
         members = psycopg.conninfo.conninfo_to_dict(text)
     except psycopg.ProgrammingError as error:
-        raise UnusableValue(f"{str(error).strip()}; allowed is postgres://user:password@host:5432/name") from error
+        raise ValidationError(f"{str(error).strip()}; allowed is postgres://user:password@host:5432/name") from error
     ports = str(members.get("port") or "5432").split(",")
     if not all(port.isdecimal() and 1 <= int(port) <= 65535 for port in ports):
-        raise UnusableValue("the port is a number from 1 to 65535; allowed is postgres://user:password@host:5432/name")
+        raise ValidationError(
+            "the port is a number from 1 to 65535; allowed is postgres://user:password@host:5432/name"
+        )
     options = {name: value for name, value in members.items() if name not in CONNECTION_MEMBERS}
     options["options"] = f"{options.get('options', '')} {SESSION_OPTIONS}".strip()
     return {
@@ -66,17 +69,17 @@ def parse_bootstrap_servers(text: str) -> str:
     for server in servers:
         match = BOOTSTRAP_SERVER.fullmatch(server)
         if not match or not 1 <= int(match[1]) <= 65535:
-            raise UnusableValue(f"{server!r} is no host:port; allowed is a list such as host-1:9092,host-2:9092")
+            raise ValidationError(f"{server!r} is no host:port; allowed is a list such as host-1:9092,host-2:9092")
     return ",".join(servers)
 
 
 def parse_topic(text: str) -> str:
     if not TOPIC.fullmatch(text) or text in (".", ".."):
-        raise UnusableValue("allowed are 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+        raise ValidationError("allowed are 1 to 249 of the characters a-z A-Z 0-9 . _ -")
     return text
 
 
-def kafka_security(read: Reader) -> dict[str, Any]:
+def kafka_security(read: SiteEnv) -> dict[str, Any]:
     """KAFKA_SECURITY_PROTOCOL is librdkafka's `security.protocol`, KAFKA_SECURITY_SASL_USERNAME its `sasl.username`.
 
     librdkafka itself says what is wrong with them, if anything.
@@ -97,14 +100,14 @@ def parse_ip(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError as error:
-        raise UnusableValue("allowed is an IP address to listen on, such as 127.0.0.1 or 0.0.0.0") from error
+        raise ValidationError("allowed is an IP address to listen on, such as 127.0.0.1 or 0.0.0.0") from error
 
 
 def parse_origins(text: str) -> list[str]:
     origins = parse_words(text)
     for origin in origins:
         if not ORIGIN.fullmatch(origin):
-            raise UnusableValue(f"{origin!r} is no origin; allowed is a list such as https://admin.example.com")
+            raise ValidationError(f"{origin!r} is no origin; allowed is a list such as https://admin.example.com")
     return origins
 
 
@@ -119,11 +122,22 @@ def _parse_url(text: str, schemes: tuple[str, ...], allowed: str) -> str:
         url = urlsplit(text)
         port = url.port
     except ValueError as error:
-        raise UnusableValue(f"{error}; allowed is {allowed}") from error
+        raise ValidationError(f"{error}; allowed is {allowed}") from error
     local = url.scheme in ("unix", "redis+socket")
     if url.scheme not in schemes or port == 0 or not (url.path.strip("/") if local else url.hostname):
-        raise UnusableValue(f"allowed is {allowed}")
+        raise ValidationError(f"allowed is {allowed}")
     database = url.path.strip("/")
     if url.scheme in ("redis", "rediss") and database and not database.isdecimal():
-        raise UnusableValue(f"the database is a number; allowed is {allowed}")
+        raise ValidationError(f"the database is a number; allowed is {allowed}")
     return text
+
+
+PARSERS: dict[str, Parser] = {
+    "postgres": parse_postgres,
+    "redis": parse_redis,
+    "celery_broker": parse_celery_broker,
+    "bootstrap_servers": parse_bootstrap_servers,
+    "topic": parse_topic,
+    "ip": parse_ip,
+    "origins": parse_origins,
+}

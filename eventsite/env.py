@@ -10,7 +10,9 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
+
+from environs import Env, EnvValidationError, ValidationError
 
 from eventsite import runfile
 
@@ -19,11 +21,7 @@ FALSE = frozenset({"0", "false", "no", "off"})
 PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 UNITS = {"": 1, "kib": 2**10, "mib": 2**20}
 
-T = TypeVar("T")
-
-
-class UnusableValue(ValueError):
-    """A value that cannot be used; the text says what is allowed."""
+Parser = Callable[..., Any]
 
 
 class BadEnvironment(SystemExit):
@@ -43,51 +41,51 @@ def load(base: Path, environment: Mapping[str, str] = os.environ) -> dict[str, s
     }
 
 
-class Reader:
-    """Reads variables and gathers what is wrong with them, so that the operator sees all of it at once."""
+class SiteEnv(Env):
+    """environs over the variables that `load` found; what is wrong with them is gathered, and told by `finish`.
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self.variables = variables
-        self.names: set[str] = set()
-        self.problems: list[str] = []
+    Its own parsers get the text of a variable that is set; a default that is no text stays as it is.
+    """
 
-    def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """`parse` raises `UnusableValue`."""
-        self.names.add(name)
-        text = self.variables.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except UnusableValue as error:
-            self.problems.append(f"{name}={hide_password(text)!r} cannot be used: {error}")
-            return default
+    def __init__(self, variables: Mapping[str, str], parsers: Mapping[str, Parser]) -> None:
+        """`parsers`: name of the method to function of the text, which raises `ValidationError`."""
+        super().__init__(eager=False)
+        self.variables = {name: value.strip() for name, value in variables.items() if value.strip()}
+        self._refusals: list[str] = []
+        for name, parse in parsers.items():
+            self.add_parser(name, _of_text(parse))
 
-    def text(self, name: str, default: str = "") -> str:
-        return self.read(name, str, default)
-
-    def flag(self, name: str, default: bool) -> bool:
-        return self.read(name, parse_flag, default)
-
-    def number(self, name: str, default: int, least: int = 0, most: int = 2**31 - 1) -> int:
-        return self.read(name, lambda text: parse_number(text, least, most), default)
-
-    def size(self, name: str, default: int, least: int, most: int) -> int:
-        return self.read(name, lambda text: parse_size(text, least, most), default)
-
-    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
-        return self.read(name, lambda text: parse_choice(text, allowed), default)
-
-    def words(self, name: str, default: list[str]) -> list[str]:
-        return self.read(name, parse_words, default)
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        """Overridden, as environs' own FileAwareEnv does: os.environ is one source of several here."""
+        return self.variables.get(env_key, default)
 
     def refuse(self, problem: str) -> None:
-        self.problems.append(problem)
+        """Note a problem that is not one variable's text."""
+        self._refusals.append(problem)
+
+    def problems(self) -> list[str]:
+        """A line for each; nothing can be read afterwards."""
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            told: Any = error.error_messages
+            lines = [self._line(name, message) for name, messages in told.items() for message in messages]
+            return [*lines, *self._refusals]
+        return self._refusals
+
+    def _line(self, name: str, message: str) -> str:
+        text = hide_password(self.variables.get(name, ""))
+        return f"{name}={text!r} cannot be used: {' '.join(message.split())}"
 
     def finish(self) -> None:
         """Raises `BadEnvironment` if anything was wrong."""
-        if self.problems:
-            raise BadEnvironment("\n".join(self.problems))
+        if problems := self.problems():
+            raise BadEnvironment("\n".join(problems))
+
+
+def _of_text(parse: Parser) -> Parser:
+    """environs hands the default to a parser too."""
+    return lambda value, **bounds: parse(value, **bounds) if isinstance(value, str) and value else value
 
 
 def hide_password(text: str) -> str:
@@ -97,7 +95,7 @@ def hide_password(text: str) -> str:
 def parse_flag(text: str) -> bool:
     word = text.lower()
     if word not in TRUE | FALSE:
-        raise UnusableValue("allowed are 1, true, yes, on and 0, false, no, off")
+        raise ValidationError("allowed are 1, true, yes, on and 0, false, no, off")
     return word in TRUE
 
 
@@ -106,9 +104,9 @@ def is_true(text: str) -> bool:
     return text.strip().lower() in TRUE
 
 
-def parse_number(text: str, least: int, most: int) -> int:
+def parse_number(text: str, least: int = 0, most: int = 2**31 - 1) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text) or not least <= int(text) <= most:
-        raise UnusableValue(f"allowed is a whole number from {least} to {most}")
+        raise ValidationError(f"allowed is a whole number from {least} to {most}")
     return int(text)
 
 
@@ -117,15 +115,24 @@ def parse_size(text: str, least: int, most: int) -> int:
     match = re.fullmatch(r"([0-9]{1,18}) ?(|[km]ib)", text.lower())
     size = int(match[1]) * UNITS[match[2]] if match else -1
     if not least <= size <= most:
-        raise UnusableValue(f"allowed is a number of bytes from {least} to {most}, or one with KiB or MiB behind it")
+        raise ValidationError(f"allowed is a number of bytes from {least} to {most}, or one with KiB or MiB behind it")
     return size
 
 
 def parse_choice(text: str, allowed: Collection[str]) -> str:
     if text not in allowed:
-        raise UnusableValue(f"allowed are {', '.join(sorted(allowed))}")
+        raise ValidationError(f"allowed are {', '.join(sorted(allowed))}")
     return text
 
 
 def parse_words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+PARSERS: dict[str, Parser] = {
+    "flag": parse_flag,
+    "number": parse_number,
+    "size": parse_size,
+    "choice": parse_choice,
+    "words": parse_words,
+}

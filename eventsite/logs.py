@@ -48,6 +48,7 @@ def configure(*, readable: bool, colours: bool) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
+            "httpx": {"level": "WARNING"},  # a line for every request
             "django": {"level": "INFO"},
         },
     }

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from environ import Env
+from dotenv import dotenv_values
 
 LOCK_ATTEMPTS = 20  # a reader that looks at the lock holds it for an instant
 LOCK_RETRY_S = 0.05
+PLAIN = re.compile(r"[^\s'\"]\S*")
 
 
 class StackIsUp(Exception):
@@ -66,7 +68,7 @@ def is_up(path: Path) -> bool:
 
 def write(path: Path, variables: Mapping[str, str]) -> None:
     """Write KEY=VALUE lines for the owner's eyes only (the secret key is among them), all at once."""
-    text = "".join(f"{name}={value}\n" for name, value in variables.items())
+    text = "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items())
     draft = path.with_suffix(".tmp")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -74,12 +76,16 @@ def write(path: Path, variables: Mapping[str, str]) -> None:
     draft.replace(path)
 
 
+def _quoted(value: str) -> str:
+    """As `read` understands it; what any shell and client would take as it is stays so."""
+    if PLAIN.fullmatch(value):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def read(path: Path) -> dict[str, str]:
-    """The variables of a `.env`-like file; empty if there is none."""
-    values: dict[str, str] = {}
-    if path.is_file():
-        type("FileReader", (Env,), {"ENVIRON": values}).read_env(path)  # type: ignore[attr-defined]
-    return values
+    """The variables of a `.env`-like file that have a value, as they stand there; empty if there is no file."""
+    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
 
 
 def read_if_up(path: Path) -> dict[str, str]:

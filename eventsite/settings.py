@@ -15,77 +15,77 @@ VAR_DIR = BASE_DIR / "var"
 KIB, MIB = 2**10, 2**20
 
 _variables = env.load(BASE_DIR)
-_read = env.Reader(_variables)
+_read = env.SiteEnv(_variables, {**env.PARSERS, **addresses.PARSERS})
 
 # --- the environment: the web ---
-DEBUG = _read.flag("DEBUG", default=False)
-SECRET_KEY = _read.text("SECRET_KEY")
+DEBUG: bool = _read.flag("DEBUG", default=False)
+SECRET_KEY: str = _read.str("SECRET_KEY", "")
 if not SECRET_KEY:
     SECRET_KEY = "development only: anyone can read this key in the repository"
     if not DEBUG:
         _read.refuse("SECRET_KEY is not set and DEBUG is off: set one (long, random), or DEBUG=1, or start `make run`")
-ALLOWED_HOSTS = _read.words("ALLOWED_HOSTS", ["localhost", ".localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = _read.read("CSRF_TRUSTED_ORIGINS", addresses.parse_origins, [])
-HTTPS_ONLY = _read.flag("HTTPS_ONLY", default=not DEBUG)
-WEB_PORT = _read.number("WEB_PORT", 8000, least=1, most=65535)
-WEB_WORKERS = _read.number("WEB_WORKERS", 1, least=1, most=256)
-WEB_HOST = _read.read("WEB_HOST", addresses.parse_ip, "127.0.0.1")
+ALLOWED_HOSTS: list[str] = _read.words("ALLOWED_HOSTS", ["localhost", ".localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = _read.origins("CSRF_TRUSTED_ORIGINS", [])
+HTTPS_ONLY: bool = _read.flag("HTTPS_ONLY", default=not DEBUG)
+WEB_PORT: int = _read.number("WEB_PORT", 8000, least=1, most=65535)
+WEB_WORKERS: int = _read.number("WEB_WORKERS", 1, least=1, most=256)
+WEB_HOST: str = _read.ip("WEB_HOST", "127.0.0.1")
 
 # --- the environment: the services ---
 _NO_DATABASE = {"ENGINE": "django.db.backends.dummy"}
-REDIS_URL = _read.read("REDIS_URL", addresses.parse_redis, "")
-CELERY_BROKER_URL = _read.read(
-    "CELERY_BROKER_URL", addresses.parse_celery_broker, addresses.celery_broker_of(REDIS_URL)
-)
-KAFKA_BOOTSTRAP_SERVERS = _read.read("KAFKA_BOOTSTRAP_SERVERS", addresses.parse_bootstrap_servers, "")
+REDIS_URL: str = _read.redis("REDIS_URL", "")
+CELERY_BROKER_URL: str = _read.celery_broker("CELERY_BROKER_URL", "") or addresses.celery_broker_of(REDIS_URL)
+KAFKA_BOOTSTRAP_SERVERS: str = _read.bootstrap_servers("KAFKA_BOOTSTRAP_SERVERS", "")
 KAFKA_CLIENT_CONFIG: dict[str, Any] = {
     "bootstrap.servers": KAFKA_BOOTSTRAP_SERVERS,
     **addresses.kafka_security(_read),
 }
-KAFKA_EVENTS_TOPIC = _read.read("KAFKA_EVENTS_TOPIC", addresses.parse_topic, "events")
-KAFKA_PRODUCT_TOPIC = _read.read("KAFKA_PRODUCT_TOPIC", addresses.parse_topic, "product-events")
-KAFKA_DLQ_TOPIC = _read.read("KAFKA_DLQ_TOPIC", addresses.parse_topic, "events.dlq")
-if len({KAFKA_EVENTS_TOPIC, KAFKA_PRODUCT_TOPIC, KAFKA_DLQ_TOPIC}) < 3:
+KAFKA_EVENTS_TOPIC: str = _read.topic("KAFKA_EVENTS_TOPIC", "events")
+KAFKA_PRODUCT_TOPIC: str = _read.topic("KAFKA_PRODUCT_TOPIC", "product-events")
+KAFKA_DLQ_TOPIC: str = _read.topic("KAFKA_DLQ_TOPIC", "events.dlq")
+_topics = [KAFKA_EVENTS_TOPIC, KAFKA_PRODUCT_TOPIC, KAFKA_DLQ_TOPIC]
+if all(_topics) and len(set(_topics)) < 3:
     _read.refuse(
         f"KAFKA_EVENTS_TOPIC={KAFKA_EVENTS_TOPIC!r}, KAFKA_PRODUCT_TOPIC={KAFKA_PRODUCT_TOPIC!r} and "
         f"KAFKA_DLQ_TOPIC={KAFKA_DLQ_TOPIC!r} cannot be used together: allowed are three different topics"
     )
-KAFKA_CONSUMER_GROUP = _read.text("KAFKA_CONSUMER_GROUP", "event-processors")
-KAFKA_GROUP_PROTOCOL = _read.choice("KAFKA_GROUP_PROTOCOL", "classic", {"classic", "consumer"})
-KAFKA_TOPIC_PARTITIONS = _read.number("KAFKA_TOPIC_PARTITIONS", 8, least=1, most=10_000)
+KAFKA_CONSUMER_GROUP: str = _read.str("KAFKA_CONSUMER_GROUP", "event-processors")
+KAFKA_GROUP_PROTOCOL: str = _read.choice("KAFKA_GROUP_PROTOCOL", "classic", allowed={"classic", "consumer"})
+KAFKA_TOPIC_PARTITIONS: int = _read.number("KAFKA_TOPIC_PARTITIONS", 8, least=1, most=10_000)
 
 # --- the environment: the door ---
-INGEST_REQUIRE_API_KEY = _read.flag("INGEST_REQUIRE_API_KEY", default=not DEBUG)
-FAULT_INJECTION = _read.flag("FAULT_INJECTION", default=DEBUG)
-RATE_LIMIT_PER_USER = _read.number("RATE_LIMIT_PER_USER", 100)
-RATE_LIMIT_PER_IP = _read.number("RATE_LIMIT_PER_IP", 0)
-TRUSTED_PROXY_COUNT = _read.number("TRUSTED_PROXY_COUNT", 0, most=100)
-BATCH_MAX_EVENTS = _read.number("BATCH_MAX_EVENTS", 1000, least=1, most=1_000_000)
-BODY_MAX_BYTES = _read.size("BODY_MAX_BYTES", 10 * MIB, least=1, most=1024 * MIB)
-EVENT_MAX_BYTES = _read.size("EVENT_MAX_BYTES", 256 * KIB, least=1, most=900 * MIB)
-BACKPRESSURE_MAX_LAG = _read.number("BACKPRESSURE_MAX_LAG", 50_000)
-BACKPRESSURE_WAIT_MS = _read.number("BACKPRESSURE_WAIT_MS", 2_000, most=600_000)
+INGEST_REQUIRE_API_KEY: bool = _read.flag("INGEST_REQUIRE_API_KEY", default=not DEBUG)
+FAULT_INJECTION: bool = _read.flag("FAULT_INJECTION", default=DEBUG)
+RATE_LIMIT_PER_USER: int = _read.number("RATE_LIMIT_PER_USER", 100)
+RATE_LIMIT_PER_IP: int = _read.number("RATE_LIMIT_PER_IP", 0)
+TRUSTED_PROXY_COUNT: int = _read.number("TRUSTED_PROXY_COUNT", 0, most=100)
+BATCH_MAX_EVENTS: int = _read.number("BATCH_MAX_EVENTS", 1000, least=1, most=1_000_000)
+BODY_MAX_BYTES: int = _read.size("BODY_MAX_BYTES", 10 * MIB, least=1, most=1024 * MIB)
+EVENT_MAX_BYTES: int = _read.size("EVENT_MAX_BYTES", 256 * KIB, least=1, most=900 * MIB)
+BACKPRESSURE_MAX_LAG: int = _read.number("BACKPRESSURE_MAX_LAG", 50_000)
+BACKPRESSURE_WAIT_MS: int = _read.number("BACKPRESSURE_WAIT_MS", 2_000, most=600_000)
 
 # --- the environment: processing ---
-RETRY_MAX_RETRIES = _read.number("RETRY_MAX_RETRIES", 3, most=1_000)
-RETRY_BACKOFF_MS = _read.number("RETRY_BACKOFF_MS", 500)
-RETRY_BACKOFF_MAX_MS = _read.number("RETRY_BACKOFF_MAX_MS", 60_000)
-SEQUENCE_GAP_TIMEOUT_MS = _read.number("SEQUENCE_GAP_TIMEOUT_MS", 2_000)
-HOT_STATE_TTL_S = _read.number("HOT_STATE_TTL_S", 86_400, least=1)
-ORDER_LIST_MAX = _read.number("ORDER_LIST_MAX", 10_000, least=1, most=500_000)
-CONSUMER_BATCH_SIZE = _read.number("CONSUMER_BATCH_SIZE", 2_000, least=1, most=100_000)
-FAILURE_LIMIT_IN_A_ROW = _read.number("FAILURE_LIMIT_IN_A_ROW", 100)
-FAILURE_LIMIT_PERCENT = _read.number("FAILURE_LIMIT_PERCENT", 50, most=100)
-FAILURE_WINDOW = _read.number("FAILURE_WINDOW", 1_000)
-RETENTION_DAYS = _read.number("RETENTION_DAYS", 30, least=1, most=36_500)
-RETENTION_FORGET_DAYS = _read.number("RETENTION_FORGET_DAYS", 0, most=36_500)
+RETRY_MAX_RETRIES: int = _read.number("RETRY_MAX_RETRIES", 3, most=1_000)
+RETRY_BACKOFF_MS: int = _read.number("RETRY_BACKOFF_MS", 500)
+RETRY_BACKOFF_MAX_MS: int = _read.number("RETRY_BACKOFF_MAX_MS", 60_000)
+SEQUENCE_GAP_TIMEOUT_MS: int = _read.number("SEQUENCE_GAP_TIMEOUT_MS", 2_000)
+HOT_STATE_TTL_S: int = _read.number("HOT_STATE_TTL_S", 86_400, least=1)
+ORDER_LIST_MAX: int = _read.number("ORDER_LIST_MAX", 10_000, least=1, most=500_000)
+CONSUMER_BATCH_SIZE: int = _read.number("CONSUMER_BATCH_SIZE", 2_000, least=1, most=100_000)
+FAILURE_LIMIT_IN_A_ROW: int = _read.number("FAILURE_LIMIT_IN_A_ROW", 100)
+FAILURE_LIMIT_PERCENT: int = _read.number("FAILURE_LIMIT_PERCENT", 50, most=100)
+FAILURE_WINDOW: int = _read.number("FAILURE_WINDOW", 1_000)
+RETENTION_DAYS: int = _read.number("RETENTION_DAYS", 30, least=1, most=36_500)
+RETENTION_FORGET_DAYS: int = _read.number("RETENTION_FORGET_DAYS", 0, most=36_500)
 
-DATABASES = {"default": _read.read("DATABASE_URL", addresses.parse_postgres, dict[str, Any](_NO_DATABASE))}
+DATABASES = {"default": _read.postgres("DATABASE_URL", dict[str, Any](_NO_DATABASE))}
 _read.finish()
 
-ENVIRONMENT_VARIABLES = frozenset(_read.names)
+ENVIRONMENT_VARIABLES = frozenset(_read.dump())
 # Commands that need no service run without them; the others stop with one line, see commandline.py.
-MISSING_SERVICES = [name for name in ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS") if not _read.text(name)]
+_services = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
+MISSING_SERVICES = [name for name in _services if name not in _read.variables]
 
 # --- Django ---
 INSTALLED_APPS = [

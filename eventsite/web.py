@@ -18,7 +18,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from eventsite.commandline import require_services
-from eventsite.services.process import die_with_parent
+from eventsite.parent import die_with_parent
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from ingest.publishing.submission import Outcome
 
 EVENTS = Counter("door_events_total", "Events by what became of them at the door", ["status"])
-REQUESTS_TURNED_AWAY = Counter("door_requests_turned_away_total", "Requests answered 503 as a whole", ["reason"])
 GROUP_LAG = Gauge(
     "door_group_lag", "Messages that the consumer group has not committed", multiprocess_mode="mostrecent"
 )

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-from eventsite.services.kafka import Kafka
-from eventsite.services.postgres import Postgres
-from eventsite.services.service import Service
-from eventsite.services.tansu import Tansu
-from eventsite.services.valkey import Valkey
+from eventsite.local.services.kafka import Kafka
+from eventsite.local.services.postgres import Postgres
+from eventsite.local.services.service import Service
+from eventsite.local.services.tansu import Tansu
+from eventsite.local.services.valkey import Valkey
 
 KAFKA_LIBRARIES = Path(__file__).resolve().parent.parent / "var" / "kafka-libs"  # shared with `make services`
 

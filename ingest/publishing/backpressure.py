@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 
+import structlog
 from confluent_kafka import KafkaException
 from django.conf import settings
 
@@ -14,7 +14,7 @@ from ingest.publishing.errors import Unavailable
 from ingest.publishing.per_process import PerProcess
 from processing.kafka.lag import group_lag
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 READ_EVERY_S = 1.0
 READ_EVERY_WHEN_BEHIND_S = 0.2
@@ -67,7 +67,7 @@ class Monitor:
             self._lag = sum(group_lag().values())
             metrics.GROUP_LAG.set(self._lag)
         except KafkaException as error:
-            log.warning("cannot read the group's lag: %s", error)
+            log.warning("cannot read the group's lag", error=str(error))
             self._lag = 0  # Kafka is away: publishing will say so
         except Exception:  # a bug here must not end the only reader: requests would wait for it ever after
             log.exception("cannot read the group's lag")

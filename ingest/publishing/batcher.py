@@ -8,7 +8,6 @@ the acknowledgements and, by one call to Redis, remembers those of all groups th
 from __future__ import annotations
 
 import atexit
-import logging
 import math
 import queue
 import threading
@@ -17,6 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 from redis import RedisError
 
@@ -27,7 +27,7 @@ from ingest.publishing.producer import EventProducer, OnDelivery, reason
 from ingest.publishing.submission import Outcome, Status, Submission
 from processing.domain.envelope import decode_envelope
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 GROUP_MAX_EVENTS = 2_000  # one call to Redis: about 10 ms of its time
 GATHER_S = 0.003  # so long a busy gate lets single events gather: they share a call to Redis
@@ -68,7 +68,7 @@ class Batcher:
         """Returns once every event of it has an outcome."""
         self._waiting.put(submission)
         if not submission.done.wait(SAFETY_S):
-            log.error("the gate did not answer within %s s", SAFETY_S)
+            log.error("the gate did not answer", within_s=SAFETY_S)
             submission.fail("the server could not finish in time")
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
@@ -14,7 +15,8 @@ from ingest.parsing.candidate import Candidate
 from processing.kafka.clients import ensure_topics
 from processing.kafka.clients import producer_config as base_config
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
+librdkafka_log = logging.getLogger(__name__)  # confluent-kafka calls it with a level and %-arguments: no structlog
 
 DELIVERY_TIMEOUT_MS = 4_000  # librdkafka looks at most a second late: within the 5 s that a client is promised
 MAX_QUEUED_KIB = 64 * 1024  # bounds the memory while Kafka does not take anything
@@ -38,7 +40,7 @@ class EventProducer:
             ensure_topics([self._topic], DELIVERY_TIMEOUT_MS / 1000)
             self._doubtful = False
         if self._producer is None:
-            self._producer = Producer(producer_config(), logger=log)
+            self._producer = Producer(producer_config(), logger=librdkafka_log)
 
     def publish(self, event: Candidate, traceparent: str, on_delivery: OnDelivery) -> None:
         """Hand an event over; `on_delivery` is called by whoever polls. Raises `BufferError`, `KafkaException`."""
@@ -70,7 +72,7 @@ class EventProducer:
         try:
             producer.poll(timeout_s)
         except KafkaException as error:  # it is told so once: the broker lost its log, and with it this producer's id
-            log.warning("the Kafka producer cannot go on and is replaced: %s", reason(error))
+            log.warning("the Kafka producer cannot go on and is replaced", error=reason(error))
             self._retired.append(producer)
             self._producer = None
             self._doubtful = True

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from threading import Event as Flag
+from threading import Thread
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -27,6 +28,8 @@ FULL_S = 1.0  # after this long without room the partitions are paused, and poll
 REVOKE_S = 5.0  # what is in hand may take this long before partitions are given back
 FINISH_S = 8.0
 BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
+COMMIT_TIMEOUT_S = 2.0  # at the end; Kafka's answer to a commit may take a minute while a broker hangs
+CLOSE_TIMEOUT_S = 2.0  # librdkafka's close waits without limit for a broker that is away
 WATERMARK_TIMEOUT_S = 5.0
 # What polling on gets over, beside what says so of itself: the last when the process was frozen for minutes.
 PASSING = (
@@ -53,6 +56,7 @@ class Poller:
         self._partitions = Partitions()
         self._stages = Processor(self._partitions, self._ask_end, stop).stages
         self._in_hand: deque[Batch] = deque()
+        self._unanswered = 0  # commits that Kafka has not answered yet
         self._average_bytes = 1.0
 
     def run(self, *, once: bool = False) -> None:
@@ -68,11 +72,10 @@ class Poller:
             while not self._stop.is_set() and not (once and self._drained()):
                 self._step()
             self._stages.finish(FINISH_S)
-            self._commit(wait=True)
+            self._commit_in_time()
         finally:
             self._stop.set()
-            self._consumer.close()
-            self._asker.close()
+            self._close()
         self._raise_failure()
         log.info("stopped", topics=self._topics)
 
@@ -183,7 +186,7 @@ class Poller:
                 self._in_hand.popleft()
             elif not self._in_hand:
                 time.sleep(POLL_S / 5)
-        self._commit(wait=True)
+        self._commit()  # librdkafka lets the partitions go only when Kafka has answered; nobody has to wait here
         self._lost(consumer, partitions)
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -196,23 +199,45 @@ class Poller:
 
     # --- offsets ---
 
-    def _commit(self, *, wait: bool = False) -> None:
+    def _commit(self) -> None:
+        """Commit what is done; `_on_commit` gets the answer, at a later poll."""
         news = [(p, p.done) for p in self._partitions if p.done is not None and p.done != p.committed]
         if not news:
             return
         offsets = [TopicPartition(*partition.key, offset) for partition, offset in news]
         try:
-            if wait:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-            else:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
+            self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             log.warning("offsets were not committed; what they cover is known and changes nothing", error=str(error))
         else:
             for partition, offset in news:
                 partition.committed = offset
+            self._unanswered += 1
+
+    def _commit_in_time(self) -> None:
+        """Commit, and wait for the answers as long as a stop may take. What is polled meanwhile is read again."""
+        self._commit()
+        deadline = time.monotonic() + COMMIT_TIMEOUT_S
+        while self._unanswered and time.monotonic() < deadline:
+            self._consumer.poll(POLL_S)
+        if self._unanswered:
+            log.warning("Kafka did not answer the last commits in time", within_s=COMMIT_TIMEOUT_S)
+
+    def _close(self) -> None:
+        """Leave the group, if that is possible in time."""
+        closing = [
+            Thread(target=client.close, name="kafka close", daemon=True) for client in (self._consumer, self._asker)
+        ]
+        for thread in closing:
+            thread.start()
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
+        for thread in closing:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in closing):
+            log.warning("ended without Kafka's leave: its group waits for us until the session times out")
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        self._unanswered -= 1
         for each in partitions:
             problem = error or each.error
             if problem is None:

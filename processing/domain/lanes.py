@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,11 +52,3 @@ def plan_arrivals(lane: LaneState, arrivals: Iterable[Event], owned: Container[i
         front += 1
     plan.held = [fresh[seq] for seq in sorted(fresh)]
     return plan
-
-
-def consecutive(front: int, seqs: Sequence[int]) -> int:
-    """How many of the ascending `seqs` follow each other without a gap from `front` on."""
-    for count, seq in enumerate(seqs):
-        if seq != front + count:
-            return count
-    return len(seqs)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from environs import ValidationError
 
 from eventsite import addresses, env, runfile
-from eventsite.env import BadEnvironment, Reader, UnusableValue
+from eventsite.env import BadEnvironment, SiteEnv
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_usable_value(parse: Callable[[str], Any], text: str, value: object) -
     ],
 )
 def test_a_value_that_cannot_be_used(parse: Callable[[str], Any], text: str) -> None:
-    with pytest.raises(UnusableValue, match="allowed"):
+    with pytest.raises(ValidationError, match="allowed"):
         parse(text)
 
 
@@ -86,27 +87,31 @@ def test_a_socket_is_an_address_for_celery_too() -> None:
     assert addresses.celery_broker_of("unix:///run/redis.sock") == "redis+socket:///run/redis.sock"
 
 
+def site_env(variables: dict[str, str]) -> SiteEnv:
+    return SiteEnv(variables, {**env.PARSERS, **addresses.PARSERS})
+
+
 def test_kafka_security_variables_become_librdkafkas() -> None:
-    read = Reader({"KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_SECURITY_SSL_KEY_PASSWORD": "x", "KAFKA_SECURITY_X": ""})
+    read = site_env({"KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_SECURITY_SSL_KEY_PASSWORD": "x", "KAFKA_SECURITY_X": ""})
     assert addresses.kafka_security(read) == {"security.protocol": "ssl", "ssl.key.password": "x"}
-    assert read.problems == []
+    assert read.problems() == []
 
 
 def test_librdkafka_says_what_it_does_not_take() -> None:
-    read = Reader({"KAFKA_SECURITY_NO_SUCH_THING": "x"})
+    read = site_env({"KAFKA_SECURITY_NO_SUCH_THING": "x"})
     addresses.kafka_security(read)
-    assert "no.such.thing" in read.problems[0]
+    assert "no.such.thing" in read.problems()[0]
 
 
 def test_all_problems_are_told_at_once() -> None:
-    read = Reader({"ONE": "x", "TWO": "y", "THREE": "3"})
-    assert (read.number("ONE", 7), read.flag("TWO", default=True), read.number("THREE", 0)) == (7, True, 3)
+    read = site_env({"ONE": "x", "TWO": "y", "THREE": "3"})
+    assert (read.number("ONE", 7), read.flag("TWO", default=True), read.number("THREE", 0)) == (None, None, 3)
     with pytest.raises(BadEnvironment, match=r"ONE='x'.*\nTWO='y'"):
         read.finish()
 
 
 def test_an_empty_value_counts_as_not_set() -> None:
-    assert Reader({"ONE": " "}).number("ONE", 7) == 7
+    assert site_env({"ONE": " "}).number("ONE", 7) == 7
 
 
 @pytest.mark.parametrize("files", [{}, {"IGNORE_ENV_FILES": "1"}])
@@ -123,6 +128,21 @@ def test_the_environment_wins_over_a_running_stack_and_that_over_the_file(tmp_pa
         runfile.write(run_file, {"B": "stack", "C": "stack"})
         loaded = env.load(tmp_path, {"C": "environment", "A": ""})
     assert loaded == {"A": "file", "B": "stack", "C": "environment", "E": "quoted text"}
+
+
+@pytest.mark.parametrize("value", ["a b # c", "'", '"x"', "it's # a \\ $HOME", "${HOME}", "#x", "a=b", "\N{SNOWMAN}"])
+def test_a_stacks_file_is_read_as_it_was_written(tmp_path: Path, value: str) -> None:
+    runfile.write(tmp_path / "run.env", {"A": value, "B": "b"})
+    assert runfile.read(tmp_path / "run.env") == {"A": value, "B": "b"}
+
+
+def test_several_problems_of_one_text_stay_one_line() -> None:
+    read = site_env({"DATABASE_URL": "postgres://me:hidden@host/name?no_such_option=1", "WEB_PORT": "x"})
+    read.postgres("DATABASE_URL", "")
+    read.number("WEB_PORT", 1)
+    told = read.problems()
+    assert [line.partition("=")[0] for line in told] == ["DATABASE_URL", "WEB_PORT"]
+    assert not any("\n" in line or "hidden" in line for line in told)
 
 
 def test_the_file_of_a_stack_that_was_killed_is_not_believed(tmp_path: Path) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from honcho.environ import parse_procfile
+
+from eventsite.local.supervisor import read_procfile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_compose_runs_the_lines_of_the_procfile() -> None:
-    lines = parse_procfile((ROOT / "Procfile").read_text()).processes
+    lines = read_procfile(ROOT)
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    assert {name: services[name]["command"] for name in lines} == dict(lines)
+    assert {name: services[name]["command"] for name in lines} == lines
 
 
 def test_compose_opens_its_ports_on_this_machine_only() -> None:

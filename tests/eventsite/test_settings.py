@@ -17,7 +17,7 @@ PROCESSES = {
     "manage.py": [sys.executable, "manage.py", "check"],
     "web": [sys.executable, "-m", "eventsite.web"],
     "celery": [str(Path(sys.executable).parent / "celery"), "-A", "eventsite", "beat"],
-    "make run": [sys.executable, "-m", "eventsite.run"],
+    "make run": [sys.executable, "-m", "eventsite.local.run"],
 }
 
 

@@ -11,9 +11,9 @@ from django.core.cache import caches
 from django.db import connection
 from redis import Redis
 
-from eventsite.services.tansu import Tansu
-from eventsite.services.valkey import Valkey
-from ingest.health import checks
+from eventsite.local.services.tansu import Tansu
+from eventsite.local.services.valkey import Valkey
+from ingest.health.checks import checks
 from tests.ingest.test_endpoints import EVENT, Post, assert_problem
 
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from eventsite.services.postgres import Postgres
-from eventsite.services.valkey import Valkey
+from eventsite.local.services.postgres import Postgres
+from eventsite.local.services.valkey import Valkey
 from tests.pipeline.databases import create_database, drop_database
 from tests.pipeline.stack import Stack
 

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from eventsite.services import process as services
+from eventsite.local.services import process as services
+from eventsite.local.supervisor import read_procfile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STOP_WITHIN_S = 10  # contract 1
@@ -22,8 +23,7 @@ LOG_TAIL_LINES = 60
 
 def command_of(name: str) -> str:
     """The line of the Procfile that is this process."""
-    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines())
-    return lines[name]
+    return read_procfile(ROOT)[name]
 
 
 class Process:

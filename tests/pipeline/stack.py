@@ -14,7 +14,7 @@ import psycopg
 from confluent_kafka import Message
 from redis import Redis
 
-from eventsite.services.process import free_port
+from eventsite.local.services.process import free_port
 from tests.pipeline.log import Place, Record, Topic, read_all
 from tests.pipeline.processes import ROOT, Process, command_of, wait_until
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from eventsite.services.postgres import Postgres
+from eventsite.local.services.postgres import Postgres
 from tests.pipeline.conftest import MakeStack
 from tests.pipeline.log import Record
 from tests.pipeline.processes import Process

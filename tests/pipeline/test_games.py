@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from eventsite.services.process import port_is_open
+from eventsite.local.services.process import port_is_open
 from tests.pipeline.log import Record
 from tests.pipeline.stack import Stack
 

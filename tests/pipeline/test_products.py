@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from eventsite.services.process import port_is_open
+from eventsite.local.services.process import port_is_open
 from tests.pipeline.log import Record, read_all
 from tests.pipeline.processes import Process
 from tests.pipeline.stack import Stack

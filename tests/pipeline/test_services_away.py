@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from eventsite.services.postgres import Postgres
-from eventsite.services.valkey import Valkey
+from eventsite.local.services.postgres import Postgres
+from eventsite.local.services.valkey import Valkey
 from tests.pipeline.conftest import MakeStack
 from tests.pipeline.load import mixed
 from tests.pipeline.oracle import Expected, settle_and_check

@@ -25,7 +25,6 @@ from processing.kafka.lag import Position
 from processing.models import ImportRun
 from processing.postgres import imports
 from processing.postgres.circuit_breaker import THE_ROW
-from processing.postgres.imports import is_reached
 from tests.pipeline.processes import wait_until
 from tests.processing import flaky
 from tests.processing.batches import column, statuses, store, value
@@ -262,22 +261,6 @@ def test_while_the_intake_is_stopped_no_gap_is_passed() -> None:
         str(THE_ROW),
     )
     assert import_gaps.pass_import_gaps() == 0
-
-
-@pytest.mark.parametrize(
-    ("mark", "position", "reached"),
-    [
-        (10, Position(low=0, end=10, next=9), False),  # one is not read
-        (10, Position(low=0, end=10, next=10), True),
-        (10, Position(low=0, end=20, next=10), True),  # later ones do not count
-        (10, Position(low=0, end=4, next=4), True),  # made anew: all there is was read
-        (10, Position(low=0, end=4, next=3), False),
-        (10, Position(low=0, end=0, next=10), True),  # made anew, the old offset stayed
-        (10, None, True),  # the partition is no more
-    ],
-)
-def test_how_far_the_log_must_be_read(mark: int, position: Position | None, reached: bool) -> None:
-    assert is_reached({EVENTS: mark}, {} if position is None else {EVENTS: position}) is reached
 
 
 def test_the_operator_sees_runs_and_where_their_lines_stood(admin_client: Client) -> None:

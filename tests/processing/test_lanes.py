@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from processing.domain.envelope import Event
-from processing.domain.lanes import LanePlan, LaneState, consecutive, plan_arrivals
+from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 
 
 def event(seq: int, id: str = "") -> Event:
@@ -62,17 +62,3 @@ def test_a_lane_wants_a_turn_when_its_front_comes_to_others_that_wait(
     arrivals: list[int], waiting: bool, ready: bool
 ) -> None:
     assert plan(arrivals, front=5, waiting=waiting).ready is ready
-
-
-@pytest.mark.parametrize(
-    ("front", "ascending", "count"),
-    [
-        (1, [1, 2, 3], 3),
-        (1, [1, 2, 4], 2),
-        (1, [2, 3], 0),
-        (5, [5], 1),
-        (5, [], 0),
-    ],
-)
-def test_how_many_follow_each_other_from_the_front(front: int, ascending: list[int], count: int) -> None:
-    assert consecutive(front, ascending) == count

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 import orjson
 
 from ingest.files.send.lines import Line
 
-TIMEOUT_S = 60.0
+CONNECT_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 60.0  # for a piece of the request or of the answer to go over the wire
 DEFAULT_WAIT_S = 1.0
 FINAL = frozenset({"accepted", "duplicate", "conflict", "invalid"})
 
@@ -42,51 +43,47 @@ class Answer:
 
 
 class Client:
-    """One connection for each thread, kept open until `close`."""
+    """A pool of connections, kept open until `close`; `send` may be called from that many threads at once."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
+    def __init__(self, url: str, api_key: str | None, connections: int = 1) -> None:
         """Raises `ValueError` for a URL that is none, or a key that no header can hold."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not _is_plain(url):
-            raise ValueError(f"{url!r} is no http or https URL")
-        if not all(" " <= letter <= "\xff" for letter in api_key or ""):
+        if not all(" " <= letter <= "\xff" and letter != "\x7f" for letter in api_key or ""):
             raise ValueError("the API key has characters that no header can carry")
-        self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._port = parts.hostname, parts.port
-        self._path = f"{parts.path.rstrip('/')}/events/batch"
-        self._headers = {"Content-Type": "application/json"}
+        headers = {b"Content-Type": b"application/json"}
         if api_key:
-            self._headers["Authorization"] = f"Api-Key {api_key}"
-        self._own = threading.local()
-        self._open: list[http.client.HTTPConnection] = []
+            headers[b"Authorization"] = f"Api-Key {api_key}".rstrip().encode("latin-1")
+        self._url = _batch_url(url)
+        self._http = httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            verify=ssl.create_default_context(),  # what the system trusts, not a list of httpx's
+            trust_env=False,  # a proxy for the web is none for the server that is named
+        )
 
     def close(self) -> None:
-        for connection in self._open:
-            connection.close()
+        self._http.close()
 
     def send(self, lines: Sequence[Line]) -> Answer:
         """Raises `Unreachable`, `Rejected`, `NotTaken`."""
         body = msgspec.json.encode({"events": [line.event for line in lines]})
         try:
-            status, headers, text = self._post(body)
-        except (OSError, http.client.HTTPException) as error:
-            self._drop()
+            response = self._http.post(self._url, content=body)
+        except httpx.RequestError as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
-        return read_answer(status, headers.get("Retry-After"), text, len(lines))
+        return read_answer(response.status_code, response.headers.get("Retry-After"), response.content, len(lines))
 
-    def _drop(self) -> None:
-        self._own.connection.close()
-        self._open.remove(self._own.connection)
-        self._own.connection = None
 
-    def _post(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = self._kind(self._host, self._port, timeout=TIMEOUT_S)
-            self._open.append(connection)
-        connection.request("POST", self._path, body, self._headers)
-        response = connection.getresponse()
-        return response.status, response.headers, response.read()
+def _batch_url(url: str) -> httpx.URL:
+    """Where batches go on this server, whatever user or query its URL names. Raises `ValueError`."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not _is_plain(url):
+        raise ValueError(f"{url!r} is no http or https URL")
+    try:
+        return httpx.URL(f"{parts.scheme}://{host}{parts.path.rstrip('/')}/events/batch")
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no http or https URL: {error}") from error
 
 
 def _is_plain(text: str) -> bool:

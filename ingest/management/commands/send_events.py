@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
         try:
-            client = Client(options["url"], options["api_key"])
+            client = Client(options["url"], options["api_key"], options["concurrency"])
             file = path.open("rb")
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from error

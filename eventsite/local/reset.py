@@ -19,7 +19,7 @@ from redis import Redis
 
 from eventsite import env, runfile
 from eventsite.commandline import SERVICES
-from eventsite.run import BASE, RUN_FILE, VAR, complete
+from eventsite.local.run import BASE, RUN_FILE, VAR, complete
 
 DATA = ("postgres", "redis", "broker")
 KAFKA_TIMEOUT_S = 15

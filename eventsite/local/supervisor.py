@@ -11,13 +11,18 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from eventsite.services import process
+from eventsite.local.services import process
 
 LIVED_WELL_S = 30.0  # a process that lived this long and dies begins with the shortest pause again
 LONGEST_PAUSE_S = 10.0
 READ_BYTES = 65_536
 
 Say = Callable[[str, str], None]  # a process's name and a line
+
+
+def read_procfile(folder: Path) -> dict[str, str]:
+    """The commands of the project in this folder, by name."""
+    return dict(line.split(": ", 1) for line in (folder / "Procfile").read_text(encoding="utf-8").splitlines())
 
 
 def pause_before_restart_s(deaths: int) -> float:
@@ -37,6 +42,7 @@ class Child:
         self.started_at = 0.0
         self.start_at: float | None = 0.0  # None while it runs and once it is meant to stay down
         self.deaths = 0
+        self.wanted_anew = False  # it is told to end, to start again at once
 
     def start(self, environment: Mapping[str, str], folder: Path) -> None:
         self.output, write_end = os.pipe()
@@ -72,6 +78,9 @@ class Child:
 
     def plan_restart(self) -> float:
         """Returns the pause in seconds."""
+        if self.wanted_anew:
+            self.wanted_anew, self.deaths, self.start_at = False, 0, time.monotonic()
+            return 0.0
         lived_well = time.monotonic() - self.started_at >= LIVED_WELL_S
         self.deaths = 1 if lived_well else self.deaths + 1
         pause = pause_before_restart_s(self.deaths)
@@ -106,6 +115,16 @@ class Supervisor:
         process = self.children[name].process
         if process is not None:
             process.terminate()
+
+    def restart(self, names: Collection[str]) -> None:
+        """Have these start anew, without the pause of those that die; one that is in its pause starts at once."""
+        for name in names:
+            child = self.children[name]
+            if child.process is not None:
+                child.wanted_anew = True
+                child.process.terminate()
+            elif child.start_at is not None:
+                child.start_at = time.monotonic()
 
     def stop(self, names: Collection[str], timeout_s: float, hurry: Callable[[], bool]) -> None:
         """End these: politely, by force when the time is over or when `hurry` says so."""

@@ -1,7 +1,11 @@
-"""`make run`: everything on one machine, from the database to the admin, until Ctrl-C or SIGTERM."""
+"""`make run`: everything on one machine, from the database to the admin, until Ctrl-C or SIGTERM.
+
+`make dev` (`--reload`): the same, and what runs our code starts again when the code changes.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import signal
@@ -11,24 +15,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
-from honcho.environ import parse_procfile
 
-from eventsite import embedded, env, runfile
-from eventsite.services.process import ServiceFailed, die_with_parent, port_is_open, spawn, stop
-from eventsite.services.service import Service
-from eventsite.signals import StopRequests
-from eventsite.supervisor import Supervisor
+from eventsite import env, runfile
+from eventsite.local import embedded
+from eventsite.local.reload import CodeChanges
+from eventsite.local.services.process import ServiceFailed, port_is_open, spawn, stop
+from eventsite.local.services.service import Service
+from eventsite.local.signals import StopRequests
+from eventsite.local.supervisor import Supervisor, read_procfile
+from eventsite.parent import die_with_parent
 from eventsite.web import require_free_port
 
-BASE = Path(__file__).resolve().parent.parent
+BASE = Path(__file__).resolve().parents[2]
 VAR = BASE / "var"
 RUN_FILE = VAR / "run.env"
 STOP_WITHIN_S = 10.0
 DRAIN_WITHIN_S = 30
+RELOADED = ("web", "consumer", "worker")
 MANAGE = (sys.executable, "manage.py")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="eventsite.local.run")
+    parser.add_argument("--reload", action="store_true", help="start web, consumer and worker again when code changes")
+    reload = parser.parse_args().reload
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)  # a make that was killed would leave us behind
     requests = StopRequests()
@@ -38,7 +48,7 @@ def main() -> None:
     try:
         with runfile.held(RUN_FILE):
             require_free_port(settings.WEB_HOST, port)
-            _run(variables, requests)
+            _run(variables, requests, reload=reload)
     except runfile.StackIsUp as error:
         sys.exit(f"make run is up here already (process {error}): its addresses are in {RUN_FILE}")
     except ServiceFailed as error:
@@ -61,7 +71,7 @@ def _kept_secret(file: Path) -> str:
     return file.read_text(encoding="ascii").strip()
 
 
-def _run(variables: Mapping[str, str], requests: StopRequests) -> None:
+def _run(variables: Mapping[str, str], requests: StopRequests, *, reload: bool) -> None:
     services = embedded.not_set(embedded.laptop_services(VAR), variables)
     with embedded.running(services, say) as addresses:
         environment = {
@@ -75,9 +85,9 @@ def _run(variables: Mapping[str, str], requests: StopRequests) -> None:
         if not _prepare(environment, requests, new_log=new_log):
             return
         runfile.write(RUN_FILE, published(environment))
-        supervisor = Supervisor(parse_procfile(_procfile()).processes, environment, BASE, say_for)
+        supervisor = Supervisor(read_procfile(BASE), environment, BASE, say_for)
         try:
-            _watch(supervisor, services, requests)
+            _watch(supervisor, services, requests, CodeChanges(_code()) if reload else None)
         finally:
             _stop(supervisor, requests, drain="KAFKA_BOOTSTRAP_SERVERS" in addresses)
 
@@ -89,10 +99,6 @@ def published(environment: Mapping[str, str]) -> dict[str, str]:
         "WEB_PORT": str(settings.WEB_PORT),
         **{name: environment[name] for name in sorted(names & set(environment))},
     }
-
-
-def _procfile() -> str:
-    return (BASE / "Procfile").read_text(encoding="utf-8")
 
 
 def _prepare(environment: Mapping[str, str], requests: StopRequests, *, new_log: bool) -> bool:
@@ -107,10 +113,21 @@ def _prepare(environment: Mapping[str, str], requests: StopRequests, *, new_log:
     return not requests.count
 
 
-def _watch(supervisor: Supervisor, services: list[Service], requests: StopRequests) -> None:
+def _code() -> list[Path]:
+    """The folders of the apps that are ours."""
+    names = {app.partition(".")[0] for app in settings.INSTALLED_APPS}
+    return [BASE / name for name in sorted(names) if (BASE / name).is_dir()]
+
+
+def _watch(
+    supervisor: Supervisor, services: list[Service], requests: StopRequests, changes: CodeChanges | None
+) -> None:
     ready = False
     while not requests.count:
         supervisor.step(0.2)
+        if changes is not None and changes.any_since():
+            say(f"code has changed: {', '.join(RELOADED)} start again")
+            supervisor.restart(RELOADED)
         if any(service.forgets for service in embedded.revive(services, say)):
             _prepare(supervisor.environment, requests, new_log=True)  # its topics are gone
             supervisor.terminate("consumer")  # and with them what it knows of them

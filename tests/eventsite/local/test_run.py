@@ -18,11 +18,15 @@ from pathlib import Path
 import pytest
 
 from eventsite import runfile
-from eventsite.services.process import free_port
+from eventsite.local.services.process import free_port
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 PARTS = ("manage.py", "Procfile", "eventsite", "processing", "ingest", "revenue")
 WAIT_S = 60.0  # its own end may take 50: the front, the rest of the log, the rest of the processes
+NEW_CODE = """
+from django.http import JsonResponse
+urlpatterns.insert(0, path("health/live", lambda request: JsonResponse({"code": "new"})))
+"""
 
 
 class Run:
@@ -34,10 +38,10 @@ class Run:
         self.environment = {"PATH": os.environ["PATH"], "WEB_PORT": str(self.port)}
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         with (self.folder / "output").open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "eventsite.run"],
+                [sys.executable, "-m", "eventsite.local.run", *options],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,
@@ -121,11 +125,21 @@ def test_the_data_outlives_both_a_hard_and_an_orderly_end(run: Run) -> None:
     assert not (run.folder / "var" / "run.env").exists()
 
 
+def test_code_that_changes_is_what_answers_next(run: Run) -> None:
+    run.start("--reload")
+    urls = run.folder / "eventsite" / "urls.py"
+    urls.write_text(urls.read_text() + NEW_CODE)
+    run.until(lambda: run.is_ready() and run.ask("/health/live") == {"code": "new"})
+    assert "code has changed: web, consumer, worker start again" in run.output()
+    assert run.signal(signal.SIGTERM) == 0
+    assert run.left_behind() == []
+
+
 def test_a_taken_port_is_named_with_what_to_change(run: Run) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", run.port))
         other.listen()
-        command = [sys.executable, "-m", "eventsite.run"]
+        command = [sys.executable, "-m", "eventsite.local.run"]
         done = subprocess.run(
             command, cwd=run.folder, env=run.environment, capture_output=True, text=True, timeout=WAIT_S, check=False
         )

