@@ -20,7 +20,7 @@ from eventsite.services.process import port_is_open
 from eventsite.services.service import Service
 from eventsite.services.tansu import Tansu
 from eventsite.services.valkey import Valkey
-from tests.pipeline.databases import create_database
+from tests.databases import create_database
 from tests.pipeline.processes import ROOT, Process
 from tests.pipeline.stack import Stack
 

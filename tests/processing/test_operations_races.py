@@ -21,6 +21,7 @@ from processing.operator_work import Buried
 from processing.settle import Arrival
 from processing.statuses import Status
 from processing.store import Cursor, Message, Poison
+from tests.databases import somebody_waits_for_a_lock
 from tests.factories import DeadLetterFactory, InboxEventFactory, LaneFactory, envelope
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -59,10 +60,8 @@ def in_thread(work: Callable[[], T]) -> tuple[ThreadPoolExecutor, Future[T]]:
 def wait_until_someone_waits_for_a_lock() -> None:
     until = monotonic() + PATIENCE_S
     while monotonic() < until:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone() != (0,):
-                return
+        if somebody_waits_for_a_lock():
+            return
         sleep(0.01)
     raise AssertionError("nobody waited for a lock")
 

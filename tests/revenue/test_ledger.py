@@ -20,6 +20,7 @@ from processing.settle import take_turns
 from revenue.family import ADD, SUBTRACT, RevenuePayload, change_revenue, lock_balances
 from revenue.models import LedgerEntry, UserRevenue
 from revenue.proof import prove
+from tests.databases import somebody_waits_for_a_lock
 from tests.factories import LedgerEntryFactory, ProductEventFactory, UserRevenueFactory
 from tests.processing.batches import column, retry_all, statuses, value
 from tests.revenue.conftest import balances, change, ledger, settle
@@ -221,7 +222,7 @@ class TestManyAtOnce:
             with transaction.atomic():
                 lock_balances([event("", "B")])
                 other = pool.submit(lock_all)
-                while not column("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                while not somebody_waits_for_a_lock():
                     assert not other.done()
                 assert column(is_free) == ["a", "ä"]
             other.result()
