@@ -1,12 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run dev reset test test-kafka lint bench services
+.PHONY: help install run dev reset test test-unit test-pipeline test-kafka lint bench services
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+WORKERS ?= 3 # tests wait more than they work, so there may be more than cores
+ARGS ?= # of the tests: make test ARGS="-k breaker -x"
 REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt
 
 help: ## list these
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/installed ## make .venv with all that is needed
 
@@ -24,11 +26,17 @@ dev: install ## as run, and the processes start again when code changes
 reset: install ## empty the database, Redis and the topics
 	@exec $(BIN)/python -m eventsite.local.reset
 
-test: install ## all tests, on embedded services
-	@exec $(BIN)/python -m pytest
+test: install ## all tests, in parallel, on embedded services
+	@exec $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-test-kafka: install ## the whole-pipeline tests, on a real Apache Kafka (needs java and mvn)
-	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline
+test-unit: install ## those that need no service
+	@exec $(BIN)/python -m pytest tests/unit $(ARGS)
+
+test-pipeline: install ## the Procfile's processes, on embedded services
+	@exec $(BIN)/python -m pytest tests/pipeline $(ARGS)
+
+test-kafka: install ## the same on a real Apache Kafka (needs java and mvn)
+	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline $(ARGS)
 
 lint: install ## ruff, mypy, the limits on length and the rules on imports
 	$(BIN)/ruff check .

@@ -20,10 +20,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from honcho.environ import parse_procfile
-
-from eventsite import embedded
-from eventsite.services import process as processes
+from eventsite.local import embedded
+from eventsite.local.services import process as processes
+from eventsite.local.supervisor import read_procfile
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN_S = 60
@@ -46,7 +45,7 @@ class Site:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_all(self) -> None:
-        for name, line in parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes.items():
+        for name, line in read_procfile(ROOT).items():
             with self._log(name).open("wb") as log:
                 self.running[name] = processes.spawn(
                     ["/bin/sh", "-c", f"exec {line}"],

@@ -20,7 +20,7 @@ from eventsite.local.services.process import port_is_open
 from eventsite.local.services.service import Service
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
-from tests.pipeline.databases import create_database
+from tests.databases import create_database
 from tests.pipeline.processes import ROOT, Process
 from tests.pipeline.stack import Stack
 

@@ -2,19 +2,84 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
-from django.test import Client
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client, TransactionTestCase
 from django_redis import get_redis_connection
+from pytest_django import DjangoDbBlocker
 from redis import Redis
+from xdist.scheduler import LoadScopeScheduling
 
+from tests.databases import create_database, create_once, drop_database, empty_tables
 from tests.operator_pages import client_of
+from tests.scheduling import Scheduling, longest_first
 
 CREATE_TIMEOUT_S = 15
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there is no such hook
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return Scheduling(config, log)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """The run's Postgres, as a URL."""
+    return os.environ["DATABASE_URL"]  # tests/settings.py has put it there
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str, django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> str:
+    """A migrated database, to be copied: one for the whole run, made by the worker that first asks for it."""
+    name = os.environ["TEST_TEMPLATE"]
+    with django_db_blocker.unblock():
+        create_once(server_url, name, _migrate)
+    return name
+
+
+def _migrate(name: str) -> None:
+    own = connection.settings_dict["NAME"]
+    connection.settings_dict["NAME"] = name
+    try:
+        call_command("migrate", verbosity=0)
+    finally:
+        connection.close()  # a database that somebody uses cannot be copied
+        connection.settings_dict["NAME"] = own
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(server_url: str, template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """In place of pytest-django's: a copy takes a moment, where each worker's own migrations would take seconds."""
+    name = f"test_{uuid4().hex[:8]}"
+    create_database(server_url, name, template)
+    connection.settings_dict["NAME"] = name
+    yield
+    with django_db_blocker.unblock():
+        connection.close()
+        drop_database(server_url, name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_are_emptied_by_us() -> Iterator[None]:
+    """After a test that commits, Django would truncate all tables one and all and send `post_migrate`, whose receivers
+    write content types and permissions anew: more time than most of these tests take themselves.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test_case: empty_tables())
+        yield
 
 
 @pytest.fixture

@@ -1,19 +1,20 @@
 """The site's settings on services that are there for the tests alone.
 
 Importing this starts them, since settings are read once: Postgres, Redis and a broker on free ports, in a folder that
-goes with the session. Those of DATABASE_URL, REDIS_URL and KAFKA_BOOTSTRAP_SERVERS that are set are used instead.
-TEST_KAFKA=real stands a real Apache Kafka in for the embedded broker.
+goes with the run. Those of DATABASE_URL, REDIS_URL and KAFKA_BOOTSTRAP_SERVERS that are set are used instead.
+TEST_KAFKA=real stands a real Apache Kafka in for the embedded broker. A run of tests/unit alone starts none of them.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
-from tests.services import start_services
+from tests.services import prepare
 
 os.environ["IGNORE_ENV_FILES"] = "1"  # neither a developer's .env nor a running stack
 os.environ.setdefault("DEBUG", "1")
-start_services(os.environ)
+prepare(os.environ, sys.argv[1:])
 
 from eventsite.settings import *  # noqa: E402, F403
 

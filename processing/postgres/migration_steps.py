@@ -93,7 +93,8 @@ def _users(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> list[str]:
         cursor.execute(
             """SELECT DISTINCT format('process %%s (in its transaction since %%s)', a.pid, a.xact_start), a.xact_start
                FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-               WHERE l.relation = ANY(%s::regclass[]) AND l.granted AND a.pid <> pg_backend_pid()
+               WHERE a.datname = current_database() AND l.relation = ANY(%s::regclass[]) AND l.granted
+                     AND a.pid <> pg_backend_pid()
                ORDER BY a.xact_start""",
             [list(tables)],
         )

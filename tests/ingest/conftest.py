@@ -87,7 +87,7 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 
 def read_topic(topic: str, partitions: int = 2) -> list[Message]:
     """All messages of a topic, to its end."""
-    consumer = Consumer({**site.KAFKA_CLIENT_CONFIG, "group.id": "reader", "enable.partition.eof": True})
+    consumer = Consumer({**site.KAFKA_CLIENT_CONFIG, "group.id": f"readers-of-{topic}", "enable.partition.eof": True})
     consumer.assign([TopicPartition(topic, each, 0) for each in range(partitions)])
     try:
         return list(_to_the_end(consumer, partitions))

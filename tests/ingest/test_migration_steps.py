@@ -33,7 +33,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _forward_again() -> Iterator[None]:
     yield
-    migrate()
+    if missing_migrations():
+        migrate()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from redis import Redis
 
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
-from ingest.health.checks import checks
+from ingest.health import checks
 from tests.ingest.test_endpoints import EVENT, Post, assert_problem
 
 

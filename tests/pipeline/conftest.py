@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,18 +11,10 @@ from django.conf import settings
 
 from eventsite.local.services.postgres import Postgres
 from eventsite.local.services.valkey import Valkey
-from tests.pipeline.databases import create_database, drop_database
+from tests.databases import create_database, drop_database
 from tests.pipeline.stack import Stack
 
-TEMPLATE = "pipeline_template"
-
 MakeStack = Callable[..., Stack]
-
-
-@pytest.fixture(scope="session")
-def server_url() -> str:
-    """The session's Postgres, as a URL."""
-    return os.environ["DATABASE_URL"]  # tests/settings.py has put it there
 
 
 @pytest.fixture
@@ -44,17 +35,6 @@ def make_stack(tmp_path: Path, valkey: Valkey) -> Iterator[MakeStack]:
     yield make
     for stack in stacks:
         stack.close()
-
-
-@pytest.fixture(scope="session")
-def template(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A migrated database, to be copied."""
-    name = f"{TEMPLATE}_{uuid4().hex[:8]}"
-    url = create_database(server_url, name, "template1")
-    stack = Stack(tmp_path_factory.mktemp("template"), url, "redis://127.0.0.1:1/0", settings.KAFKA_BOOTSTRAP_SERVERS)
-    stack.manage("migrate", "--verbosity", "0")
-    stack.close()
-    return name
 
 
 @pytest.fixture

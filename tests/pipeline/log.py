@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -114,16 +114,15 @@ def _until_ends(reader: Any, partitions: int) -> tuple[list[Message], dict[int, 
     found: list[Message] = []
     ends: dict[int, int] = {}
     while len(ends) < partitions:
-        polled: Sequence[Message] = reader.consume(1000, ANSWER_S)
-        assert polled, "the broker did not say where the topic ends"
-        for message in polled:
-            error = message.error()
-            if error is None:
-                found.append(message)
-            else:
-                assert error.code() == KafkaError._PARTITION_EOF, error
-                partition, offset = _stood(message)
-                ends[partition] = offset
+        message = reader.poll(ANSWER_S)  # one by one: `consume` of many waits for as many, or for its whole timeout
+        assert message is not None, "the broker did not say where the topic ends"
+        error = message.error()
+        if error is None:
+            found.append(message)
+        else:
+            assert error.code() == KafkaError._PARTITION_EOF, error
+            partition, offset = _stood(message)
+            ends[partition] = offset
     return found, ends
 
 

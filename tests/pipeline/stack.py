@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,11 @@ class Stack:
             return condition()
 
         wait_until(reached, timeout_s, what)
+
+    def watch(self, seconds: float) -> None:
+        """Let this time pass, and fail at once when a process has ended that nobody ended."""
+        until = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= until, f"{seconds:g} s have passed")
 
     def wait_for_rows(self, count: int) -> None:
         self.wait_until(lambda: self.count("processing_inboxevent") >= count, f"the inbox has {count} events")

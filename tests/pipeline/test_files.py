@@ -95,6 +95,8 @@ def test_a_run_that_is_frozen_goes_on(stack: Stack, file: Path) -> None:
     run.freeze()
     stack.wait_until(lambda: not stack.value(HAS_LOCKS), "the frozen session holds nothing that others wait for")
     run.thaw()
+    for name in ("worker", "beat"):  # the run may have lost its session while it wrote hot state: a sweep does then
+        stack.start(name)
     wait_until_ended(stack, run)
     stack.start("worker")  # the thread that writes Redis may have lost its connection, and left that to the sweeper
     stack.start("beat")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -58,7 +57,10 @@ def test_consumers_that_were_away_longer_than_the_gap_timeout_pass_no_gap(stack:
 
     more = mixed(2_000, users=40, chance=random.Random(7), prefix="later-")
     places += stack.produce(event.record() for event in more)
-    time.sleep(1)  # five times the gap timeout
+    stack.wait_until(
+        lambda: bool(stack.value("SELECT now() - max(waiting_since) > '1 s' FROM lanes")),
+        "every lane has waited five times the gap timeout",
+    )
     for _ in range(2):
         stack.start("consumer", **settings)
     settle_and_check(stack, Expected(sent + more, places))
@@ -75,7 +77,7 @@ def test_a_frozen_consumer_that_wakes_up_after_another_took_over_changes_nothing
     heir = stack.start("consumer", **SLOW)
     before = stack.count("processing_inboxevent")
     stack.wait_until(lambda: stack.count("processing_inboxevent") > before + 1_000, "another consumer has taken over")
-    time.sleep(SESSION_S / 2)
+    stack.watch(SESSION_S / 2)
     zombie.thaw()
     more = mixed(2_000, users=80, chance=random.Random(9), prefix="later-")
     places += stack.produce(event.record() for event in more)

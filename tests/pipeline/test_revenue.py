@@ -86,7 +86,8 @@ def locked(stack: Stack, table: str) -> Iterator[None]:
 
 
 def wait_for_writer(stack: Stack, table: str) -> None:
-    waiters = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = %s AND relation = %s::regclass"
+    waiters = """SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                 WHERE datname = current_database() AND NOT granted AND mode = %s AND relation = %s::regclass"""
     stack.wait_until(lambda: stack.value(waiters, INSERTS, table) > 0, f"somebody is to write {table}")
 
 

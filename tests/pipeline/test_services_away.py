@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -26,11 +25,11 @@ def test_postgres_and_redis_go_away_and_come_back(postgres: Postgres, valkey: Va
     consumer, expected = _start_under_load(stack)
     stack.wait_for_rows(1_500)
     postgres.stop()
-    time.sleep(AWAY_S)
+    stack.watch(AWAY_S)
     postgres.start_again()
     stack.wait_for_rows(4_000)
     valkey.stop()
-    time.sleep(AWAY_S)
+    stack.watch(AWAY_S)
     valkey.start_again()
     settle_and_check(stack, expected)
     told = consumer.output()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -169,8 +170,8 @@ def test_while_kafka_is_away_letters_stay_and_are_published_when_it_is_back(
 
 
 def test_the_topic_is_made_by_whoever_needs_it_first(settings: Settings, kafka_admin: AdminClient) -> None:
-    settings.KAFKA_DLQ_TOPIC = "dead-letters-of-a-new-site"
+    settings.KAFKA_DLQ_TOPIC = f"dead-letters-of-a-new-site-{uuid4().hex[:8]}"
     dead_letter_topic._forget_producer()
     DeadLetterFactory.create(published_at=None)
     assert dead_letter_topic.publish_pending() == 1
-    assert "dead-letters-of-a-new-site" in kafka_admin.list_topics(timeout=10).topics
+    assert settings.KAFKA_DLQ_TOPIC in kafka_admin.list_topics(timeout=10).topics

