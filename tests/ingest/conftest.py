@@ -69,7 +69,7 @@ def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     flaky.runs.clear()
     _window.forget()
     told: list[str] = []
-    monkeypatch.setattr(enqueue, "send", lambda retries: told.extend(id for id, _ in retries))
+    monkeypatch.setattr(enqueue, "enqueue_retries", lambda retries: told.extend(id for id, _ in retries))
     return told
 
 

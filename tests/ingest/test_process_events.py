@@ -17,7 +17,6 @@ from ingest.files import lines as lines_of_files
 from ingest.files.apply import hot_state_writer
 from ingest.files.send.lines import Line, read_lines
 from processing.background import import_gaps, sweeper
-from processing.hot_state import write
 from processing.models import HotStateOutbox, ImportRun
 from tests.ingest.applied_files import PLAIN, numbered, process, process_badly
 from tests.processing.batches import applied, column, retry_all, store, value
@@ -175,7 +174,7 @@ def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_miss
         raise RedisConnectionError("connection refused")
 
     with monkeypatch.context() as patch:
-        patch.setattr(write, "write", away)
+        patch.setattr(hot_state_writer, "write_hot_state", away)
         patch.setattr(hot_state_writer, "AWAY_S", 0)
         patch.setattr(lines_of_files, "PIECE_LINES", 4_000)
         assert (

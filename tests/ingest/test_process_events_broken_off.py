@@ -11,8 +11,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from ingest.files import lines as lines_of_files
+from ingest.files.apply import hot_state_writer
 from processing.background import import_gaps
-from processing.hot_state import write
 from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox, ImportRun
 from processing.postgres import imports
@@ -59,7 +59,7 @@ def test_a_signal_ends_it_at_the_border_of_a_batch(file: Callable[..., Path], mo
 
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr(write, "write", interrupted)
+        patch.setattr(hot_state_writer, "write_hot_state", interrupted)
         printed = process_badly(file(*lines), "stopped; run it again to go on")
     assert signal.getsignal(signal.SIGTERM) == before
     count = len(statuses())
@@ -83,7 +83,7 @@ def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
         signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(imports, "hear", interrupted)
+        patch.setattr(imports, "heartbeat", interrupted)
         assert "held" in process_badly(path, "stopped; run it again to go on")
     assert import_gaps.pass_import_gaps() == 0
     process(path)

@@ -15,7 +15,7 @@ from processing.models import DeadLetter
 @pytest.fixture
 def hints_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No worker runs here: retries are made due and swept by the test itself. The breaker counts afresh."""
-    monkeypatch.setattr(enqueue, "send", lambda retries: None)
+    monkeypatch.setattr(enqueue, "enqueue_retries", lambda retries: None)
     _window.forget()
     yield
     _window.forget()
