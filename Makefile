@@ -27,11 +27,12 @@ test: install ## all tests, on embedded services
 test-kafka: install ## the whole-pipeline tests, on a real Apache Kafka (needs java and mvn)
 	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline
 
-lint: install ## ruff, mypy and the rules on imports
+lint: install ## ruff, mypy and the rules on layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	DEBUG=1 IGNORE_ENV_FILES=1 $(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_layers.py
 
 bench: install ## measure, on a real Apache Kafka where there is Java
 	@exec $(BIN)/python -m bench

@@ -19,7 +19,8 @@ from redis.commands.core import Script
 from processing.domain.envelope import Event
 from processing.domain.outcomes import BatchResult, OrderChange
 from processing.domain.statuses import FINAL, Status
-from processing.postgres.transaction import raw_cursor
+from processing.postgres.hot_rows import hot_rows, order_lists
+from processing.postgres.outbox import delete_from_outbox
 
 INFLIGHT_TTL_S = 30
 RETRACTED = "retracted"
@@ -36,24 +37,24 @@ def mark_in_flight(ids: Sequence[str]) -> None:
         _run("begin", [INFLIGHT_TTL_S, *ids])
 
 
-def write_hot_state(settled: BatchResult) -> None:
-    """Write what a transaction has settled, and drop its row of the outbox. Raises `redis.RedisError`."""
-    rows, orders = _look_up(settled.look_up, known={order.user_id for order in settled.orders})
-    *parts, last = _parts(settled.arrived)
+def write_hot_state(result: BatchResult) -> None:
+    """Write what a transaction did, and drop its row of the outbox. Raises `redis.RedisError`."""
+    rows, orders = _refreshed(result.look_up, known={order.user_id for order in result.orders})
+    *parts, last = _parts(result.arrived)
     for part in parts:
-        _run("write", [*_arrived(settled, part), 0, 0])
-    arguments = [*_arrived(settled, last), len(rows)]
+        _run("write", [*_arrived(result, part), 0, 0])
+    arguments = [*_arrived(result, last), len(rows)]
     for row in rows:
         arguments += row
-    written = {event.id for event in settled.arrived}
-    idle = [id for id in settled.worked if id not in written] if len(written) < len(settled.worked) else []
+    written = {event.id for event in result.arrived}
+    idle = [id for id in result.worked if id not in written] if len(written) < len(result.worked) else []
     arguments += (len(idle), *idle)
-    for order in [*settled.orders, *orders]:
+    for order in [*result.orders, *orders]:
         before = "" if order.before is None else order.before
         arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
     rebuild_order_lists([user.decode() for user in _run("write", arguments)])
-    if settled.outbox_id is not None:
-        raw_cursor().execute("DELETE FROM processing_hotstateoutbox WHERE id = %s", (settled.outbox_id,))
+    if result.outbox_id is not None:
+        delete_from_outbox(result.outbox_id)
 
 
 def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
@@ -69,10 +70,10 @@ def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
     return [*parts, [*loose[whole:], *(event for event in arrived if event.seq is not None)]]
 
 
-def _arrived(settled: BatchResult, events: Sequence[Event]) -> list[Field]:
+def _arrived(result: BatchResult, events: Sequence[Event]) -> list[Field]:
     """The beginning of a call of `write`."""
     arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
-    arguments += (_ms(settled.at), int(bool(settled.worked)), len(events))
+    arguments += (_ms(result.at), int(bool(result.worked)), len(events))
     for event in events:
         arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
     return arguments
@@ -82,16 +83,8 @@ def rebuild_order_lists(users: Sequence[str]) -> None:
     """Put the order lists of these users back, whole, from Postgres."""
     step = max(1, REBUILD_SEQS // settings.ORDER_LIST_MAX)
     for start in range(0, len(users), step):
-        cursor = raw_cursor().execute(
-            """SELECT l.user_id, l.order_version, coalesce(o.seqs, '{}') FROM processing_lane l LEFT JOIN LATERAL (
-                 SELECT array_agg(seq ORDER BY seq) AS seqs FROM (
-                   SELECT seq FROM processing_inboxevent i WHERE i.user_id = l.user_id AND i.seq IS NOT NULL AND i.status = %s
-                   ORDER BY seq DESC LIMIT %s) newest) o ON true
-               WHERE l.user_id = ANY(%s) AND o.seqs IS NOT NULL""",
-            (Status.PROCESSED, settings.ORDER_LIST_MAX, list(users[start : start + step])),
-        )
         arguments: list[Field] = [settings.HOT_STATE_TTL_S]
-        for user, version, seqs in cursor:
+        for user, version, seqs in order_lists(users[start : start + step], settings.ORDER_LIST_MAX):
             arguments += (user, version, len(seqs), *seqs)
         _run("orders", arguments)
 
@@ -105,21 +98,14 @@ def listed_dead_letters(rows: int) -> Iterator[list[str]]:
         end = start
 
 
-def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
+def _refreshed(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
     """The hot state of these events as their rows have it now, and the order lists of users not `known` to check."""
     if not ids:
         return [], []
-    cursor = raw_cursor().execute(
-        """SELECT i.id, i.version, i.status, i.final_at, i.attempts, i.user_id, i.type, i.seq, i.error,
-                  d.event_id IS NOT NULL AND d.discarded_at IS NULL, i.replay IS NOT NULL, l.order_version
-           FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
-                LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL WHERE i.id = ANY(%s)""",
-        (list(ids),),
-    )
     rows: list[Sequence[Field]] = []
     orders: dict[str, OrderChange] = {}
     missing = set(ids)
-    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in cursor:
+    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in hot_rows(ids):
         missing.discard(id)
         if status in FINAL:
             at = 0 if final_at is None else _ms(final_at)
@@ -128,7 +114,7 @@ def _look_up(ids: Collection[str], known: Collection[str]) -> tuple[list[Sequenc
             )
         elif replayed:
             rows.append(_retracted(id, version))
-        if seq is not None and status == Status.PROCESSED and user not in known:
+        if order_version is not None and status == Status.PROCESSED and user not in known:
             orders[user] = OrderChange(user, None, order_version, [])
     rows += [_retracted(id, GONE_VERSION) for id in sorted(missing)]
     return rows, list(orders.values())

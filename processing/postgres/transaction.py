@@ -69,15 +69,20 @@ def retry_transient(work: Callable[[], T], stop: Flag) -> T:
 
 
 def reset_if_transient(error: Exception) -> bool:
-    """`is_unfit` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew.
+    """`is_transient` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew.
 
     Django may have opened it anew already, when it rolled back, so the error alone tells that it was cut. A handler's
     error never comes this far.
     """
     try:
-        unfit = is_connection_trouble(error) or is_transient(error)
-    except (psycopg.Error, DatabaseError) as second:  # the question itself found the database unfit
-        unfit = is_transient(second)
-    if unfit:
+        transient = is_connection_trouble(error) or is_transient(error)
+    except (psycopg.Error, DatabaseError) as second:  # the question itself met the database's state
+        transient = is_transient(second)
+    if transient:
         connection.close()
-    return unfit
+    return transient
+
+
+def close_connection() -> None:
+    """This thread needs Postgres no more, or not for a while."""
+    connection.close()

@@ -55,9 +55,13 @@ def test_retry_now_refuses_what_is_not_retrying_and_says_what_it_is() -> None:
 def test_a_discarded_dead_letter_stays_failed_and_leaves_the_list(redis: Redis) -> None:
     fail_for_good(envelope("e-1", fail=True))
     assert dead_list(redis) == ["e-1"]
+    before = row("e-1")
     result = actions.discard(ids=["e-1"], actor="ada")
     assert result.done == {"e-1": "discarded"}
-    assert row("e-1").status == Status.FAILED
+    after = row("e-1")
+    assert (after.status, after.version) == (Status.FAILED, before.version + 1)
+    assert (after.attempts, after.attempt_limit, after.error) == (2, 2, before.error)
+    assert (after.final_at, after.next_attempt_at, after.raw) == (before.final_at, None, before.raw)
     assert DeadLetter.objects.get().discarded_at is not None
     assert OperatorAction.objects.get().action == "discard"
     assert dead_list(redis) == []
