@@ -1,4 +1,4 @@
-"""Gaps in lanes that runs over files have left: who passes them, and when."""
+"""Gaps that files have left in lanes are passed here: no consumer owns a file as it owns a partition."""
 
 from __future__ import annotations
 

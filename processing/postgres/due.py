@@ -152,8 +152,10 @@ def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
 def find_gaps(
     cursor: Cursor, timeout_ms: int, partitions: Collection[tuple[str, int]], *, limit: int = GAPS
 ) -> list[Gap]:
-    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the oldest first: those
-    where the first event behind the gap came from one of these partitions."""
+    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the longest first.
+
+    Those where the first event behind the gap came from one of these partitions.
+    """
     return _gaps(
         cursor,
         "(f.topic, f.partition) IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::int[]))",

@@ -1,7 +1,7 @@
 """Runs over files: which go on, which are over, and how far the log must be read before their gaps are passed.
 
-A lane that waits behind a gap for which a file stands has no partition whose end could tell that nothing more comes.
-So it waits until the run is over, and then until the consumers have read what stood in the log by that time.
+A lane that waits behind a gap left by a file has no partition whose end tells that nothing more comes. It waits until
+the run is over, and then until the consumers have read what stood in the log by that time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def start(source: str) -> int:
 
 
 def heartbeat(run: int, *, new: int = 0, known: int = 0) -> None:
-    """It goes on, with so many more lines. What was thought of it while it was silent is forgotten.
+    """The run goes on, with so many more lines. What was noted while it was silent is taken back.
 
     Last in the transaction of a batch, so that whoever sees the batch sees this; and apart from it every few seconds,
     so that a long transaction counts too.
@@ -53,6 +53,7 @@ def heartbeat(run: int, *, new: int = 0, known: int = 0) -> None:
 
 
 def end(run: int) -> None:
+    """The run has read its file to the end."""
     raw_cursor().execute(
         """UPDATE processing_importrun SET heartbeat_at = clock_timestamp(), ended_at = clock_timestamp(),
                   watermarks = NULL, watermarks_at = NULL WHERE id = %s""",
@@ -73,10 +74,12 @@ def unfinished(run: int) -> dict[str, int]:
 
 
 def were_any() -> bool:
+    """Whether any file was ever applied here."""
     return raw_cursor().execute("SELECT FROM processing_importrun LIMIT 1").fetchone() is not None
 
 
 def any_active() -> bool:
+    """Whether a run goes on: it has not ended, and its last heartbeat is younger than `SILENT_S`."""
     cursor = raw_cursor().execute(
         """SELECT FROM processing_importrun WHERE ended_at IS NULL
              AND heartbeat_at > clock_timestamp() - %s * interval '1 second' LIMIT 1""",

@@ -164,6 +164,14 @@ def test_the_order_holds_over_more_events_than_a_transaction_takes(monkeypatch: 
     assert len({event.replay for event in rows}) == 1
 
 
+def test_letters_of_files_follow_each_other_by_run_and_line() -> None:
+    received = timezone.now()
+    for run, line, id in ((2, 1, "a"), (1, 10, "b"), (1, 9, "c")):
+        place = {"event__topic": None, "event__partition": None, "event__import_run": run, "event__offset": line}
+        DeadLetterFactory.create(event__id=id, event__received_at=received, **place)
+    assert [entry.id for entry in replays.plan(["a", "b", "c"]).entries] == ["c", "b", "a"]
+
+
 def test_a_letter_without_its_copy_on_the_topic_is_not_replayed_while_kafka_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
