@@ -12,7 +12,6 @@ from processing.domain.failure_window import FailureWindow
 from processing.domain.outcomes import Outcome
 from processing.domain.statuses import Status
 from processing.engine import after_commit, circuit_breaker, probe
-from processing.engine.after_commit import _window
 from processing.models import CircuitBreaker
 from processing.operators.health import problems
 from tests.processing import flaky
@@ -64,7 +63,7 @@ def opened(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
     settings.RETRY_BACKOFF_MS = 0
     monkeypatch.setattr(after_commit, "_window", FailureWindow(limit_in_a_row=3, limit_percent=0, size=10))
     settled = store(*(value(f"e{n}", f"u{n}", seq=1, fails=2) for n in range(1, 4)))
-    circuit_breaker.observe(_window, settled)
+    circuit_breaker.observe(after_commit._window, settled)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,6 @@ from itertools import count
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from django.conf import settings as site
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
@@ -209,24 +208,6 @@ def test_a_frozen_run_goes_on_and_what_was_passed_meanwhile_is_skipped(redis: Re
     assert import_gaps.pass_import_gaps() == 0
     imports.end(run)
     assert import_gaps.pass_import_gaps() == 1
-
-
-def test_a_run_is_known_again_after_a_step_back_and_counts_as_one_just_heard_of() -> None:
-    run = left_with_a_gap()
-    imports.end(left_with_a_gap("d", "v"))
-    try:
-        call_command("migrate", "processing", "0001", verbosity=0)
-    finally:
-        call_command("migrate", verbosity=0)
-    assert import_gaps.pass_import_gaps() == 0
-    for each in (run, run + 1):
-        let_pass(61, each)
-    assert import_gaps.pass_import_gaps() == 0, "it may go on"
-    for each in (run, run + 1):
-        let_pass(imports.GRACE_S, each)
-    assert import_gaps.pass_import_gaps() == 2
-    assert set(ImportRun.objects.values_list("id", "source")) == {(run, "a.jsonl"), (run + 1, "a.jsonl")}
-    assert imports.start("b.jsonl") == run + 2
 
 
 def test_marks_are_not_put_on_a_run_that_was_heard_of_meanwhile() -> None:

@@ -209,7 +209,7 @@ def test_while_redis_is_away_an_action_is_done_and_a_sweep_writes_the_hot_state(
         raise RedisError("Redis is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("processing.hot_state.write.write_hot_state", away)
+        patched.setattr("processing.operators.chunks.write_hot_state", away)
         assert actions.replay(ids=["e-1"], actor="ada").done
     assert dead_list(redis) == ["e-1"]
     assert HotStateOutbox.objects.get().event_ids == ["e-1"]
