@@ -22,7 +22,7 @@ class InboxEvent(models.Model):
     type = models.TextField()
     family = models.TextField(blank=True)
     seq = models.BigIntegerField(null=True)
-    status = models.TextField(choices=Status)
+    status = models.TextField(choices=[(status.value, status.label) for status in Status])
     attempts = models.IntegerField(help_text="handler runs that succeeded or raised")
     attempt_limit = models.IntegerField(null=True, help_text="after this many attempts it is failed")
     error = models.TextField(null=True)

@@ -56,7 +56,7 @@ EVENTS = Listing(
     filters={"type": "type", "userId": "user_id", STATUS: "status"},
     time="received_at",
     whole_id=False,
-    choices={STATUS: Status.values},
+    choices={STATUS: [status.value for status in Status]},
 )
 EVENT_LISTS = Lists(usual=EVENTS, unhappy=replace(EVENTS, partial=("inbox_unhappy",)))
 

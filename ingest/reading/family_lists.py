@@ -31,7 +31,7 @@ COLUMNS = (
     "next_attempt_at",
 )
 OURS = frozenset({STATUS, "attempts", "error", "receivedAt", "processedAt", "nextAttemptAt"})
-STATUSES = {STATUS: Status.values}
+STATUSES = {STATUS: [status.value for status in Status]}
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

@@ -58,7 +58,7 @@ class Lists:
     def choose(self, parameters: Mapping[str, str]) -> Listing:
         """Raises `Invalid` for a parameter that the list of this status does not have."""
         status = parameters.get(STATUS, Status.PROCESSED)
-        if status == Status.PROCESSED or status not in Status.values:
+        if status == Status.PROCESSED or status not in list(Status):
             return self.usual
         for name in parameters:
             if name in self.usual.filters and name not in self.unhappy.filters:

@@ -1,4 +1,4 @@
-"""The operator's pages: what they show is read-only, what they do is in `processing.operations`."""
+"""The operator's pages: what they show is read-only, what they do is in `processing.operators`."""
 
 from processing.admin import dead_letters as dead_letters
 from processing.admin import events as events

@@ -1,4 +1,4 @@
-"""Actions on lists and on an object's page: both call `processing.operations` and say what came of it."""
+"""Actions on lists and on an object's page: both call `processing.operators` and say what came of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD)}
 
 
 class ActingAdmin(ReadOnlyAdmin):
-    """`legal_in_list` and `legal_for` say which actions a list and an object offer; operations check again."""
+    """`legal_in_list` and `legal_for` say which actions a list and an object offer; `processing.operators` checks
+    again."""
 
     change_form_template = "admin/processing/acting_change_form.html"
 
@@ -72,7 +73,7 @@ class ActingAdmin(ReadOnlyAdmin):
         return [act, *super().get_urls()]
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """A button of an object's page. What is legal by now is decided by the operation, under the row's lock."""
+        """A button of an object's page. The function that acts decides what is legal by now, under the row's lock."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.may_act(request):

@@ -17,7 +17,6 @@ from processing.admin.readonly import text_filter, time_filter
 from processing.domain.families import families
 from processing.domain.statuses import Status
 from processing.models import DeadLetter, ImportRun, InboxEvent, Lane, OperatorAction
-from processing.postgres.imports import TOPIC_PREFIX
 
 RECORD_LINES = 20
 LEGAL_IN_LIST: dict[str, tuple[Action, ...]] = {  # by the filter's status
@@ -150,11 +149,12 @@ class InboxEventAdmin(ActingAdmin):
 
     @admin.display(description="where it stood")
     def place(self, obj: InboxEvent) -> SafeString | str:
+        if obj.import_run is not None:
+            source = ImportRun.objects.filter(pk=obj.import_run).values_list("source", flat=True).first()
+            run = show.link(ImportRun, obj.import_run, f"run {obj.import_run}")
+            return format_html("file {}, line {} ({})", source or show.NOTHING, obj.offset, run)
         if obj.topic is None:
             return show.NOTHING
-        if obj.topic.startswith(TOPIC_PREFIX):
-            run = show.link(ImportRun, obj.partition, f"run {obj.partition}")
-            return format_html("file {}, line {} ({})", obj.topic.removeprefix(TOPIC_PREFIX), obj.offset, run)
         return f"topic {obj.topic}, partition {obj.partition}, offset {obj.offset}"
 
     @admin.display(description="payload")

@@ -13,7 +13,7 @@ from processing.postgres import imports
 
 @admin.register(ImportRun)
 class ImportRunAdmin(ReadOnlyAdmin):
-    list_display = ("id", "source", "state", "new_lines", "known_lines", "started", "heard", "ended")
+    list_display = ("id", "source", "state", "new_lines", "known_lines", "started", "heartbeat", "ended")
     list_filter = (time_filter("started_at"), text_filter("source", called="source", parameter="source"))
     ordering = ("-id",)
     fields = readonly_fields = (
@@ -23,7 +23,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
         "new_lines",
         "known_lines",
         "started",
-        "heard",
+        "heartbeat",
         "ended",
         "log_ends",
     )
@@ -33,14 +33,14 @@ class ImportRunAdmin(ReadOnlyAdmin):
         if obj.ended_at is not None:
             return "over"
         silent_s = (timezone.now() - obj.heartbeat_at).total_seconds()
-        return "goes on" if silent_s < imports.SILENT_S else "not heard of: killed, or cut off"
+        return "goes on" if silent_s < imports.SILENT_S else "no heartbeat: killed, or cut off"
 
     @admin.display(description="started")
     def started(self, obj: ImportRun) -> str:
         return show.utc(obj.started_at)
 
-    @admin.display(description="last heard of")
-    def heard(self, obj: ImportRun) -> str:
+    @admin.display(description="last heartbeat")
+    def heartbeat(self, obj: ImportRun) -> str:
         return show.utc(obj.heartbeat_at)
 
     @admin.display(description="ended")

@@ -15,7 +15,6 @@ from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.statuses import WAITING, Status
 from processing.models import InboxEvent, Lane
-from processing.postgres.imports import TOPIC_PREFIX
 
 SHOWN = 20
 
@@ -80,8 +79,8 @@ class LaneAdmin(ReadOnlyAdmin):
 
 
 def _what_must_be_done(front: InboxEvent) -> str:
-    if front.topic is not None and front.topic.startswith(TOPIC_PREFIX):
-        return f"run {front.partition} over its file is over and all that stood in the log by then is committed"
+    if front.import_run is not None:
+        return f"run {front.import_run} over its file is over and all that stood in the log by then is committed"
     return "all that stood in its partition by then is committed"
 
 

@@ -1,3 +1,5 @@
+"""Gaps that files have left in lanes are passed here: no consumer owns a file as it owns a partition."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -6,17 +8,16 @@ import structlog
 from confluent_kafka import KafkaException
 from django.conf import settings
 
+from processing.domain.positions import Partition, Position, is_reached
 from processing.engine import circuit_breaker, release
 from processing.engine.release import pass_gaps
 from processing.kafka import lag
 from processing.postgres import imports
-from processing.postgres.due import Gap, find_gaps
-from processing.postgres.transaction import raw_cursor
+from processing.postgres.due import Gap, find_gaps_of_imports
+
+ROUNDS = 100  # in each of which one gap of each lane is passed
 
 log = structlog.get_logger(__name__)
-
-OF_FILES = f"{imports.TOPIC_PREFIX}%"  # as LIKE takes it
-ROUNDS = 100  # in which a sweep passes one gap of each lane
 
 
 def pass_import_gaps() -> int:
@@ -26,7 +27,7 @@ def pass_import_gaps() -> int:
     """
     passed = 0
     for _ in range(ROUNDS if imports.were_any() else 0):
-        users = pass_gaps(_passable(find_gaps(raw_cursor(), settings.SEQUENCE_GAP_TIMEOUT_MS, topics=OF_FILES)))
+        users = pass_gaps(_passable(find_gaps_of_imports(settings.SEQUENCE_GAP_TIMEOUT_MS)))
         release.release_all(users)
         passed += len(users)
         if not users:
@@ -40,7 +41,7 @@ def _passable(gaps: Sequence[Gap]) -> dict[str, int]:
     """Of the gaps that files have left, those that can be passed now, as next seq by user."""
     if not gaps or circuit_breaker.open_reason() is not None or imports.any_active():
         return {}
-    ids = {gap.partition for gap in gaps if gap.partition is not None}
+    ids = {gap.import_run for gap in gaps if gap.import_run is not None}
     runs = [run for run in imports.find(ids) if not run.active]
     try:
         log_now = lag.group_positions(exact=True)
@@ -54,9 +55,9 @@ def _passable(gaps: Sequence[Gap]) -> dict[str, int]:
     if imports.any_active():  # one began while Kafka was asked, which takes its time
         return {}
     done = {run.id for run in imports.find(ids) if _is_done(run, log_now)}
-    return {gap.user_id: gap.next_seq for gap in gaps if gap.partition in done}
+    return {gap.user_id: gap.next_seq for gap in gaps if gap.import_run in done}
 
 
-def _is_done(run: imports.ImportState, log_now: Mapping[imports.Partition, lag.Position]) -> bool:
+def _is_done(run: imports.ImportState, log_now: Mapping[Partition, Position]) -> bool:
     marks = run.watermarks
-    return not run.active and run.confirmed and marks is not None and imports.is_reached(marks, log_now)
+    return not run.active and run.confirmed and marks is not None and is_reached(marks, log_now)

@@ -21,7 +21,7 @@ from processing.engine.process_batch import process_batch
 from processing.engine.stages import IDLE_S, Stages
 from processing.hot_state.write import mark_in_flight
 from processing.postgres.due import find_gaps
-from processing.postgres.transaction import raw_cursor, retry_transient
+from processing.postgres.transaction import retry_transient
 
 QUEUED = 2  # batches between two stages; bounds memory
 
@@ -91,7 +91,7 @@ class Processor:
 
     def _passed_gaps(self) -> set[str]:
         timeout_ms = settings.SEQUENCE_GAP_TIMEOUT_MS
-        gaps = find_gaps(raw_cursor(), timeout_ms, self._partitions.assigned())
+        gaps = find_gaps(timeout_ms, self._partitions.assigned())
         can_be = passable(
             gaps, self._partitions, timeout_s=timeout_ms / 1000, ask_end=self._ask_end, now=time.monotonic()
         )

@@ -13,8 +13,9 @@ from processing.domain.texts import storable
 
 
 def read_message(message: Message) -> Arrival | Poison:
+    """The event that a message carries, or why it carries none, in the words of its topic's form."""
     envelope: Envelope | None = None
-    topic = topic_of(message.topic)
+    topic = topic_of(message.topic or "")
     try:
         if message.value is None:
             raise Invalid("", "has no value (a tombstone)")
@@ -54,13 +55,18 @@ class Arrived(Protocol):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """Where an event stood in Kafka, and its bytes."""
+    """Where an event stood, and its bytes: a message in Kafka, or what a line of a file would have been there.
 
-    topic: str
-    partition: int
+    Either `topic` and `partition` are set, or `import_run`, the number of the run over the file; then `offset` is the
+    line's number.
+    """
+
+    topic: str | None
+    partition: int | None
     offset: int
     key: bytes | None
     value: bytes | None
+    import_run: int | None = None
 
 
 @dataclass(frozen=True)

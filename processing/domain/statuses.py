@@ -8,16 +8,29 @@ arrival ──▶ processed            its handler ran, or it has none
                └───────── replay ┘
 """
 
-from django.db import models
+from enum import StrEnum
 
 
-class Status(models.TextChoices):
-    HELD = "held", "held: waits for an earlier seq of its user"
-    RETRYING = "retrying", "retrying: its handler failed and will run again"
-    PROCESSED = "processed", "processed"
-    FAILED = "failed", "failed: tries used up, or unreadable; a dead letter"
-    SKIPPED = "skipped", "skipped: its seq was taken by another event, or passed over"
+class Status(StrEnum):
+    HELD = "held"
+    RETRYING = "retrying"
+    PROCESSED = "processed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
 
+    @property
+    def label(self) -> str:
+        """The word and what it means, for the operator's pages."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Status.HELD: "held: waits for an earlier seq of its user",
+    Status.RETRYING: "retrying: its handler failed and will run again",
+    Status.PROCESSED: "processed",
+    Status.FAILED: "failed: tries used up, or unreadable; a dead letter",
+    Status.SKIPPED: "skipped: its seq was taken by another event, or passed over",
+}
 
 FINAL = frozenset({Status.PROCESSED, Status.FAILED, Status.SKIPPED})
 WAITING = frozenset({Status.HELD, Status.RETRYING})

@@ -12,7 +12,6 @@ from processing.engine.handlers import retry_policy
 from processing.engine.release import release_lanes, retry_events
 from processing.postgres import circuit_breaker as row
 from processing.postgres.due import lanes_and_ids
-from processing.postgres.transaction import raw_cursor
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +27,7 @@ def probe() -> BatchResult | None:
     if candidate is None:
         circuit_breaker.close("no event waits for a retry any more")
         return None
-    users, ids = lanes_and_ids(raw_cursor(), [candidate])
+    users, ids = lanes_and_ids([candidate])
     result = release_lanes(users) if users else retry_events(ids)
     succeeded = any(outcome.status is Status.PROCESSED for outcome in result.outcomes)
     log.warning("tried one waiting event while the intake is stopped", id=candidate, succeeded=succeeded)

@@ -35,7 +35,7 @@ from processing.postgres.due import (
 from processing.postgres.inbox import change_statuses
 from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
-from processing.postgres.transaction import Cursor, raw_cursor, retry_transient, transaction
+from processing.postgres.transaction import Cursor, retry_transient, transaction
 
 LANES_AT_ONCE = 100
 
@@ -47,7 +47,7 @@ def run_due(ids: Collection[str]) -> int:
     """
     if circuit_breaker.open_reason() is not None:
         return 0
-    users, unordered = lanes_and_ids(raw_cursor(), ids)
+    users, unordered = lanes_and_ids(ids)
     tried = 0
     if unordered:
         with marked(sorted(unordered)):

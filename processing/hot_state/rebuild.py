@@ -11,26 +11,20 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from processing.domain.outcomes import HotStateUpdate
-from processing.domain.statuses import FINAL
 from processing.hot_state.write import listed_dead_letters, rebuild_order_lists, write_hot_state
-from processing.postgres.transaction import raw_cursor
+from processing.postgres.dead_letters import open_after
+from processing.postgres.hot_rows import final_since, users_with_lanes
 
 ROWS = 1000
 
 
 def rebuild_dead_letters() -> Iterator[int]:
-    """First what the list in Redis names (some of it may be no dead letter any more), then all open ones by age."""
+    """First what the list in Redis names, some of which may be no dead letter any more, then all open ones by age."""
     for ids in listed_dead_letters(ROWS):
         write_hot_state(HotStateUpdate(refresh=ids))
     after = (datetime.min.replace(tzinfo=UTC), "")
     while True:
-        cursor = raw_cursor().execute(
-            """SELECT queued_at, event_id FROM processing_deadletter
-               WHERE discarded_at IS NULL AND queued_at >= %s AND (queued_at, event_id) > (%s, %s)
-               ORDER BY queued_at, event_id LIMIT %s""",
-            (after[0], *after, ROWS),
-        )
-        found = cursor.fetchall()
+        found = open_after(after, ROWS)
         if not found:
             return
         write_hot_state(HotStateUpdate(refresh=[id for _, id in found]))
@@ -43,11 +37,7 @@ def rebuild_events() -> Iterator[int]:
     since = datetime.now(UTC) - timedelta(seconds=settings.HOT_STATE_TTL_S)
     after = ""
     while True:
-        cursor = raw_cursor().execute(
-            "SELECT id FROM processing_inboxevent WHERE id > %s AND status = ANY(%s) AND final_at >= %s ORDER BY id LIMIT %s",
-            (after, sorted(FINAL), since, ROWS),
-        )
-        ids = [id for (id,) in cursor]
+        ids = final_since(since, after, ROWS)
         if not ids:
             return
         write_hot_state(HotStateUpdate(refresh=ids))
@@ -59,10 +49,7 @@ def rebuild_all_order_lists() -> Iterator[int]:
     """The order lists of all lanes."""
     after = ""
     while True:
-        cursor = raw_cursor().execute(
-            "SELECT user_id FROM processing_lane WHERE user_id > %s ORDER BY user_id LIMIT %s", (after, ROWS)
-        )
-        users = [user for (user,) in cursor]
+        users = users_with_lanes(after, ROWS)
         if not users:
             return
         rebuild_order_lists(users)

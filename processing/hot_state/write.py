@@ -22,7 +22,8 @@ from redis.commands.core import Script
 from processing.domain.envelope import Event
 from processing.domain.outcomes import HotStateUpdate, OrderChange
 from processing.domain.statuses import FINAL, Status
-from processing.postgres.transaction import raw_cursor
+from processing.postgres.hot_rows import hot_rows, order_lists
+from processing.postgres.outbox import delete_from_outbox
 
 INFLIGHT_TTL_S = 30
 BATCH_MARK = "1"  # of a batch's events: `write` clears it, whoever set it
@@ -69,8 +70,8 @@ def _end(ids: Sequence[str], whose: str) -> None:
 
 
 def write_hot_state(update: HotStateUpdate) -> None:
-    """Write what a transaction has settled, and drop its row of the outbox. Raises `redis.RedisError`."""
-    rows, orders = _look_up(update.refresh, known={order.user_id for order in update.orders})
+    """Write what follows a transaction, and drop its row of the outbox. Raises `redis.RedisError`."""
+    rows, orders = _refreshed(update.refresh, known={order.user_id for order in update.orders})
     *parts, last = _parts(update.arrived)
     for part in parts:
         _run("write", [*_arrived(update, part), 0, 0])
@@ -85,7 +86,7 @@ def write_hot_state(update: HotStateUpdate) -> None:
         arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
     rebuild_order_lists([user.decode() for user in _run("write", arguments)])
     if update.outbox_id is not None:
-        raw_cursor().execute("DELETE FROM processing_hotstateoutbox WHERE id = %s", (update.outbox_id,))
+        delete_from_outbox(update.outbox_id)
 
 
 def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
@@ -114,16 +115,8 @@ def rebuild_order_lists(users: Sequence[str]) -> None:
     """Put the order lists of these users back, whole, from Postgres."""
     step = max(1, REBUILD_SEQS // settings.ORDER_LIST_MAX)
     for start in range(0, len(users), step):
-        cursor = raw_cursor().execute(
-            """SELECT l.user_id, l.order_version, coalesce(o.seqs, '{}') FROM processing_lane l LEFT JOIN LATERAL (
-                 SELECT array_agg(seq ORDER BY seq) AS seqs FROM (
-                   SELECT seq FROM processing_inboxevent i WHERE i.user_id = l.user_id AND i.seq IS NOT NULL AND i.status = %s
-                   ORDER BY seq DESC LIMIT %s) newest) o ON true
-               WHERE l.user_id = ANY(%s) AND o.seqs IS NOT NULL""",
-            (Status.PROCESSED, settings.ORDER_LIST_MAX, list(users[start : start + step])),
-        )
         arguments: list[Field] = [settings.HOT_STATE_TTL_S]
-        for user, version, seqs in cursor:
+        for user, version, seqs in order_lists(users[start : start + step], settings.ORDER_LIST_MAX):
             arguments += (user, version, len(seqs), *seqs)
         _run("orders", arguments)
 
@@ -137,26 +130,17 @@ def listed_dead_letters(rows: int) -> Iterator[list[str]]:
         end = start
 
 
-def _look_up(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
+def _refreshed(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
     """The hot state of these events as their rows have it now, and the order lists of users not `known` to check.
 
     In the order of `ids`: that is the order in which dead letters join their list.
     """
     if not ids:
         return [], []
-    cursor = raw_cursor().execute(
-        """SELECT i.id, i.version, i.status, i.final_at, i.attempts, i.user_id, i.type, i.seq, i.error,
-                  d.event_id IS NOT NULL AND d.discarded_at IS NULL, i.replay IS NOT NULL, l.order_version
-           FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
-                LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL WHERE i.id = ANY(%s)""",
-        (list(ids),),
-    )
     rows: list[Sequence[Field]] = []
     orders: dict[str, OrderChange] = {}
     missing = set(ids)
-    places = {id: place for place, id in enumerate(ids)}
-    found = sorted(cursor, key=lambda row: places[row[0]])  # as the planner gives them they have no order
-    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in found:
+    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in hot_rows(ids):
         missing.discard(id)
         if status in FINAL:
             at = 0 if final_at is None else _ms(final_at)
@@ -165,7 +149,7 @@ def _look_up(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequence[
             )
         elif replayed:
             rows.append(_retracted(id, version))
-        if seq is not None and status == Status.PROCESSED and user not in known:
+        if order_version is not None and status == Status.PROCESSED and user not in known:
             orders[user] = OrderChange(user, None, order_version, [])
     rows += [_retracted(id, GONE_VERSION) for id in sorted(missing)]
     return rows, list(orders.values())

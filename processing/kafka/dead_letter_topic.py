@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from threading import Lock
 
@@ -15,7 +14,14 @@ from django.conf import settings
 
 from processing.domain.envelope import Envelope, encode_envelope
 from processing.kafka import clients
-from processing.postgres.transaction import raw_cursor, transaction
+from processing.postgres.letter_copies import (
+    Letter,
+    LetterContent,
+    contents,
+    mark_published,
+    unpublished,
+    unpublished_of,
+)
 
 LIMIT = 500
 GROUP_BYTES = 16_000_000  # of the messages that are in memory at once
@@ -24,19 +30,10 @@ HEADER_MAX_CHARS = 2_000
 FLUSH_S = 10  # longer than the producer's delivery timeout
 LONGEST_WAIT_S = 20  # for another thread that is publishing
 
-WHAT_TO_DO = "it stays in the table dead_letters and is tried again by the next sweep"
+WHAT_TO_DO = "it stays a dead letter without a copy and is tried again by the next sweep"
 
 _publishing = Lock()  # one thread a process: while Kafka is away, sweeps must not take every thread of the worker
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A dead letter without a copy on the topic. `queued_at` tells it from a later one of the same event."""
-
-    id: str
-    queued_at: datetime
-    size: int
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,10 @@ def publish_pending(limit: int = LIMIT) -> int:
     if not _publishing.acquire(blocking=False):
         return 0
     try:
-        letters = _unpublished(limit)
+        letters = unpublished(limit)
         sent = _publish(letters)
         while letters and len(sent.too_large) == len(letters):  # they must not stand before the others for ever
-            letters = _unpublished(limit, after=letters[-1])
+            letters = unpublished(limit, after=letters[-1])
             sent = _publish(letters)
         return len(sent.acknowledged)
     finally:
@@ -74,7 +71,7 @@ def publish_pending(limit: int = LIMIT) -> int:
 
 def publish(ids: Collection[str]) -> int:
     """Publish those of these dead letters that have no copy on the topic yet. Returns how many Kafka acknowledged."""
-    letters = _unpublished_of(ids)
+    letters = unpublished_of(ids)
     if not letters or not _publishing.acquire(timeout=LONGEST_WAIT_S):
         return 0
     try:
@@ -83,34 +80,13 @@ def publish(ids: Collection[str]) -> int:
         _publishing.release()
 
 
-def _unpublished(limit: int, after: Letter | None = None) -> list[Letter]:
-    cursor = raw_cursor().execute(
-        """SELECT d.event_id, d.queued_at, coalesce(octet_length(i.raw), 0) FROM processing_deadletter d
-           JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.published_at IS NULL
-             AND (%(time)s::timestamptz IS NULL OR (d.queued_at, d.event_id) > (%(time)s, %(id)s))
-           ORDER BY d.queued_at, d.event_id LIMIT %(limit)s""",
-        {"limit": limit, "time": after and after.queued_at, "id": after and after.id},
-    )
-    return [Letter(*row) for row in cursor]
-
-
-def _unpublished_of(ids: Collection[str]) -> list[Letter]:
-    cursor = raw_cursor().execute(
-        """SELECT d.event_id, d.queued_at, coalesce(octet_length(i.raw), 0) FROM processing_deadletter d
-           JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.published_at IS NULL AND d.event_id = ANY(%s)
-           ORDER BY d.queued_at, d.event_id""",
-        (list(ids),),
-    )
-    return [Letter(*row) for row in cursor]
-
-
 def _publish(letters: Sequence[Letter]) -> Sent:
     """No transaction is open while Kafka is spoken to; a crash in between publishes the same letters again."""
     total = Sent()
     try:
         for group in _groups(letters):
             sent = _produce(_copies(group))
-            _mark_published(sent.acknowledged)
+            mark_published(sent.acknowledged)
             total.acknowledged += sent.acknowledged
             total.too_large += sent.too_large
             if len(sent.acknowledged) + len(sent.too_large) < len(group):
@@ -137,31 +113,33 @@ def _groups(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
 def _copies(letters: Sequence[Letter]) -> list[Copy]:
     """The original bytes and key; an event that did not come through Kafka gets the message it would have been."""
     by_id = {letter.id: letter for letter in letters}
-    cursor = raw_cursor().execute(
-        """SELECT i.id, d.reason, i.error, i.attempts, i.topic, i.partition, i."offset", i.key, i.raw, i.user_id,
-                  i.type, i.family, i.payload, round(extract(epoch FROM i.occurred_at) * 1000)::bigint
-           FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.event_id = ANY(%s)
-           ORDER BY d.queued_at, d.event_id""",
-        (list(by_id),),
-    )
-    copies: list[Copy] = []
-    for id, reason, error, attempts, topic, partition, offset, key, raw, *envelope in cursor:
-        headers = [_header("dlq-reason", reason), _header("dlq-error", error), _header("dlq-attempts", attempts)]
-        headers += [_header("dlq-topic", topic), _header("dlq-partition", partition), _header("dlq-offset", offset)]
-        if raw is None and envelope[3] is not None:
-            key, raw = envelope[0].encode(), _envelope(id, *envelope)
-        copies.append(Copy(by_id[id], key, raw, headers))
-    return copies
+    return [_copy(by_id[content.id], content) for content in contents(by_id)]
+
+
+def _copy(letter: Letter, content: LetterContent) -> Copy:
+    key, value = content.key, content.raw
+    if value is None and content.payload is not None and content.timestamp is not None:
+        key, value = content.user_id.encode(), _envelope(content, content.payload, content.timestamp)
+    headers = {
+        "dlq-reason": content.reason,
+        "dlq-error": content.error,
+        "dlq-attempts": content.attempts,
+        "dlq-topic": content.topic,
+        "dlq-partition": content.partition,
+        "dlq-offset": content.offset,
+    }
+    if content.file is not None:
+        headers["dlq-file"] = content.file
+    return Copy(letter, key, value, [_header(name, each) for name, each in headers.items()])
 
 
 def _header(name: str, value: object) -> tuple[str, bytes]:
     return name, ("" if value is None else str(value))[:HEADER_MAX_CHARS].encode()
 
 
-def _envelope(id: str, user_id: str, event_type: str, family: str, payload: str, timestamp: int) -> bytes:
-    return encode_envelope(
-        Envelope(id, user_id, event_type, msgspec.Raw(payload.encode()), timestamp, family=family or None)
-    )
+def _envelope(content: LetterContent, payload: str, timestamp: int) -> bytes:
+    text, family = msgspec.Raw(payload.encode()), content.family or None
+    return encode_envelope(Envelope(content.id, content.user_id, content.type, text, timestamp, family=family))
 
 
 def _produce(copies: Sequence[Copy]) -> Sent:
@@ -202,21 +180,6 @@ def _note(sent: Sent, letter: Letter, error: KafkaError | None) -> None:
         bytes=letter.size,
         error=error.str(),
     )
-
-
-def _mark_published(letters: Sequence[Letter]) -> None:
-    """A letter whose event was replayed and failed again meanwhile is a new one, and stays unpublished."""
-    with transaction() as cursor:
-        ids = sorted(letter.id for letter in letters)
-        cursor.execute(
-            "SELECT FROM processing_deadletter WHERE event_id = ANY(%s) ORDER BY event_id FOR UPDATE", (ids,)
-        )
-        cursor.execute(
-            """UPDATE processing_deadletter d SET published_at = now()
-               FROM unnest(%s::text[], %s::timestamptz[]) AS p(event_id, queued_at)
-               WHERE d.event_id = p.event_id AND d.queued_at = p.queued_at""",
-            ([letter.id for letter in letters], [letter.queued_at for letter in letters]),
-        )
 
 
 def _forget_producer() -> None:

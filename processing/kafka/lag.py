@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
 from functools import cache
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from django.conf import settings
 
+from processing.domain.positions import Partition, Position
 from processing.kafka.clients import client_config, consumed_topics
 
 TIMEOUT_S = 2.0
@@ -18,25 +18,12 @@ EXACT_TIMEOUT_S = 3.0
 _lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Position:
-    """A partition's first offset and its end, and where the group goes on reading it."""
-
-    low: int
-    end: int
-    next: int
-
-    @property
-    def lag(self) -> int:
-        return max(0, self.end - self.next)
-
-
-def group_lag(exact: bool = False) -> dict[tuple[str, int], int]:
+def group_lag(exact: bool = False) -> dict[Partition, int]:
     """Messages per (topic, partition) that the group has not committed. Raises `KafkaException`."""
     return {partition: position.lag for partition, position in group_positions(exact).items()}
 
 
-def group_positions(exact: bool = False) -> dict[tuple[str, int], Position]:
+def group_positions(exact: bool = False) -> dict[Partition, Position]:
     """Where the group stands, per (topic, partition). Raises `KafkaException`.
 
     Not `exact`, the embedded broker's ends fall short by up to a batch: it tells where the last batch begins. To be
@@ -85,12 +72,10 @@ def _range(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
     return low, high
 
 
-def _fetched_ranges(
-    consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]]
-) -> dict[tuple[str, int], tuple[int, int]]:
+def _fetched_ranges(consumer: Consumer, ranges: dict[Partition, tuple[int, int]]) -> dict[Partition, tuple[int, int]]:
     """The ends as told by fetching what lies behind the known ones."""
     waiting = {key: high - 1 for key, (low, high) in ranges.items() if high > low}
-    found: dict[tuple[str, int], tuple[int, int]] = {}
+    found: dict[Partition, tuple[int, int]] = {}
     consumer.assign([TopicPartition(*key, offset) for key, offset in waiting.items()])
     try:
         while waiting:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from processing.domain.outcomes import outcome_time
 from processing.domain.statuses import Status
 from processing.kafka import dead_letter_topic
 from processing.operators import replay as replays
@@ -17,12 +18,14 @@ from processing.operators.chunks import (
     Progress,
     Result,
     chunks,
-    lock_dead_letters,
-    record,
     run_chunks,
     while_patient,
     why_not,
 )
+from processing.postgres.dead_letters import discard_dead_letters, lock_dead_letters
+from processing.postgres.due import make_due
+from processing.postgres.inbox import StatusChange, change_statuses
+from processing.postgres.operator_records import next_number, record
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.transaction import transaction
 
@@ -34,13 +37,8 @@ def retry_now(*, ids: Collection[str], actor: str) -> Result:
 
     def act(chunk: Sequence[str]) -> Effects:
         with transaction() as cursor:
-            cursor.execute(
-                """UPDATE processing_inboxevent SET next_attempt_at = now() WHERE id IN (
-                     SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND status = %s ORDER BY id FOR UPDATE) RETURNING id""",
-                (chunk, Status.RETRYING),
-            )
-            claimed = sorted(id for (id,) in cursor)
-            effects = Effects(done=dict.fromkeys(claimed, "to be tried now"), wake=claimed)
+            claimed = make_due(cursor, chunk)
+            effects = Effects(done=dict.fromkeys(claimed, "to be tried now"), due=claimed)
             effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is not retrying")
             record(cursor, RETRY_NOW, actor, dict.fromkeys(claimed, ""))
         return effects
@@ -54,8 +52,10 @@ def discard(*, ids: Collection[str], actor: str) -> Result:
     def act(chunk: Sequence[str]) -> Effects:
         with transaction() as cursor:
             claimed = list(lock_dead_letters(cursor, chunk))
-            cursor.execute("UPDATE processing_deadletter SET discarded_at = now() WHERE event_id = ANY(%s)", (claimed,))
-            cursor.execute("UPDATE processing_inboxevent SET version = version + 1 WHERE id = ANY(%s)", (claimed,))
+            discard_dead_letters(cursor, claimed)
+            # they stay failed; their version tells the hot state that they are on no list any more
+            changes = [StatusChange(id, Status.FAILED, None) for id in claimed]
+            change_statuses(cursor, changes, outcome_time(), fresh=False)
             effects = Effects(done=dict.fromkeys(claimed, "discarded"), refresh=claimed)
             effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is no dead letter")
             record(cursor, DISCARD, actor, dict.fromkeys(claimed, ""))
@@ -72,7 +72,7 @@ def replay(*, ids: Collection[str], actor: str, progress: Progress | None = None
     """
     dead_letter_topic.publish(ids)
     plan = while_patient(lambda: replays.plan(ids))
-    number = replays.next_number()
+    number = next_number()
 
     def act(chunk: Sequence[replays.Entry]) -> Effects:
         return replays.replay_chunk(chunk, number=number, actor=actor)

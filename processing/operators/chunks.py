@@ -1,8 +1,8 @@
-"""What every operator action shares: its transactions, its record, and what follows each commit."""
+"""What every operator action shares: its transactions, its refusals, and what follows each commit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -11,9 +11,9 @@ from typing import TypeVar
 import structlog
 
 from processing.domain.outcomes import BatchResult, HotStateUpdate
-from processing.domain.statuses import Status
 from processing.engine import enqueue
 from processing.engine.after_commit import publish
+from processing.postgres.operator_records import states
 from processing.postgres.transaction import Cursor, retry_transient
 
 CHUNK = 500  # events of one transaction, at most
@@ -34,23 +34,13 @@ class Result:
 
 @dataclass
 class Effects:
-    """What one transaction of an action did, for those who act after it. Nothing of it is lost with the process."""
+    """What one transaction of an action did, for what follows its commit. Nothing of it is lost with the process."""
 
     done: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     refresh: list[str] = field(default_factory=list)  # ids whose hot state changes
-    wake: list[str] = field(default_factory=list)  # ids that can be tried now
+    due: list[str] = field(default_factory=list)  # ids that can be tried now
     outbox_id: int | None = None
-
-
-@dataclass(frozen=True)
-class LockedDeadLetter:
-    """A dead letter, locked with its event."""
-
-    reason: str
-    attempts: int
-    readable: bool  # its payload is there, so that it can be run again
-    published: bool
 
 
 def run_chunks(
@@ -64,7 +54,7 @@ def run_chunks(
     for chunk in work:
         effects = while_patient(partial(act, chunk))
         publish(BatchResult(HotStateUpdate(refresh=effects.refresh, outbox_id=effects.outbox_id)))
-        enqueue.enqueue_now(effects.wake)
+        enqueue.enqueue_now(effects.due)
         result.done.update(effects.done)
         result.refused.update(effects.refused)
         if progress is not None:
@@ -72,43 +62,15 @@ def run_chunks(
     return result
 
 
-def lock_dead_letters(cursor: Cursor, ids: Sequence[str]) -> dict[str, LockedDeadLetter]:
-    """Those of these events that are dead letters and not discarded, with their letters locked, in byte order.
-
-    Both rows are locked: whoever waited here for another operator sees what that one left.
-    """
-    cursor.execute(
-        """SELECT i.id, d.reason, i.attempts, i.payload IS NOT NULL, d.published_at IS NOT NULL
-           FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
-           WHERE i.id = ANY(%s) AND i.status = %s AND d.discarded_at IS NULL ORDER BY i.id FOR UPDATE OF i, d""",
-        (list(ids), Status.FAILED),
-    )
-    return {row[0]: LockedDeadLetter(*row[1:]) for row in cursor}
-
-
 def why_not(cursor: Cursor, ids: Collection[str], *, wanted: str) -> dict[str, str]:
     """For ids that could not be claimed: what they are instead."""
     if not ids:
         return {}
-    cursor.execute(
-        """SELECT i.id, i.status, d.discarded_at FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
-           WHERE i.id = ANY(%s)""",
-        (list(ids),),
-    )
     reasons = dict.fromkeys(sorted(ids), f"{wanted}: the inbox does not have it")
-    for id, status, discarded_at in cursor:
+    for id, (status, discarded_at) in states(cursor, ids).items():
         was = f"discarded at {discarded_at:%Y-%m-%d %H:%M:%S} UTC" if discarded_at else status
         reasons[id] = f"{wanted}: it is {was}"
     return reasons
-
-
-def record(cursor: Cursor, action: str, actor: str, details: Mapping[str, str]) -> None:
-    """Write down who did what, with a detail for each event."""
-    cursor.execute(
-        """INSERT INTO processing_operatoraction (event_id, action, actor, detail)
-           SELECT id, %s, %s, detail FROM unnest(%s::text[], %s::text[]) AS n(id, detail)""",
-        (action, actor, list(details), list(details.values())),
-    )
 
 
 def chunks(items: Collection[T], size: int) -> Iterator[Sequence[T]]:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.conf import settings
 
+from processing.domain.outcomes import outcome_time
+from processing.domain.statuses import Status
 from processing.engine.handlers import retry_policy
 from processing.models import DeadLetter
 from processing.operators import redecode
-from processing.operators.chunks import CHUNK, Effects, LockedDeadLetter, chunks, lock_dead_letters, record, why_not
+from processing.operators.chunks import CHUNK, Effects, chunks, why_not
+from processing.postgres.dead_letters import Found, LockedDeadLetter, delete_dead_letters, locate, lock_dead_letters
+from processing.postgres.due import users_of_late_events
+from processing.postgres.inbox import StatusChange, change_statuses
 from processing.postgres.lanes import lock_lanes
+from processing.postgres.operator_records import record
 from processing.postgres.outbox import add_to_outbox
-from processing.postgres.transaction import Cursor, raw_cursor, transaction
+from processing.postgres.poisons import insert_ids
+from processing.postgres.transaction import Cursor, transaction
 
 REPLAY = "replay"  # as OperatorAction.action says it
 CHUNK_BYTES = 16_000_000  # of the unreadable messages that one transaction decodes, at most
@@ -37,25 +43,13 @@ class Plan:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Found:
-    """A dead letter where it stands in the log, and its place in its user's lane, if any."""
-
-    position: tuple[Any, ...]
-    id: str
-    user_id: str
-    seq: int | None
-    size: int
-    poison: bool
-
-
 def plan(ids: Collection[str]) -> Plan:
     """Put what can be replayed in order. Of each event only a line is kept, so a call may name very many."""
     found: list[Found] = []
     refused: dict[str, str] = {}
     for chunk in chunks(sorted(set(ids)), CHUNK):
         with transaction() as cursor:
-            rows = _find(cursor, chunk)
+            rows = locate(cursor, chunk)
             refused.update(why_not(cursor, set(chunk).difference(row.id for row in rows), wanted=NO_DEAD_LETTER))
         found += [row for row in rows if not row.poison]
         found += _readable([row for row in rows if row.poison], refused)
@@ -87,45 +81,28 @@ def bounded(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         yield chunk
 
 
-def next_number() -> int:
-    """A number for what is replayed together, which no other call has."""
-    row = raw_cursor().execute("SELECT nextval(pg_get_serial_sequence('processing_operatoraction', 'id'))").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effects:
     """One transaction. Its locks are in the order of everywhere: new ids, lanes, rows of the inbox."""
     orders = {entry.id: entry.order for entry in entries}
     readings = redecode.read([entry.id for entry in entries if entry.poison])
     effects = Effects(refused=dict(readings.refused))
     with transaction() as cursor:
-        fresh = redecode.insert_ids(cursor, readings.events.values())
+        fresh = insert_ids(cursor, readings.events.values())
         lanes = lock_lanes(cursor, _users(cursor, orders, readings), create=True)
-        buried = lock_dead_letters(cursor, list(orders))
-        gone = set(orders).difference(buried, effects.refused)
+        letters = lock_dead_letters(cursor, list(orders))
+        gone = set(orders).difference(letters, effects.refused)
         effects.refused.update(why_not(cursor, gone, wanted=NO_DEAD_LETTER))
-        effects.refused.update(_unfit(buried))
-        failed = [id for id in buried if id not in effects.refused and id not in readings.events]
-        _retry(cursor, {id: orders[id] for id in failed}, number)
-        poisons = {id: event for id, event in readings.events.items() if id in buried and id not in effects.refused}
-        carried = redecode.settle(cursor, poisons, fresh, lanes, orders, number)
+        effects.refused.update(_refusals(letters))
+        failed = {id: each for id, each in letters.items() if id not in effects.refused and id not in readings.events}
+        _retry(cursor, failed, orders, number)
+        poisons = {id: event for id, event in readings.events.items() if id in letters and id not in effects.refused}
+        carried = redecode.put_in_place(cursor, poisons, fresh, lanes, orders, number)
         effects.done = {**dict.fromkeys(failed, "to be tried again"), **carried.became}
         effects.refresh = [*failed, *poisons, *carried.skipped]
-        effects.wake = [*failed, *carried.waiting]
+        effects.due = [*failed, *carried.waiting]
         effects.outbox_id = add_to_outbox(cursor, effects.refresh)
         record(cursor, REPLAY, actor, {**dict.fromkeys(failed, f"replay {number}"), **carried.details})
     return effects
-
-
-def _find(cursor: Cursor, ids: Sequence[str]) -> list[Found]:
-    cursor.execute(
-        """SELECT i.id, i.user_id, i.seq, coalesce(octet_length(i.raw), 0), d.reason = 'poison',
-                  i.received_at, coalesce(i.topic, ''), coalesce(i.partition, 0), coalesce(i."offset", 0)
-           FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id WHERE i.id = ANY(%s) AND d.discarded_at IS NULL""",
-        (list(ids),),
-    )
-    return [Found((*place, id), id, user_id, seq, size, poison) for id, user_id, seq, size, poison, *place in cursor]
 
 
 def _readable(poisons: Sequence[Found], refused: dict[str, str]) -> list[Found]:
@@ -143,16 +120,13 @@ def _readable(poisons: Sequence[Found], refused: dict[str, str]) -> list[Found]:
 
 def _users(cursor: Cursor, ids: Collection[str], readings: redecode.Readings) -> set[str]:
     """The users whose lanes these events are in."""
-    cursor.execute(
-        "SELECT DISTINCT user_id FROM processing_inboxevent WHERE id = ANY(%s) AND seq IS NOT NULL", (list(ids),)
-    )
-    return {user for (user,) in cursor} | {e.user_id for e in readings.events.values() if e.seq is not None}
+    return users_of_late_events(cursor, ids) | {e.user_id for e in readings.events.values() if e.seq is not None}
 
 
-def _unfit(buried: Mapping[str, LockedDeadLetter]) -> dict[str, str]:
+def _refusals(letters: Mapping[str, LockedDeadLetter]) -> dict[str, str]:
     """Dead letters that cannot be replayed as they are, and why."""
     reasons: dict[str, str] = {}
-    for id, letter in buried.items():
+    for id, letter in letters.items():
         if not letter.published:
             reasons[id] = (
                 f"its copy is not on {settings.KAFKA_DLQ_TOPIC} yet, and a replay would lose it: "
@@ -163,12 +137,20 @@ def _unfit(buried: Mapping[str, LockedDeadLetter]) -> dict[str, str]:
     return reasons
 
 
-def _retry(cursor: Cursor, orders: Mapping[str, int], number: int) -> None:
+def _retry(cursor: Cursor, failed: Mapping[str, LockedDeadLetter], orders: Mapping[str, int], number: int) -> None:
     """Give failed events a new set of tries; their attempts are counted on."""
-    cursor.execute("DELETE FROM processing_deadletter WHERE event_id = ANY(%s)", (list(orders),))
-    cursor.execute(
-        """UPDATE processing_inboxevent i SET status = 'retrying', version = version + 1, attempt_limit = attempts + %s,
-                  final_at = NULL, next_attempt_at = now(), replay = %s, replay_order = c.position
-           FROM unnest(%s::text[], %s::int[]) AS c(id, position) WHERE i.id = c.id""",
-        (retry_policy().attempt_limit(), number, list(orders), list(orders.values())),
-    )
+    delete_dead_letters(cursor, failed)
+    tries = retry_policy().attempt_limit()
+    changes = [
+        StatusChange(
+            id,
+            Status.RETRYING,
+            None,
+            attempt_limit=letter.attempts + tries,
+            retry_in_ms=0,
+            replay=number,
+            replay_order=orders[id],
+        )
+        for id, letter in failed.items()
+    ]
+    change_statuses(cursor, changes, outcome_time(), fresh=False)

@@ -1,10 +1,37 @@
+"""Dead letters: events that failed for good, until an operator replays or discards them."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from processing.domain.statuses import Status
 from processing.models import DeadLetter
-from processing.postgres.transaction import Cursor
+from processing.postgres.transaction import Cursor, raw_cursor
+
+
+@dataclass(frozen=True)
+class LockedDeadLetter:
+    """A dead letter, locked with its event."""
+
+    reason: str
+    attempts: int
+    readable: bool  # its payload is there, so that it can be run again
+    published: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dead letter where it stands in the log or a file, and its seq, if any. `size`: its message's, in bytes."""
+
+    position: tuple[Any, ...]
+    id: str
+    user_id: str
+    seq: int | None
+    size: int
+    poison: bool
 
 
 def add_dead_letters(cursor: Cursor, ids: Sequence[str], reason: DeadLetter.Reason, now: datetime) -> None:
@@ -18,3 +45,64 @@ def add_dead_letters(cursor: Cursor, ids: Sequence[str], reason: DeadLetter.Reas
                                                 published_at = NULL, discarded_at = NULL""",
         (reason, now, sorted(ids)),
     )
+
+
+def lock_dead_letters(cursor: Cursor, ids: Sequence[str]) -> dict[str, LockedDeadLetter]:
+    """Those of these events that are dead letters and not discarded, with their letters locked, in byte order.
+
+    Both rows are locked: whoever waited here for another operator sees what that one left.
+    """
+    cursor.execute(
+        """SELECT i.id, d.reason, i.attempts, i.payload IS NOT NULL, d.published_at IS NOT NULL
+           FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
+           WHERE i.id = ANY(%s) AND i.status = %s AND d.discarded_at IS NULL ORDER BY i.id FOR UPDATE OF i, d""",
+        (list(ids), Status.FAILED),
+    )
+    return {row[0]: LockedDeadLetter(*row[1:]) for row in cursor}
+
+
+def discard_dead_letters(cursor: Cursor, ids: Sequence[str]) -> None:
+    """Put these (locked) dead letters away; they stay as rows. Their events' version is the caller's to raise."""
+    cursor.execute("UPDATE processing_deadletter SET discarded_at = now() WHERE event_id = ANY(%s)", (list(ids),))
+
+
+def delete_dead_letters(cursor: Cursor, ids: Collection[str]) -> None:
+    """These (locked) events are dead letters no more."""
+    cursor.execute("DELETE FROM processing_deadletter WHERE event_id = ANY(%s)", (list(ids),))
+
+
+def locate(cursor: Cursor, ids: Sequence[str]) -> list[Found]:
+    """Those of these events that are open dead letters."""
+    cursor.execute(
+        """SELECT i.id, i.user_id, i.seq, coalesce(octet_length(i.raw), 0), d.reason = %s, i.received_at,
+                  coalesce(i.topic, ''), coalesce(i.partition, i.import_run, 0), coalesce(i."offset", 0)
+           FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
+           WHERE i.id = ANY(%s) AND d.discarded_at IS NULL""",
+        (DeadLetter.Reason.POISON, list(ids)),
+    )
+    return [Found((*place, id), id, user_id, seq, size, poison) for id, user_id, seq, size, poison, *place in cursor]
+
+
+def find_open(ids: Sequence[str], event_type: str | None, since: datetime | None) -> list[str]:
+    """The open dead letters that these name, oldest first; all if they name none. `since`: when they became such."""
+    cursor = raw_cursor().execute(
+        """SELECT d.event_id FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id
+           WHERE d.discarded_at IS NULL
+             AND (%(ids)s::text[] IS NULL OR d.event_id = ANY(%(ids)s))
+             AND (%(type)s::text IS NULL OR i.type = %(type)s)
+             AND (%(since)s::timestamptz IS NULL OR d.queued_at >= %(since)s)
+           ORDER BY d.queued_at, d.event_id""",
+        {"ids": list(ids) or None, "type": event_type, "since": since},
+    )
+    return [id for (id,) in cursor]
+
+
+def open_after(after: tuple[datetime, str], limit: int) -> list[tuple[datetime, str]]:
+    """The next open dead letters by age, as (time, event id)."""
+    cursor = raw_cursor().execute(
+        """SELECT queued_at, event_id FROM processing_deadletter
+           WHERE discarded_at IS NULL AND queued_at >= %s AND (queued_at, event_id) > (%s, %s)
+           ORDER BY queued_at, event_id LIMIT %s""",
+        (after[0], *after, limit),
+    )
+    return [(queued_at, id) for queued_at, id in cursor]

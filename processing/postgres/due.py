@@ -1,21 +1,24 @@
-"""The SQL that finds events which wait: whose turn has come, who wakes them, which lanes stand before a gap."""
+"""Events that wait: whose turn has come, what moves them, which lanes stand before a gap.
+
+Functions without a cursor are for callers outside of a transaction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from processing.domain.families import restore_event
 from processing.domain.lanes import LaneState
 from processing.domain.outcomes import Attempt
-from processing.domain.statuses import WAITING, Status
-from processing.postgres.transaction import Cursor
+from processing.domain.statuses import Status
+from processing.postgres.inbox import WAITING_STATUSES
+from processing.postgres.transaction import Cursor, raw_cursor
 
 TURN_ROWS = 2000  # events that one transaction releases at most
 TURN_CHARS = 16_000_000  # and their payloads' text, at most
-
-WAITING_STATUSES = sorted(WAITING)
+GAPS = 1000  # found at once, at most
 
 _EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
                     attempts, attempt_limit, status, next_attempt_at <= clock_timestamp()"""
@@ -32,12 +35,13 @@ class WaitingEvent:
 
 @dataclass(frozen=True)
 class Gap:
-    """A lane whose next seq is missing, and the partition of the first event behind the gap."""
+    """A lane whose next seq is missing, and where the first event behind the gap came from: a partition or a file."""
 
     user_id: str
     next_seq: int
     topic: str | None
     partition: int | None
+    import_run: int | None = None
 
 
 def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, list[WaitingEvent]]:
@@ -48,7 +52,8 @@ def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, li
         f"""SELECT {_EVENT_COLUMNS} FROM unnest(%(users)s::text[], %(fronts)s::bigint[]) AS l(lane, front),
             LATERAL (
               SELECT n.*, row_number() OVER w AS position, sum(length(payload)) OVER w AS chars FROM (
-                SELECT * FROM processing_inboxevent WHERE user_id = l.lane AND seq >= l.front AND status = ANY(%(waiting)s)
+                SELECT * FROM processing_inboxevent
+                WHERE user_id = l.lane AND seq >= l.front AND status = ANY(%(waiting)s)
                 ORDER BY seq LIMIT %(rows)s) n
               WINDOW w AS (ORDER BY seq)) r
             WHERE seq = front + position - 1 AND (position = 1 OR chars <= %(chars)s)
@@ -112,17 +117,18 @@ def _with_what_was_replayed(cursor: Cursor, ids: Collection[str]) -> dict[str, t
              SELECT t.* FROM chains c CROSS JOIN LATERAL (
                SELECT id, replay, row_number() OVER (ORDER BY replay_order) AS position, replay_order, received_at,
                       "offset"
-               FROM processing_inboxevent i WHERE i.user_id = c.user_id AND i.replay = c.replay AND i.status = 'retrying'
-                 AND i.replay IS NOT NULL ORDER BY replay_order LIMIT %(rows)s) t) w
+               FROM processing_inboxevent i
+               WHERE i.user_id = c.user_id AND i.replay = c.replay AND i.status = 'retrying' AND i.replay IS NOT NULL
+               ORDER BY replay_order LIMIT %(rows)s) t) w
            ORDER BY replay NULLS FIRST, replay_order, received_at, "offset", id LIMIT %(rows)s""",
         {"ids": list(ids), "rows": TURN_ROWS},
     )
     return {id: (replay, position) for id, replay, position in cursor}
 
 
-def lanes_and_ids(cursor: Cursor, ids: Collection[str]) -> tuple[set[str], set[str]]:
-    """Who must be woken for these waiting ids: the users whose lanes hold them, and the ids that no lane holds."""
-    cursor.execute(
+def lanes_and_ids(ids: Collection[str]) -> tuple[set[str], set[str]]:
+    """What must be moved for these waiting ids: the lanes that hold them, by user, and the ids that no lane holds."""
+    cursor = raw_cursor().execute(
         """SELECT i.id, i.user_id, i.seq IS NOT NULL AND i.seq >= coalesce(l.next_seq, 1)
            FROM processing_inboxevent i LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL
            WHERE i.id = ANY(%s) AND i.status = ANY(%s)""",
@@ -143,38 +149,41 @@ def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
     return {user_id for (user_id,) in cursor}
 
 
-def find_gaps(
-    cursor: Cursor,
-    timeout_ms: int,
-    partitions: Collection[tuple[str, int]] | None = None,
-    *,
-    topics: str = "%",
-    but_not: str = "",
-    limit: int = 1000,
-) -> list[Gap]:
-    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the oldest first.
+def find_gaps(timeout_ms: int, partitions: Collection[tuple[str, int]]) -> list[Gap]:
+    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the longest first.
 
-    With `partitions`, only those where the first event behind the gap came from one of them; likewise where its topic
-    is like `topics` and not like `but_not`.
+    Those where the first event behind the gap came from one of these partitions.
     """
-    cursor.execute(
-        """SELECT l.user_id, l.next_seq, f.topic, f.partition FROM processing_lane l, LATERAL (
-             SELECT seq, topic, partition FROM processing_inboxevent i WHERE i.user_id = l.user_id AND i.seq >= l.next_seq
-               AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) f
-           WHERE l.waiting_since < clock_timestamp() - %s * interval '1 millisecond' AND f.seq > l.next_seq
-             AND (%s OR (f.topic, f.partition) IN (SELECT * FROM unnest(%s::text[], %s::int[])))
-             AND f.topic LIKE %s AND f.topic NOT LIKE %s
-           ORDER BY l.waiting_since LIMIT %s""",
-        (
-            WAITING_STATUSES,
-            timeout_ms,
-            partitions is None,
-            [topic for topic, _ in partitions or ()],
-            [partition for _, partition in partitions or ()],
-            topics,
-            but_not,
-            limit,
-        ),
+    return _gaps(
+        "(f.topic, f.partition) IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::int[]))",
+        {
+            "topics": [topic for topic, _ in partitions],
+            "partitions": [partition for _, partition in partitions],
+            "timeout": timeout_ms,
+        },
+    )
+
+
+def find_gaps_of_topics(timeout_ms: int) -> list[Gap]:
+    """As `find_gaps`, of whatever partition."""
+    return _gaps("f.topic IS NOT NULL", {"timeout": timeout_ms})
+
+
+def find_gaps_of_imports(timeout_ms: int) -> list[Gap]:
+    """As `find_gaps`, where the first event behind the gap came from a file."""
+    return _gaps("f.import_run IS NOT NULL", {"timeout": timeout_ms})
+
+
+def _gaps(origin: LiteralString, parameters: dict[str, Any]) -> list[Gap]:
+    cursor = raw_cursor().execute(
+        f"""SELECT l.user_id, l.next_seq, f.topic, f.partition, f.import_run FROM processing_lane l, LATERAL (
+              SELECT seq, topic, partition, import_run FROM processing_inboxevent i
+              WHERE i.user_id = l.user_id AND i.seq >= l.next_seq AND i.status = ANY(%(waiting)s)
+              ORDER BY i.seq LIMIT 1) f
+            WHERE l.waiting_since < clock_timestamp() - %(timeout)s * interval '1 millisecond'
+              AND f.seq > l.next_seq AND {origin}
+            ORDER BY l.waiting_since LIMIT %(limit)s""",
+        {"waiting": WAITING_STATUSES, "limit": GAPS, **parameters},
     )
     return [Gap(*row) for row in cursor]
 
@@ -199,6 +208,42 @@ def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
         (list(fronts), list(fronts.values()), WAITING_STATUSES),
     )
     return {user_id for (user_id,) in cursor}
+
+
+def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:
+    """Let the time of these retrying events come now, in byte order. Returns those that are retrying, ascending."""
+    cursor.execute(
+        """UPDATE processing_inboxevent SET next_attempt_at = now() WHERE id IN (
+             SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND status = %s ORDER BY id FOR UPDATE)
+           RETURNING id""",
+        (list(ids), Status.RETRYING),
+    )
+    return sorted(id for (id,) in cursor)
+
+
+def overdue_retries(patience_s: float, limit: int) -> list[str]:
+    """Retrying events whose time came longer than `patience_s` ago; of those replayed together, each user's first."""
+    cursor = raw_cursor().execute(
+        """SELECT id FROM processing_inboxevent i WHERE status = %(retrying)s
+             AND next_attempt_at < clock_timestamp() - %(patience)s * interval '1 second'
+             AND (replay IS NULL OR NOT EXISTS (
+               SELECT FROM processing_inboxevent e WHERE e.status = %(retrying)s AND e.user_id = i.user_id
+                 AND e.replay = i.replay AND e.replay_order < i.replay_order))
+           ORDER BY next_attempt_at LIMIT %(limit)s""",
+        {"retrying": Status.RETRYING, "patience": patience_s, "limit": limit},
+    )
+    return [id for (id,) in cursor]
+
+
+def overdue_fronts(patience_s: float, limit: int) -> list[str]:
+    """Held events that are next in their lanes, where the lane has waited for longer than `patience_s`."""
+    cursor = raw_cursor().execute(
+        """SELECT i.id FROM processing_lane l
+           JOIN processing_inboxevent i ON i.user_id = l.user_id AND i.seq = l.next_seq
+           WHERE l.waiting_since < clock_timestamp() - %s * interval '1 second' AND i.status = %s LIMIT %s""",
+        (patience_s, Status.HELD, limit),
+    )
+    return [id for (id,) in cursor]
 
 
 def _waiting(row: tuple[Any, ...], ordering_key: Hashable) -> WaitingEvent:

@@ -1,7 +1,7 @@
 """Runs over files: which go on, which are over, and how far the log must be read before their gaps are passed.
 
-A lane that waits behind a gap for which a file stands has no partition whose end could tell that nothing more comes.
-So it waits until the run is over, and then until the consumers have read what stood in the log by that time.
+A lane that waits behind a gap left by a file has no partition whose end tells that nothing more comes. It waits until
+the run is over, and then until the consumers have read what stood in the log by that time.
 """
 
 from __future__ import annotations
@@ -12,31 +12,23 @@ from datetime import datetime
 
 import orjson
 
+from processing.domain.positions import Partition
 from processing.domain.texts import storable
-from processing.kafka.lag import Position
 from processing.postgres.transaction import raw_cursor
 
-TOPIC_PREFIX = "file:"  # no name of a Kafka topic has a colon
-SILENT_S = 60  # a run that was not heard of for so long is over
-GRACE_S = 10  # but is given so long to be heard of: it may have waited for Postgres, as we did
-
-Partition = tuple[str, int]
+SILENT_S = 60  # a run without a heartbeat for so long is over
+GRACE_S = 10  # but is given so long for one more: it may have waited for Postgres, as we did
 
 
 @dataclass(frozen=True)
 class ImportState:
-    """A run as a sweep sees it. `confirmed`: it ended, or had time enough to be heard of after it was marked."""
+    """A run as the sweeper sees it. `confirmed`: it ended, or had time enough for a heartbeat after it was marked."""
 
     id: int
     heartbeat_at: datetime
     active: bool
     watermarks: Mapping[Partition, int] | None
     confirmed: bool
-
-
-def topic_of(source: str) -> str:
-    """What stands in the place of a topic at the events of a file."""
-    return TOPIC_PREFIX + storable(source)
 
 
 def start(source: str) -> int:
@@ -48,22 +40,23 @@ def start(source: str) -> int:
 
 
 def heartbeat(run: int, *, new: int = 0, known: int = 0) -> None:
-    """It goes on, with so many more lines. What was thought of it while it was silent is forgotten.
+    """The run goes on, with so many more lines. What was noted while it was silent is taken back.
 
     Last in the transaction of a batch, so that whoever sees the batch sees this; and apart from it every few seconds,
     so that a long transaction counts too.
     """
     raw_cursor().execute(
-        """UPDATE processing_importrun SET heartbeat_at = clock_timestamp(), ended_at = NULL, watermarks = NULL, watermarks_at = NULL,
-                  new_lines = new_lines + %s, known_lines = known_lines + %s WHERE id = %s""",
+        """UPDATE processing_importrun SET heartbeat_at = clock_timestamp(), ended_at = NULL, watermarks = NULL,
+                  watermarks_at = NULL, new_lines = new_lines + %s, known_lines = known_lines + %s WHERE id = %s""",
         (new, known, run),
     )
 
 
 def end(run: int) -> None:
+    """The run has read its file to the end."""
     raw_cursor().execute(
-        """UPDATE processing_importrun SET heartbeat_at = clock_timestamp(), ended_at = clock_timestamp(), watermarks = NULL,
-                  watermarks_at = NULL WHERE id = %s""",
+        """UPDATE processing_importrun SET heartbeat_at = clock_timestamp(), ended_at = clock_timestamp(),
+                  watermarks = NULL, watermarks_at = NULL WHERE id = %s""",
         (run,),
     )
 
@@ -71,19 +64,22 @@ def end(run: int) -> None:
 def unfinished(run: int) -> dict[str, int]:
     """How many events of a run are held, retrying or failed, by status. Looks at what came since it started."""
     cursor = raw_cursor().execute(
-        """SELECT i.status, count(*) FROM processing_importrun f JOIN processing_inboxevent i ON i.received_at >= f.started_at
-             AND i.topic = %s || f.source AND i.partition = f.id AND i.status IN ('held', 'retrying', 'failed')
+        """SELECT i.status, count(*) FROM processing_importrun f
+           JOIN processing_inboxevent i ON i.received_at >= f.started_at AND i.import_run = f.id
+             AND i.status IN ('held', 'retrying', 'failed')
            WHERE f.id = %s GROUP BY i.status""",
-        (TOPIC_PREFIX, run),
+        (run,),
     )
     return {status: int(count) for status, count in cursor}
 
 
 def were_any() -> bool:
+    """Whether any file was ever applied here."""
     return raw_cursor().execute("SELECT FROM processing_importrun LIMIT 1").fetchone() is not None
 
 
 def any_active() -> bool:
+    """Whether a run goes on: it has not ended, and its last heartbeat is younger than `SILENT_S`."""
     cursor = raw_cursor().execute(
         """SELECT FROM processing_importrun WHERE ended_at IS NULL
              AND heartbeat_at > clock_timestamp() - %s * interval '1 second' LIMIT 1""",
@@ -108,7 +104,7 @@ def find(ids: Collection[int]) -> list[ImportState]:
 
 
 def mark(runs: Collection[ImportState], ends: Mapping[Partition, int]) -> None:
-    """Note for runs that are over where the log ended after that. One that was heard of meanwhile is left alone."""
+    """Note for runs that are over where the log ended after that. One with a heartbeat since is left alone."""
     marks = orjson.dumps([[topic, partition, end] for (topic, partition), end in sorted(ends.items())]).decode()
     raw_cursor().execute(
         """UPDATE processing_importrun f SET watermarks = %s::jsonb, watermarks_at = clock_timestamp()
@@ -116,14 +112,6 @@ def mark(runs: Collection[ImportState], ends: Mapping[Partition, int]) -> None:
            WHERE f.id = r.id AND f.heartbeat_at = r.heartbeat_at AND f.watermarks IS NULL""",
         (marks, [run.id for run in runs], [run.heartbeat_at for run in runs]),
     )
-
-
-def is_reached(watermarks: Mapping[Partition, int], log: Mapping[Partition, Position]) -> bool:
-    """Whether the group has committed all that stood before these marks. Pure.
-
-    A partition that is no more is not waited for; nor is the old end of a log that was made anew and is shorter now.
-    """
-    return all(log[key].next >= min(mark, log[key].end) for key, mark in watermarks.items() if key in log)
 
 
 def _from_json(marks: str | None) -> dict[Partition, int] | None:

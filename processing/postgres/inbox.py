@@ -1,4 +1,4 @@
-"""The SQL of the hot path: inbox, lanes, dead letters and outbox, a handful of statements a batch.
+"""The inbox: rows are inserted here, and `change_statuses` is the one place where a status changes.
 
 Every transaction takes its locks in one order: new inbox ids, lanes, rows already in the inbox, then what handlers
 lock; each in byte order. All functions take a cursor of an open transaction.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from processing.domain.envelope import Event
 from processing.domain.messages import Message, Poison
@@ -20,22 +21,29 @@ WAITING_STATUSES = sorted(WAITING)
 
 @dataclass(frozen=True)
 class StatusChange:
-    """A new status for an inbox row; `message` is kept with a row that is not final on arrival."""
+    """A new status for an inbox row; a final status that it has already keeps its time.
+
+    `attempts` is None when no handler ran: the row keeps its attempts and error, and its limit unless one is given.
+    `message`, `replay` and `replay_order` (its place in the replay) are set if given, and stay as they are if not.
+    """
 
     id: str
     status: Status
-    attempts: int
+    attempts: int | None
     error: str | None = None
     attempt_limit: int | None = None
     retry_in_ms: int | None = None
     message: Message | None = None
+    replay: int | None = None
+    replay_order: int | None = None
 
 
 def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> set[str]:
-    """Record the events, their ids unique, as processed at `now`; who is not is changed later in the transaction.
+    """Insert the events, their ids unique, as processed at `now`; rows that turn out otherwise are updated before the
+    commit.
 
-    They are received when it began: `now` is later than that. Returns the ids that the inbox had before: those change
-    nothing.
+    They are received when the transaction began: `now` is later than that. Returns the ids that the inbox had before:
+    those change nothing.
     """
     cursor.execute(
         """CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (id text, user_id text, type text, family text, seq bigint,
@@ -47,8 +55,8 @@ def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> s
             copy.write_row((e.id, e.user_id, e.type, e.family, e.seq, e.payload_json.decode(), e.timestamp))
     cursor.execute(
         """WITH fresh AS (
-             INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at, received_at,
-                                final_at)
+             INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
+                                                received_at, final_at)
              SELECT id, user_id, type, family, seq, %s, 1, payload, to_timestamp(timestamp_ms / 1000.0), now(), %s
              FROM arrivals ORDER BY id COLLATE "C"
              ON CONFLICT (id) DO NOTHING RETURNING id)
@@ -59,18 +67,18 @@ def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> s
 
 
 def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> set[str]:
-    """Record unreadable messages as failed, without a handler run. Returns the ids that the inbox had before."""
+    """Insert unreadable messages as failed, without a handler run. Returns the ids that the inbox had before."""
     if not poisons:
         return set()
-    messages = [_columns(p.message) for p in poisons]
     cursor.execute(
         """INSERT INTO processing_inboxevent (id, user_id, type, family, status, attempts, error, received_at, final_at,
-                              topic, partition, "offset", key, raw)
-           SELECT id, user_id, type, family, %(failed)s, 0, error, now(), %(now)s, topic, partition, "offset", key, raw
+                              topic, partition, "offset", import_run, key, raw)
+           SELECT id, user_id, type, family, %(failed)s, 0, error, now(), %(now)s,
+                  topic, partition, "offset", import_run, key, raw
            FROM unnest(%(id)s::text[], %(user)s::text[], %(type)s::text[], %(family)s::text[], %(error)s::text[],
-                       %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(key)s::bytea[],
-                       %(raw)s::bytea[])
-                AS p(id, user_id, type, family, error, topic, partition, "offset", key, raw)
+                       %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(import_run)s::int[],
+                       %(key)s::bytea[], %(raw)s::bytea[])
+                AS p(id, user_id, type, family, error, topic, partition, "offset", import_run, key, raw)
            ORDER BY id COLLATE "C" ON CONFLICT (id) DO NOTHING RETURNING id""",
         {
             "failed": Status.FAILED,
@@ -80,11 +88,7 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
             "type": [p.type for p in poisons],
             "family": [p.family for p in poisons],
             "error": [p.error for p in poisons],
-            "topic": [m[0] for m in messages],
-            "partition": [m[1] for m in messages],
-            "offset": [m[2] for m in messages],
-            "key": [m[3] for m in messages],
-            "raw": [m[4] for m in messages],
+            **_columns([p.message for p in poisons]),
         },
     )
     fresh = {id for (id,) in cursor}
@@ -107,23 +111,32 @@ def owned_seqs(cursor: Cursor, new: Sequence[Event]) -> dict[str, set[int]]:
 
 
 def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: datetime, *, fresh: bool) -> None:
-    """Give inbox rows their new status. `fresh`: they were inserted in this transaction, so no version is raised."""
+    """Give inbox rows their new status and raise their version; what becomes final is so at `now`.
+
+    `fresh`: the rows were inserted in this transaction, so nobody has seen their version and it stays. The rows are
+    locked by the caller, or by nobody's hand but this transaction's.
+    """
     if not changes:
         return
-    messages = [_columns(c.message) for c in changes]
     cursor.execute(
-        """UPDATE processing_inboxevent i SET status = c.status, attempts = c.attempts, error = c.error,
-                  attempt_limit = c.attempt_limit,
-                  final_at = CASE WHEN c.status = ANY(%(waiting)s) THEN NULL ELSE %(now)s END,
+        """UPDATE processing_inboxevent i SET status = c.status, version = i.version + %(raise)s,
+                  attempts = coalesce(c.attempts, i.attempts),
+                  error = CASE WHEN c.attempts IS NULL THEN coalesce(c.error, i.error) ELSE c.error END,
+                  attempt_limit = CASE WHEN c.attempts IS NULL THEN coalesce(c.attempt_limit, i.attempt_limit)
+                                       ELSE c.attempt_limit END,
+                  final_at = CASE WHEN c.status = ANY(%(waiting)s) THEN NULL
+                                  WHEN c.status = i.status THEN i.final_at ELSE %(now)s END,
                   next_attempt_at = now() + c.retry_in_ms * interval '1 millisecond',
-                  version = i.version + %(raise)s,
+                  replay = coalesce(c.replay, i.replay), replay_order = coalesce(c.replay_order, i.replay_order),
                   topic = coalesce(c.topic, i.topic), partition = coalesce(c.partition, i.partition),
-                  "offset" = coalesce(c."offset", i."offset"), key = coalesce(c.key, i.key),
-                  raw = coalesce(c.raw, i.raw)
+                  "offset" = coalesce(c."offset", i."offset"), import_run = coalesce(c.import_run, i.import_run),
+                  key = coalesce(c.key, i.key), raw = coalesce(c.raw, i.raw)
            FROM unnest(%(id)s::text[], %(status)s::text[], %(attempts)s::int[], %(error)s::text[], %(limit)s::int[],
-                       %(retry)s::int[], %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[],
-                       %(key)s::bytea[], %(raw)s::bytea[])
-                AS c(id, status, attempts, error, attempt_limit, retry_in_ms, topic, partition, "offset", key, raw)
+                       %(retry)s::int[], %(replay)s::bigint[], %(replay_order)s::int[], %(topic)s::text[],
+                       %(partition)s::int[], %(offset)s::bigint[], %(import_run)s::int[], %(key)s::bytea[],
+                       %(raw)s::bytea[])
+                AS c(id, status, attempts, error, attempt_limit, retry_in_ms, replay, replay_order, topic,
+                     partition, "offset", import_run, key, raw)
            WHERE i.id = c.id""",
         {
             "waiting": WAITING_STATUSES,
@@ -135,11 +148,9 @@ def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: dateti
             "error": [c.error for c in changes],
             "limit": [c.attempt_limit for c in changes],
             "retry": [c.retry_in_ms for c in changes],
-            "topic": [m[0] for m in messages],
-            "partition": [m[1] for m in messages],
-            "offset": [m[2] for m in messages],
-            "key": [m[3] for m in messages],
-            "raw": [m[4] for m in messages],
+            "replay": [c.replay for c in changes],
+            "replay_order": [c.replay_order for c in changes],
+            **_columns([c.message for c in changes]),
         },
     )
 
@@ -149,7 +160,13 @@ def move_final_time(cursor: Cursor, ids: Sequence[str], at: datetime) -> None:
     cursor.execute("UPDATE processing_inboxevent SET final_at = %s WHERE id = ANY(%s)", (at, list(ids)))
 
 
-def _columns(message: Message | None) -> tuple[str | None, int | None, int | None, bytes | None, bytes | None]:
-    if message is None:
-        return (None, None, None, None, None)
-    return (message.topic, message.partition, message.offset, message.key, message.value)
+def _columns(messages: Sequence[Message | None]) -> dict[str, list[Any]]:
+    """What rows keep of these messages, column by column; nulls for None."""
+    return {
+        "topic": [None if m is None else m.topic for m in messages],
+        "partition": [None if m is None else m.partition for m in messages],
+        "offset": [None if m is None else m.offset for m in messages],
+        "import_run": [None if m is None else m.import_run for m in messages],
+        "key": [None if m is None else m.key for m in messages],
+        "raw": [None if m is None else m.value for m in messages],
+    }

@@ -1,3 +1,5 @@
+"""Lanes: locked in byte order by whoever moves them, and read for the hot state."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
@@ -47,8 +49,9 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
                   waiting_since = CASE
                     WHEN NOT c.waiting THEN NULL
                     WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())
-                    ELSE (SELECT i.received_at FROM processing_inboxevent i WHERE i.user_id = c.user_id AND i.seq >= c.next_seq
-                            AND i.status = ANY(%s) ORDER BY i.seq LIMIT 1) END
+                    ELSE (SELECT i.received_at FROM processing_inboxevent i
+                          WHERE i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status = ANY(%s)
+                          ORDER BY i.seq LIMIT 1) END
            FROM unnest(%s::text[], %s::bigint[], %s::bool[], %s::bigint[])
                 AS c(user_id, next_seq, waiting, order_version)
            WHERE l.user_id = c.user_id""",

@@ -21,7 +21,7 @@ def missing_migrations() -> list[str]:
 def has_migrations() -> bool:
     """Whether the database had all of them when this process last had reason to ask; says so in the log if not.
 
-    Once it had, one that goes missing (a step back) shows as an error of the statement that needs it, see `faults`.
+    Once it had, one that goes missing (a step back) shows as an error of the statement that needs it, see `errors`.
     """
     global _seen_complete
     if not _seen_complete:

@@ -17,7 +17,7 @@ from ingest.files import lines as lines_of_files
 from ingest.files.apply import hot_state_writer
 from ingest.files.send.lines import Line, read_lines
 from processing.background import import_gaps, sweeper
-from processing.models import HotStateOutbox, ImportRun
+from processing.models import HotStateOutbox, ImportRun, InboxEvent
 from tests.ingest.applied_files import PLAIN, numbered, process, process_badly
 from tests.processing.batches import applied, column, retry_all, store, value
 
@@ -144,10 +144,9 @@ def test_what_fails_is_retried_and_held_lines_wait_for_it(file: Callable[..., Pa
     lines = file(numbered(1, fails=1), numbered(2), numbered(1, "v"), {**numbered(1, "w"), "eventId": "late"}, name="a")
     assert process(lines) == "2 applied, 0 already known, 1 held, 1 retrying, 0 refused"
     assert hinted == ["u-1"]
-    (place,) = column(
-        "SELECT topic || ' ' || partition || ' ' || \"offset\" FROM processing_inboxevent WHERE id = 'u-1'"
-    )
-    assert place == f"file:a {ImportRun.objects.get().id} 1"
+    event, run = InboxEvent.objects.get(pk="u-1"), ImportRun.objects.get()
+    assert run.source == "a"
+    assert (event.topic, event.partition, event.offset, event.import_run) == (None, None, 1, run.pk)
     retry_all()
     assert applied() == [1, 2]
     assert process(file(numbered(1, "w"))) == "0 applied, 0 already known, 1 skipped, 0 refused"

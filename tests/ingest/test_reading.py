@@ -130,7 +130,7 @@ def test_what_was_not_processed_is_filtered_too(client: Client) -> None:
 
 def test_every_familys_list_has_every_status(client: Client) -> None:
     for body in forms():
-        for status in Status.values if body.path else ():
+        for status in list(Status) if body.path else ():
             assert client.get(f"/{body.path}?status={status}").json() == {"events": [], "next": None}
 
 
@@ -162,7 +162,7 @@ def test_the_schema_tells_the_lists_parameters(client: Client) -> None:
     paths = client.get("/schema", headers={"Accept": "application/json"}).json()["paths"]
     for path in ("/events", *(f"/{body.path}" for body in forms() if body.path)):
         told = {each["name"]: each for each in paths[path]["get"]["parameters"]}
-        assert told["status"]["schema"]["enum"] == Status.values
+        assert told["status"]["schema"]["enum"] == list(Status)
         assert told["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
         assert {"since", "until", "cursor"} < told.keys()
 

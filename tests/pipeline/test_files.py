@@ -125,7 +125,7 @@ def test_a_run_waits_for_postgres_and_says_so(postgres: Postgres, make_stack: Ma
 def test_a_run_waits_for_migrations_naming_them(empty_database: str, make_stack: MakeStack, file: Path) -> None:
     stack = make_stack(empty_database)
     run = start(stack, file)
-    stack.wait_until(lambda: "processing.0002_file_runs" in run.output(), "the run names what is missing")
+    stack.wait_until(lambda: "processing.0001_initial" in run.output(), "the run names what is missing")
     stack.manage("migrate", "--verbosity", "0")
     wait_until_ended(stack, run)
     check(stack)

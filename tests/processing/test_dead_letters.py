@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from processing.kafka import dead_letter_topic
-from processing.models import DeadLetter
+from processing.models import DeadLetter, ImportRun
 from tests.factories import DeadLetterFactory, InboxEventFactory, envelope
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,6 +73,17 @@ def test_a_copy_has_the_original_bytes_and_key_and_says_where_they_stood_and_why
     }
     letter.refresh_from_db()
     assert letter.published_at is not None
+
+
+def test_a_copy_of_an_event_from_a_file_names_the_file_and_the_line(read: Callable[[int], list[Message]]) -> None:
+    run = ImportRun.objects.create(source="café.jsonl")
+    event = InboxEventFactory.create(failed=True, topic=None, partition=None, offset=12, import_run=run.pk)
+    DeadLetterFactory.create(event=event, published_at=None)
+    assert dead_letter_topic.publish_pending() == 1
+    (message,) = read(1)
+    headers = dict(message.headers() or [])
+    assert (headers["dlq-file"], headers["dlq-offset"]) == ("café.jsonl".encode(), b"12")
+    assert (headers["dlq-topic"], headers["dlq-partition"]) == (b"", b"")
 
 
 def test_what_is_published_is_not_published_again(read: Callable[[int], list[Message]]) -> None:

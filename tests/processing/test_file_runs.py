@@ -17,11 +17,11 @@ from processing.background import import_gaps, sweeper
 from processing.consumer.batch import Batch
 from processing.domain.messages import Message
 from processing.domain.outcomes import BatchResult
+from processing.domain.positions import Partition, Position
 from processing.engine import release
 from processing.engine.process_batch import process_batch
 from processing.hot_state.write import write_hot_state
 from processing.kafka import lag
-from processing.kafka.lag import Position
 from processing.models import ImportRun
 from processing.postgres import imports
 from processing.postgres.circuit_breaker import THE_ROW
@@ -57,7 +57,7 @@ def apply(run: int, *values: bytes) -> BatchResult:
     """What a run over a file does with a few lines."""
     batch = Batch()
     for each in values:
-        batch.add(Message(imports.topic_of("a.jsonl"), run, next(lines), None, each))
+        batch.add(Message(None, None, next(lines), None, each, run))
     assert not batch.poisons
     settled = process_batch(batch.arrivals, [], comes_again=False)
     write_hot_state(settled.hot_state)
@@ -127,7 +127,7 @@ def test_no_gap_is_passed_when_a_run_begins_while_kafka_is_asked(monkeypatch: py
     asked = lag.group_positions
     begun: list[int] = []
 
-    def slowly(exact: bool = False) -> Mapping[imports.Partition, Position]:
+    def slowly(exact: bool = False) -> Mapping[Partition, Position]:
         positions = asked(exact=exact)
         begun.append(imports.start("a.jsonl"))
         return positions
@@ -270,7 +270,7 @@ def test_the_operator_sees_runs_and_where_their_lines_stood(admin_client: Client
     let_pass(61, silent)
     imports.end(over)
     page = admin_client.get(reverse("admin:processing_importrun_changelist")).content.decode()
-    assert all(state in page for state in ("goes on", "not heard of", "over"))
+    assert all(state in page for state in ("goes on", "no heartbeat", "over"))
     event = admin_client.get(reverse("admin:processing_inboxevent_change", args=["b"])).content.decode()
     assert "file a.jsonl, line" in event
     assert reverse("admin:processing_importrun_change", args=[run]) in event

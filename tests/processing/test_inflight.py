@@ -15,7 +15,6 @@ from processing.engine.release import retry_events
 from processing.hot_state.write import mark_in_flight, marked, write_hot_state
 from processing.operators import actions
 from processing.postgres.due import lanes_and_ids
-from processing.postgres.transaction import Cursor
 from tests.processing import flaky
 from tests.processing.batches import batch_of, retry_all, statuses, store, value
 from tests.processing.dead import text
@@ -56,8 +55,8 @@ def test_one_that_somebody_else_makes_final_before_the_mark_is_set_keeps_none(
     store(value("a", fails=1))
     owners = lanes_and_ids
 
-    def overtaken(cursor: Cursor, ids: Collection[str]) -> tuple[set[str], set[str]]:
-        found = owners(cursor, ids)
+    def overtaken(ids: Collection[str]) -> tuple[set[str], set[str]]:
+        found = owners(ids)
         monkeypatch.setattr(release, "lanes_and_ids", owners)
         assert release.run_due(["a"]) == 1
         if emptied:

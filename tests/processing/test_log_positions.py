@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processing.kafka.lag import Position
-from processing.postgres.imports import is_reached
+from processing.domain.positions import Position, is_reached
 
 EVENTS = ("events", 0)
 

@@ -55,9 +55,13 @@ def test_retry_now_refuses_what_is_not_retrying_and_says_what_it_is() -> None:
 def test_a_discarded_dead_letter_stays_failed_and_leaves_the_list(redis: Redis) -> None:
     fail_for_good(envelope("e-1", fail=True))
     assert dead_list(redis) == ["e-1"]
+    before = row("e-1")
     result = actions.discard(ids=["e-1"], actor="ada")
     assert result.done == {"e-1": "discarded"}
-    assert row("e-1").status == Status.FAILED
+    after = row("e-1")
+    assert (after.status, after.version) == (Status.FAILED, before.version + 1)
+    assert (after.attempts, after.attempt_limit, after.error) == (2, 2, before.error)
+    assert (after.final_at, after.next_attempt_at, after.raw) == (before.final_at, None, before.raw)
     assert DeadLetter.objects.get().discarded_at is not None
     assert OperatorAction.objects.get().action == "discard"
     assert dead_list(redis) == []
@@ -158,6 +162,14 @@ def test_the_order_holds_over_more_events_than_a_transaction_takes(monkeypatch: 
     rows = InboxEvent.objects.order_by("replay_order")
     assert [event.id for event in rows] == [f"e-{n}" for n in range(7)]
     assert len({event.replay for event in rows}) == 1
+
+
+def test_letters_of_files_follow_each_other_by_run_and_line() -> None:
+    received = timezone.now()
+    for run, line, id in ((2, 1, "a"), (1, 10, "b"), (1, 9, "c")):
+        place = {"event__topic": None, "event__partition": None, "event__import_run": run, "event__offset": line}
+        DeadLetterFactory.create(event__id=id, event__received_at=received, **place)
+    assert [entry.id for entry in replays.plan(["a", "b", "c"]).entries] == ["c", "b", "a"]
 
 
 def test_a_letter_without_its_copy_on_the_topic_is_not_replayed_while_kafka_is_away(

@@ -10,7 +10,8 @@ from processing.domain.lanes import LaneState
 from processing.domain.statuses import Status
 from processing.operators import replay as replays
 from processing.operators.redecode import place
-from processing.operators.replay import Entry, Found, bounded, in_order
+from processing.operators.replay import Entry, bounded, in_order
+from processing.postgres.dead_letters import Found
 from tests.factories import envelope
 
 

@@ -20,8 +20,8 @@ from processing.engine import release
 from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
 from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
-from processing.operators import actions, chunks, redecode
-from processing.operators.chunks import LockedDeadLetter
+from processing.operators import actions, redecode
+from processing.postgres.dead_letters import LockedDeadLetter, lock_dead_letters
 from processing.postgres.transaction import Cursor
 from tests.factories import DeadLetterFactory, InboxEventFactory, LaneFactory, envelope
 from tests.locks import somebody_waits_for_a_lock
@@ -112,7 +112,7 @@ def test_who_waits_for_another_operator_sees_what_that_one_did() -> None:
 
 def test_a_deadlock_is_nobodys_failure_and_the_transaction_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
     bury(["e-1"])
-    lock, deadlocks = chunks.lock_dead_letters, ["the first time"]
+    lock, deadlocks = lock_dead_letters, ["the first time"]
 
     def unlucky(cursor: Cursor, ids: list[str]) -> dict[str, LockedDeadLetter]:
         if deadlocks:

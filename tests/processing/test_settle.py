@@ -239,7 +239,7 @@ def test_the_times_of_a_lane_never_go_back(redis: Redis) -> None:
 def test_what_is_final_and_comes_no_more_is_named_in_the_outbox_until_redis_has_it(redis: Redis) -> None:
     batch = Batch()
     for line, each in enumerate((value("a", seq=1), value("late", seq=1), value("early", seq=3), value("c"))):
-        batch.add(Message("file:a", 1, line, None, each))
+        batch.add(Message(None, None, line, None, each, 1))
     settled = process_batch(batch.arrivals, [], comes_again=False)
     assert sorted(HotStateOutbox.objects.get().event_ids) == ["a", "c", "late"]
     column("UPDATE processing_hotstateoutbox SET created_at = created_at - interval '1 minute' RETURNING id")

@@ -56,7 +56,8 @@ def test_a_lane_whose_front_came_and_whose_consumer_died_gets_its_turn() -> None
 def test_a_retry_whose_hint_was_lost_is_made() -> None:
     store(value("a", fails=1), value("b", fails=1, seq=1), value("c", seq=2))
     column(
-        "UPDATE processing_inboxevent SET next_attempt_at = now() - interval '1 second' WHERE status = 'retrying' RETURNING id"
+        """UPDATE processing_inboxevent SET next_attempt_at = now() - interval '1 second'
+           WHERE status = 'retrying' RETURNING id"""
     )
     assert sweeper.rescue_retries() == 3
     assert {status for status, _ in statuses().values()} == {"processed"}

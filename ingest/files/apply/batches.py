@@ -18,23 +18,15 @@ from ingest.parsing.events import shorten
 from ingest.parsing.forms import EventForm
 from processing.domain.envelope import Envelope, Event, Invalid, encode_envelope
 from processing.domain.messages import Message
-from processing.postgres.imports import topic_of
 
 ID_MEMBER = b'"eventId"'
-
-
-class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where the lines of a run say that they came from: as a topic and a partition."""
-
-    topic: str
-    partition: int
 
 
 class LineArrival(msgspec.Struct, frozen=True, gc=False):
     """An event as it came from a file. Its message, which few need, is made when it is asked for."""
 
     event: Event
-    place: Place
+    import_run: int
     number: int
 
     @property
@@ -44,7 +36,7 @@ class LineArrival(msgspec.Struct, frozen=True, gc=False):
             event.id, event.user_id, event.type, Raw(event.payload_json), event.timestamp, event.family or None
         )
         key = event.user_id.encode()  # as the door's producer would have it
-        return Message(self.place.topic, self.place.partition, self.number, key, encode_envelope(envelope))
+        return Message(None, None, self.number, key, encode_envelope(envelope), self.import_run)
 
 
 @dataclass
@@ -68,13 +60,12 @@ class Source:
 
 def read_batches(file: BinaryIO, source: Source, run: int) -> Iterator[Batch]:
     """The file's lines in their order, a bounded number at a time."""
-    place = Place(topic_of(source.name), run)
     with closing(Occurrences()) as occurrences:
         for piece in read_pieces(file, source.longest_line):
-            yield _read_piece(piece, source, place, occurrences)
+            yield _read_piece(piece, source, run, occurrences)
 
 
-def _read_piece(piece: Piece, source: Source, place: Place, occurrences: Occurrences) -> Batch:
+def _read_piece(piece: Piece, source: Source, run: int, occurrences: Occurrences) -> Batch:
     batch = Batch(bad=piece.too_long, size=piece.size)
     nameless = [text for text in piece.texts if ID_MEMBER not in text]
     ids = iter(line_ids(source.name, nameless, occurrences))
@@ -89,6 +80,6 @@ def _read_piece(piece: Piece, source: Source, place: Place, occurrences: Occurre
         except Invalid as error:
             batch.bad.append(BadLine(number, size, shorten(str(error))))
         else:
-            batch.arrivals.append(LineArrival(event, place, number))
+            batch.arrivals.append(LineArrival(event, run, number))
     batch.bad.sort(key=lambda line: line.number)
     return batch

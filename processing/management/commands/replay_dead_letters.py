@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from processing.domain.away import StoppedError
 from processing.operators import actions
-from processing.postgres.transaction import raw_cursor
+from processing.postgres.dead_letters import find_open
 
 NAMED = 10  # ids printed for each reason
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ids = find(options["id"], options["type"], options["since"])
+        ids = find_open(options["id"], options["type"], options["since"])
         if options["dry_run"]:
             self.stdout.write(f"would replay {len(ids)} dead letters")
             for id in ids[:NAMED]:
@@ -58,19 +58,6 @@ def moment(text: str) -> datetime:
     if parsed.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no offset: write {text}Z for UTC")
     return parsed
-
-
-def find(ids: list[str], event_type: str | None, since: datetime | None) -> list[str]:
-    """The open dead letters that these name, oldest first; all if they name none."""
-    cursor = raw_cursor().execute(
-        """SELECT d.event_id FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id WHERE d.discarded_at IS NULL
-             AND (%(ids)s::text[] IS NULL OR d.event_id = ANY(%(ids)s))
-             AND (%(type)s::text IS NULL OR i.type = %(type)s)
-             AND (%(since)s::timestamptz IS NULL OR d.queued_at >= %(since)s)
-           ORDER BY d.queued_at, d.event_id""",
-        {"ids": ids or None, "type": event_type, "since": since},
-    )
-    return [id for (id,) in cursor]
 
 
 def lines(texts: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,50 @@
+"""How many rows wait where. Counts go through indexes of what waits, not the inbox."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import LiteralString
+
+from processing.domain.statuses import Status
+from processing.postgres.inbox import WAITING_STATUSES
+from processing.postgres.transaction import raw_cursor
+
+
+def count_events(status: Status) -> int:
+    """Of a status that waits or failed: processed ones have no index to be counted by."""
+    return _count("SELECT count(*) FROM processing_inboxevent WHERE status = %s AND status <> 'processed'", status)
+
+
+def count_open_dead_letters() -> int:
+    return _count("SELECT count(*) FROM processing_deadletter WHERE discarded_at IS NULL")
+
+
+def count_unpublished_dead_letters() -> int:
+    return _count("SELECT count(*) FROM processing_deadletter WHERE published_at IS NULL")
+
+
+def count_outbox() -> int:
+    return _count("SELECT count(*) FROM processing_hotstateoutbox")
+
+
+def count_gaps() -> tuple[int, datetime | None]:
+    """Lanes whose next seq is missing, and since when the first of them waits."""
+    row = (
+        raw_cursor()
+        .execute(
+            """SELECT count(*), min(l.waiting_since) FROM processing_lane l
+               WHERE l.waiting_since IS NOT NULL AND NOT EXISTS (
+                 SELECT FROM processing_inboxevent i
+                 WHERE i.user_id = l.user_id AND i.seq = l.next_seq AND i.status = ANY(%s))""",
+            (WAITING_STATUSES,),
+        )
+        .fetchone()
+    )
+    assert row is not None
+    return int(row[0]), row[1]
+
+
+def _count(statement: LiteralString, *parameters: object) -> int:
+    row = raw_cursor().execute(statement, parameters).fetchone()
+    assert row is not None
+    return int(row[0])

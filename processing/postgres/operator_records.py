@@ -1,0 +1,34 @@
+"""What operators did to which events, and why others were left as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from processing.postgres.transaction import Cursor, raw_cursor
+
+
+def record(cursor: Cursor, action: str, actor: str, details: Mapping[str, str]) -> None:
+    """Write down who did what, with a detail for each event."""
+    cursor.execute(
+        """INSERT INTO processing_operatoraction (event_id, action, actor, detail)
+           SELECT id, %s, %s, detail FROM unnest(%s::text[], %s::text[]) AS n(id, detail)""",
+        (action, actor, list(details), list(details.values())),
+    )
+
+
+def states(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[str, datetime | None]]:
+    """The status of those of these events that the inbox has, and when they were discarded as dead letters."""
+    cursor.execute(
+        """SELECT i.id, i.status, d.discarded_at FROM processing_inboxevent i
+           LEFT JOIN processing_deadletter d ON d.event_id = i.id WHERE i.id = ANY(%s)""",
+        (list(ids),),
+    )
+    return {id: (status, discarded_at) for id, status, discarded_at in cursor}
+
+
+def next_number() -> int:
+    """A number for what is replayed together, which no other call has."""
+    row = raw_cursor().execute("SELECT nextval(pg_get_serial_sequence('processing_operatoraction', 'id'))").fetchone()
+    assert row is not None
+    return int(row[0])
