@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
+from eventsite.local.services.tansu import Tansu
+from eventsite.local.services.valkey import Valkey
 from tests.pipeline.load import Sent
 from tests.pipeline.oracle import Expected, settle_and_check
 from tests.pipeline.stack import Stack
@@ -32,3 +38,20 @@ def test_what_is_stored_when_a_consumer_was_asked_to_end_is_committed(stack: Sta
     for name in ("consumer", "worker", "beat"):
         stack.start(name)
     settle_and_check(stack, Expected(sent, places))
+
+
+def test_a_consumer_ends_by_itself_though_its_broker_hangs(database: str, valkey: Valkey, tmp_path: Path) -> None:
+    with Tansu(tmp_path / "broker") as broker:
+        stack = Stack(tmp_path, database, valkey.address, broker.address)
+        assert broker.process is not None
+        try:
+            stack.produce([Sent("e", "u", 1, "game").record()])
+            consumer = stack.start("consumer")
+            stack.wait_for_rows(1)
+            os.kill(broker.process.pid, signal.SIGSTOP)
+            assert consumer.terminate() == 0
+            assert "ended without Kafka's leave" in consumer.output()
+            assert "did not end in time" not in consumer.output()
+        finally:
+            os.kill(broker.process.pid, signal.SIGCONT)
+            stack.close()
