@@ -6,7 +6,7 @@ BIN := .venv/bin
 REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt
 
 help: ## list these
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/installed ## make .venv with all that is needed
 
@@ -33,8 +33,14 @@ lint: install ## ruff, mypy and the rules on imports
 	DEBUG=1 IGNORE_ENV_FILES=1 $(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install ## measure, on a real Apache Kafka where there is Java
-	@exec $(BIN)/python -m bench
+BENCH = $(BIN)/python -m bench $(PARTS:%=--part %) $(if $(EVENTS),--events $(EVENTS))
+
+bench: install ## measure, on a real Apache Kafka where there is Java (PARTS= EVENTS= ROUNDS=)
+	@exec $(BENCH) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: bench-against
+bench-against: install ## measure this checkout and REV=… in turn, and compare (PAIRS= PARTS= EVENTS=)
+	@exec $(BENCH) --against "$(or $(REV),$(error say which revision: make bench-against REV=…))" --rounds $(or $(PAIRS),5)
 
 services: install ## Postgres, Redis and a real Apache Kafka (needs java and mvn), until Ctrl-C
 	@exec $(BIN)/python -m eventsite.services
