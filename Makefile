@@ -46,8 +46,14 @@ lint: install ## ruff, mypy, the limits on length, the rules on layers and impor
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/check_layers.py
 
-bench: install ## measure, on a real Apache Kafka where there is Java
-	@exec $(BIN)/python -m bench
+BENCH = $(BIN)/python -m bench $(PARTS:%=--part %) $(if $(EVENTS),--events $(EVENTS))
+
+bench: install ## measure, on a real Apache Kafka where there is Java (PARTS= EVENTS= ROUNDS=)
+	@exec $(BENCH) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: bench-against
+bench-against: install ## measure this checkout and REV=… in turn, and compare (PAIRS= PARTS= EVENTS=)
+	@exec $(BENCH) --against "$(or $(REV),$(error say which revision: make bench-against REV=…))" --rounds $(or $(PAIRS),5)
 
 services: install ## Postgres, Redis and a real Apache Kafka (needs java and mvn), until Ctrl-C
 	@exec $(BIN)/python -m eventsite.local.services

@@ -1,4 +1,4 @@
-"""The numbers of a run, and how they are shown."""
+"""Single figures with what the project promises of them, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement. `target` as the project promises it; `at_most`: lower is better."""
+    """One figure; `at_most` is what the project promises, where it promises something."""
 
     name: str
     value: float
     unit: str
-    target: float | None = None
-    at_most: bool = False
+    at_most: float | None = None
 
     @property
-    def verdict(self) -> str:
-        if self.target is None:
-            return ""
-        met = self.value <= self.target if self.at_most else self.value >= self.target
-        return "met" if met else "MISSED"
+    def row(self) -> list[str]:
+        """Name, value with unit, target, whether it was met."""
+        shown = [self.name, f"{number(self.value)} {self.unit}"]
+        if self.at_most is None:
+            return [*shown, "", ""]
+        return [*shown, f"≤ {number(self.at_most)}", "met" if self.value <= self.at_most else "MISSED"]
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Aligned lines: name, value with unit, target, whether it was met."""
-    width = max((len(figure.name) for figure in figures), default=0)
-    return "\n".join(_line(figure, width) for figure in figures)
+    return markdown(["", "measured", "target", ""], [figure.row for figure in figures])
 
 
-def _line(figure: Figure, width: int) -> str:
-    sign = "≤" if figure.at_most else "≥"
-    target = "" if figure.target is None else f"{sign} {_number(figure.target)}"
-    value = f"{_number(figure.value):>10} {figure.unit:<9}"
-    return f"{figure.name:<{width}}  {value} {target:>10}  {figure.verdict}".rstrip()
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that is aligned in a terminal too."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [_line(head, widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
+    return "\n".join([*lines, *(_line(row, widths) for row in rows)])
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "|" + "|".join(f" {cell:<{width}} " for cell, width in zip(cells, widths, strict=True)) + "|"

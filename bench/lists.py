@@ -12,8 +12,9 @@ import psycopg
 
 from bench.figures import Figure
 from bench.list_rows import TABLES, fill
-from bench.site import Services, site
-from tests.pipeline.processes import ROOT
+from bench.revisions import ROOT, this_checkout
+from bench.services import Services
+from bench.site import site
 
 PAGE_SIZE = 50
 PAGE_MS = 50
@@ -21,12 +22,13 @@ PAGE_MS = 50
 
 def measure(services: Services, events: int) -> Iterator[Figure]:
     """Prints each page's plans; one that `goes on` stopped looking before it was full."""
-    with site(services, "lists") as stack:
-        with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
+    with site(services, this_checkout()) as at:
+        with psycopg.connect(at.database, autocommit=True) as connection:
             for table in TABLES:
                 fill(connection, table, events)
         command = [sys.executable, "-m", "bench.list_queries", str(events)]
-        with subprocess.Popen(command, cwd=ROOT, env=stack.environment, stdout=subprocess.PIPE, text=True) as process:
+        environment = {**at.environment, "DJANGO_SETTINGS_MODULE": "eventsite.settings"}
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 yield _figure(json.loads(line))
@@ -38,4 +40,4 @@ def _figure(told: dict[str, Any]) -> Figure:
     print(f"{told['question']}\n  {told['ms']:.1f} ms (first {told['first']:.1f}), {told['shown']} events{goes_on}")
     for plan in told["plans"]:
         print("".join(f"  {'-' if number == 0 else ' '} {node}\n" for number, node in enumerate(plan)), end="")
-    return Figure(told["question"], told["ms"], "ms", PAGE_MS, at_most=True)
+    return Figure(told["question"], told["ms"], "ms", PAGE_MS)

@@ -1,112 +1,228 @@
-"""Services and processes of a measurement: durable Postgres, Redis with its log, a real Kafka where it can be."""
+"""One revision's pipeline, driven from outside: a new database, an empty Redis, topics and a group of its own.
+
+It relies on what every revision promises and on nothing else: the Procfile, the environment's variables,
+`manage.py`, HTTP, Kafka, and the names of the tables and keys that are other programs' too.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from uuid import uuid4
 
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from redis import Redis
-from tqdm import tqdm
 
-from eventsite.local.services.kafka import Kafka
-from eventsite.local.services.postgres import Postgres
-from eventsite.local.services.process import port_is_open
-from eventsite.local.services.service import Service
-from eventsite.local.services.tansu import Tansu
-from eventsite.local.services.valkey import Valkey
-from tests.databases import create_database
-from tests.pipeline.processes import ROOT, Process
-from tests.pipeline.stack import Stack
+from bench.accounting import usages
+from bench.processes import RunFailed, Running, command_of, wait_until, with_path
+from bench.revisions import Revision
+from bench.services import Services
+from eventsite.local.services.process import free_port, tail
+from tests.databases import create_database, drop_database
+from tests.pipeline.log import Record, Topic
 
+PARTITIONS = 4
 PRODUCTION = {
     "DEBUG": "0",
-    "SECRET_KEY": "of a measurement",
+    "SECRET_KEY": "of a measurement, long enough for nobody to guess it",
     "INGEST_REQUIRE_API_KEY": "0",
     "FAULT_INJECTION": "0",
-    "BACKPRESSURE_MAX_LAG": "0",  # the intake is measured by itself
+    "BACKPRESSURE_MAX_LAG": "0",  # the load comes as fast as it can
 }
-DRAIN_S = 600
-POLL_S = 0.05
+FILL = 10_000  # messages at a time
+DRAIN_S = 300
+READY_S = 60
+OUTCOMES_S = 10  # hot state may follow the committed offsets by 100 ms; a machine that swaps needs longer
+QUIET_S = 0.3
+QUIET_CPU_S = 0.04
+ANSWER_S = 20
 
 
-@dataclass
-class Services:
-    folder: Path
-    database: str
-    redis: str
-    kafka: str
-    real_kafka: bool
+class Site:
+    """`start` processes, `produce` to their topic, wait until all is done, and require that nothing was lost."""
+
+    def __init__(self, services: Services, revision: Revision, folder: Path, database: str) -> None:
+        name = uuid4().hex[:8]
+        self.services = services
+        self.revision = revision
+        self.folder = folder
+        self.database = database
+        self.processes: dict[str, Running] = {}
+        self.topic = Topic(services.kafka, f"events-{name}", f"processors-{name}", PARTITIONS)
+        self.products = Topic(services.kafka, f"products-{name}", self.topic.group, PARTITIONS)
+        self._asker = Consumer({"bootstrap.servers": services.kafka, "group.id": "bench", "enable.auto.commit": False})
+        self.environment = {
+            **_environment(services, database),
+            "KAFKA_EVENTS_TOPIC": self.topic.name,
+            "KAFKA_PRODUCT_TOPIC": self.products.name,
+            "KAFKA_DLQ_TOPIC": f"events-{name}.dlq",
+            "KAFKA_CONSUMER_GROUP": self.topic.group,
+            "WEB_PORT": str(free_port()),
+        }
+
+    @property
+    def web_port(self) -> int:
+        return int(self.environment["WEB_PORT"])
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """All that is counted: the processes and the services."""
+        return {**{name: process.pid for name, process in self.processes.items()}, **self.services.pids}
+
+    def start(self, *names: str) -> None:
+        """Start these lines of the Procfile."""
+        for name in names:
+            self.processes[name] = self.run(name, command_of(self.revision.root, name))
+
+    def run(self, name: str, command: list[str]) -> Running:
+        """Start any command that ends by itself."""
+        return Running(command, self.revision.root, self.environment, self.folder / f"{name}.log")
+
+    def produce(self, records: Iterable[Record]) -> None:
+        source = iter(records)
+        while part := list(islice(source, FILL)):
+            self.topic.produce(part)
+
+    def wait_until_web_is_ready(self) -> None:
+        address = f"http://127.0.0.1:{self.web_port}/health/ready"
+
+        def ready() -> bool:
+            try:
+                with urllib.request.urlopen(address, timeout=ANSWER_S) as answer:
+                    return bool(answer.status == 200)
+            except (urllib.error.URLError, ConnectionError):
+                return False  # not listening yet, or 503
+
+        self.wait_until(ready, READY_S, lambda: "the web server is not ready")
+
+    def wait_until_quiet(self) -> None:
+        """Until no process is busy with its start any more; the services have written what came before."""
+
+        def used() -> float:
+            return sum(usage.cpu_s for usage in usages(self.pids).values())
+
+        def quiet() -> bool:
+            before = used()
+            time.sleep(QUIET_S)
+            return used() - before <= QUIET_CPU_S
+
+        self.wait_until(quiet, READY_S, lambda: "processes and services are not quiet")
+
+    def wait_until_drained(self, events: int) -> None:
+        """Until the lag is 0. Raises `RunFailed` when the log does not hold so many events, or they are never done."""
+        ends = self.require_logged(events)
+        self.wait_until(
+            lambda: self.topic.committed() == ends,
+            DRAIN_S,
+            lambda: f"LOST: the lag is not 0: committed {self.topic.committed()} of {ends}",
+        )
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float, problem: Callable[[], str]) -> None:
+        """Raises `RunFailed` with the problem and the ends of the logs, at once when a process has ended."""
+
+        def reached() -> bool:
+            for process in self.processes.values():
+                process.require_running()
+            return condition()
+
+        def told() -> str:
+            return "\n".join([problem(), *(tail(process.log) for process in self.processes.values())])
+
+        wait_until(reached, timeout_s, told)
+
+    def require_logged(self, events: int) -> dict[int, int]:
+        """The log's end, by partition. Raises `RunFailed` when it holds fewer events."""
+        ends = {}
+        for number in self.topic.partitions:
+            marks = self._asker.get_watermark_offsets(TopicPartition(self.topic.name, number), ANSWER_S)
+            if marks is None:
+                raise RunFailed(f"Kafka did not say where partition {number} ends")
+            ends[number] = marks[1]
+        if sum(ends.values()) < events:
+            raise RunFailed(f"LOST: the log holds {sum(ends.values())} of {events} events")
+        return ends
+
+    def require_final(self, events: int) -> None:
+        """Each event is final, by its key in Redis. Raises `RunFailed`."""
+        with Redis.from_url(self.services.redis) as redis:
+            counts: list[int] = []
+
+            def all_there() -> bool:
+                counts.append(sum(1 for _ in redis.scan_iter(match="dedup:*", count=FILL)))
+                return counts[-1] >= events
+
+            wait_until(all_there, OUTCOMES_S, lambda: f"LOST: {counts[-1]} of {events} events are final in Redis")
+
+    def require_value(self, statement: str, expected: object) -> None:
+        """What Postgres answers. Raises `RunFailed` when it is something else."""
+        with psycopg.connect(self.database) as connection:
+            row = connection.execute(statement).fetchone()
+        if row is None or row[0] != expected:
+            raise RunFailed(f"LOST: {statement} is {row and row[0]}, not {expected}")
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.ask_to_stop()
+        for process in self.processes.values():
+            process.end()
+        self._asker.close()
+        for topic in (self.topic, self.products):
+            topic.close()
+        drop_database(self.services.database, self.database.rpartition("/")[2])
+        admin = AdminClient({"bootstrap.servers": self.services.kafka})  # its answers end with it
+        deleted = admin.delete_topics([self.topic.name, self.products.name])
+        for done in deleted.values():
+            done.result(ANSWER_S)
 
 
 @contextmanager
-def services(*, embedded_broker: bool) -> Iterator[Services]:
-    """All services, up during the block; their data goes with it."""
-    real = not embedded_broker and bool(shutil.which("java"))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
-        folder.chmod(0o755)  # Postgres may run as another user
-        broker: Service = Kafka(folder / "kafka", ROOT / "var" / "kafka-libs") if real else Tansu(folder / "broker")
-        up = [stack.enter_context(s) for s in (Postgres(folder / "postgres"), Valkey(folder / "redis"), broker)]
-        yield Services(folder, up[0].address, up[1].address, up[2].address, real)
-
-
-@contextmanager
-def site(services: Services, name: str, **settings: str) -> Iterator[Stack]:
-    """A pipeline on a new database, an empty Redis and topics of its own."""
-    with Redis.from_url(services.redis) as redis:
-        redis.flushall()
+def site(services: Services, revision: Revision) -> Iterator[Site]:
+    """A pipeline of this revision, its processes not started yet."""
+    name = uuid4().hex[:8]
     folder = services.folder / name
     folder.mkdir()
-    database = create_database(services.database, f"bench_{name}", "template1")
-    stack = Stack(folder, database, services.redis, services.kafka, **PRODUCTION, **settings)
+    services.empty()
+    database = create_database(services.database, f"bench_{name}", _template(services, revision))
+    at = Site(services, revision, folder, database)
     try:
-        stack.manage("migrate", "--verbosity", "0")
-        yield stack
+        yield at
     finally:
-        stack.close(quiet=True)
+        at.close()
 
 
-def start_web(stack: Stack) -> Process:
-    web = stack.start("web")
-    stack.wait_until(lambda: port_is_open(web_port(stack)), "the web server listens")
-    return web
+def _template(services: Services, revision: Revision) -> str:
+    """A database with the revision's schema, migrated once and copied for each measurement."""
+    if revision.root not in services.templates:
+        name = f"template_{len(services.templates)}"
+        database = create_database(services.database, name, "template1")
+        command = ["python", "manage.py", "migrate", "--verbosity", "0"]
+        environment = with_path(revision.root, _environment(services, database))
+        done = subprocess.run(command, cwd=revision.root, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{revision.label}: manage.py migrate failed:\n{done.stdout}{done.stderr}")
+        services.templates[revision.root] = name
+    return services.templates[revision.root]
 
 
-def start_consumer(stack: Stack) -> Process:
-    """Start it and wait until it has its partitions."""
-    consumer = stack.start("consumer")
-    stack.wait_until(lambda: "got partitions" in consumer.output(), "the consumer has partitions")
-    return consumer
-
-
-def web_port(stack: Stack) -> int:
-    return int(stack.environment["WEB_PORT"])
-
-
-def wait_until_committed(stack: Stack, count: int, what: str) -> None:
-    """Until the group's offsets sum up to `count`: then all of it is in Postgres and in Redis."""
-    deadline = time.monotonic() + DRAIN_S
-    with tqdm(total=count, desc=what, unit="events", leave=False, delay=1) as progress:
-        while (done := sum(max(0, offset) for offset in stack.topic.committed().values())) < count:
-            assert time.monotonic() < deadline, f"{what}: only {done} of {count} after {DRAIN_S} s"
-            progress.update(done - progress.n)
-            time.sleep(POLL_S)
-
-
-def peak_mb(process: Process) -> float:
-    """The most that any process of this one's session ever had resident, in MB."""
-    peaks = [0.0]
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if os.getsid(int(status.parent.name)) == process.pid:
-                lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-                peaks.append(int(lines.get("VmHWM", "0 kB").split()[0]) / 1000)
-        except (ProcessLookupError, FileNotFoundError):
-            continue  # it has just ended
-    return max(peaks)
+def _environment(services: Services, database: str) -> dict[str, str]:
+    """Nothing of this process's own environment but where its user is at home."""
+    return {
+        "HOME": os.environ.get("HOME", "/"),
+        "IGNORE_ENV_FILES": "1",  # a checkout's own `.env` may say something else
+        "PYTHONUNBUFFERED": "1",
+        "DATABASE_URL": database,
+        "REDIS_URL": services.redis,
+        "KAFKA_BOOTSTRAP_SERVERS": services.kafka,
+        "KAFKA_TOPIC_PARTITIONS": str(PARTITIONS),
+        **PRODUCTION,
+    }

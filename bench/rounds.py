@@ -1,0 +1,78 @@
+"""Rounds of measurements: every part on every revision, one right after the other, the order turned each time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.measure import Measurement
+from bench.parts import PARTS
+from bench.processes import RunFailed
+from bench.revisions import Revision
+from bench.services import Services
+from bench.site import site
+
+
+@dataclass(frozen=True)
+class Run:
+    """`round` counts from 1; `part` is a name in PARTS."""
+
+    round: int
+    part: str
+    revision: str
+    measured: Measurement
+
+
+@dataclass(frozen=True)
+class Spread:
+    least: float
+    median: float
+    most: float
+
+    def is_beyond(self, other: Spread) -> bool:
+        """Whether each one's median lies outside of what the other has shown."""
+        return not (other.least <= self.median <= other.most or self.least <= other.median <= self.most)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    return Spread(min(values), median(values), max(values))
+
+
+def run_rounds(
+    services: Services,
+    revisions: Sequence[Revision],
+    parts: Sequence[str],
+    *,
+    rounds: int,
+    events: int | None,
+    failures: list[str],
+) -> Iterator[Run]:
+    """`events`: instead of each part's own number. A run that failed goes to `failures`; the others go on."""
+    for number in range(1, rounds + 1):
+        in_turn = revisions if number % 2 else revisions[::-1]
+        for part in parts:
+            for revision in in_turn:
+                named = f"round {number} of {rounds}, {PARTS[part].title}, {revision.label}"
+                say(f"{named} …")
+                try:
+                    run = _run(services, revision, part, number, events or PARTS[part].events)
+                except RunFailed as error:
+                    failures.append(f"{named}: {error}")
+                    say(f"  FAILED: {error}")
+                    continue
+                measured = run.measured
+                say(f"  {measured.rate:,.0f}/s in {measured.seconds:.2f} s, {measured.all_cpu_us:.1f} µs of CPU each")
+                yield run
+
+
+def _run(services: Services, revision: Revision, part: str, number: int, events: int) -> Run:
+    with site(services, revision) as at:
+        return Run(number, part, revision.label, PARTS[part].measure(at, events))
+
+
+def say(line: str) -> None:
+    """To whoever waits; the tables alone go to the standard output."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
