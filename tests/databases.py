@@ -67,6 +67,7 @@ def empty_tables() -> None:
 def somebody_waits_for_a_lock() -> bool:
     """Whether a session of the site's database does; those of other workers' databases do not count."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees the same sessions until its end
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
