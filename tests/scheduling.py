@@ -11,7 +11,7 @@ PIPELINE = "tests/pipeline/"
 SECOND_HALF = "tests/pipeline/test_m"  # by the alphabet: both halves take about as long
 
 
-class Scheduling(LoadScopeScheduling):
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Files go to whoever is free, each as a whole and in their order. Those of the pipeline are two, of one half each.
 
     The pipeline's tests start many processes, which wait most of the time: two of them fill two cores, three are slow.
