@@ -8,10 +8,13 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 PIPELINE = "tests/pipeline/"
+SECOND_HALF = "tests/pipeline/test_m"  # by the alphabet: both halves take about as long
 
 
-class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Files go to whoever is free, each as a whole and in their order; those of the pipeline are one.
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Files go to whoever is free, each as a whole and in their order. Those of the pipeline are two, of one half each.
+
+    The pipeline's tests start many processes, which wait most of the time: two of them fill two cores, three are slow.
 
     A class in place of `--dist loadgroup` with marks, which would change the ids of the tests.
     """
@@ -21,7 +24,9 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no type
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        return PIPELINE if nodeid.startswith(PIPELINE) else nodeid.split("::")[0]
+        if nodeid.startswith(PIPELINE):
+            return "the pipeline's first half" if nodeid < SECOND_HALF else "the pipeline's second half"
+        return nodeid.split("::")[0]
 
 
 def longest_first(items: list[pytest.Item]) -> None:
