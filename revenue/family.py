@@ -10,7 +10,7 @@ import orjson
 from django.db import connection
 
 from ingest.parsing.forms import EventForm, declare
-from ingest.parsing.money import Money, read_money
+from ingest.parsing.money import Money, check_money, read_money
 from processing.domain.envelope import Event
 from processing.domain.families import Family, register
 
@@ -46,7 +46,7 @@ class RevenuePayload(msgspec.Struct):
     value: Money
 
     def __post_init__(self) -> None:
-        read_money(self.value, "value")
+        check_money(self.value, "value")
 
 
 def lock_balances(events: Sequence[Event]) -> None:

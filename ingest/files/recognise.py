@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ingest.parsing.events import decode
-from ingest.parsing.forms import NULL, EventForm, envelope_members, forms
+from ingest.parsing.events import NULL, decode
+from ingest.parsing.forms import EventForm, envelope_members, forms
 from processing.domain.envelope import Invalid, check_text
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -19,16 +19,22 @@ def read_members(text: bytes, body: EventForm | None) -> tuple[dict[str, Any], E
 
     `body`: of what family it is; None: see for itself. Raises `Invalid`.
     """
-    check_text(text)
-    members: dict[str, Any] = decode(_members, text)
-    body = body or recognise(members)
+    members, body = split_line(text, body)
     if body is not None:
         return envelope_members(body, members), body
-    if "idempotencyKey" in members:  # `POST /events/batch` would take it
-        raise Invalid("idempotencyKey", "is not known in files: a line's id says what is the same")
-    if bytes(members.get("eventId", b"")) == NULL:
+    if members.get("eventId") == NULL:
         del members["eventId"]  # so the line is given one
     return members, None
+
+
+def split_line(text: bytes, body: EventForm | None) -> tuple[dict[str, msgspec.Raw], EventForm | None]:
+    """A line's own members, and its form; as `read_members`."""
+    check_text(text)
+    members: dict[str, msgspec.Raw] = decode(_members, text)
+    body = body or recognise(members)
+    if body is None and "idempotencyKey" in members:  # `POST /events/batch` would take it
+        raise Invalid("idempotencyKey", "is not known in files: a line's id says what is the same")
+    return members, body
 
 
 def recognise(members: Container[str]) -> EventForm | None:

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from ingest.parsing.candidate import Problem as Detail
+from ingest.parsing.candidate import FieldError
 from ingest.publishing.errors import AddressLimited, Unavailable
 from processing.domain.envelope import Invalid
 from processing.postgres.errors import is_missing_object
@@ -22,13 +22,6 @@ from processing.postgres.errors import is_missing_object
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-
-class Fault(msgspec.Struct):
-    """What is wrong with one member; the path is empty for the whole."""
-
-    path: str
-    message: str
 
 
 class ProblemBody(msgspec.Struct, omit_defaults=True):
@@ -39,7 +32,7 @@ class ProblemBody(msgspec.Struct, omit_defaults=True):
     status: int
     detail: str
     error: str
-    errors: list[Fault]
+    errors: list[FieldError]
     eventId: str = ""  # noqa: N815 - the wire's name
 
 
@@ -51,14 +44,14 @@ class Problem(Exception):
         status: HTTPStatus,
         error: str,
         *,
-        errors: Sequence[Detail] = (),
+        errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
         super().__init__(error)
         self.status = status
         self.error = error
-        self.errors = errors or (Detail("", error),)
+        self.errors = errors or (FieldError("", error),)
         self.headers = dict(headers or {})
         self.more = more
 
@@ -69,7 +62,7 @@ class Problem(Exception):
             "status": self.status.value,
             "detail": self.error,
             "error": self.error,
-            "errors": [{"path": each.path, "message": each.message} for each in self.errors],
+            "errors": list(self.errors),
             **self.more,
         }
 
@@ -93,7 +86,7 @@ def as_problem(error: Exception) -> Problem:
         case Problem():
             return error
         case Invalid():
-            return Problem(HTTPStatus.BAD_REQUEST, str(error), errors=[Detail(error.path, error.message)])
+            return Problem(HTTPStatus.BAD_REQUEST, str(error), errors=[FieldError(error.path, error.message)])
         case Unavailable():
             headers = retry_after(error.retry_after)
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)

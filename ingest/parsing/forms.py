@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -12,16 +12,30 @@ from msgspec import Raw
 
 from ingest.parsing import split
 from ingest.parsing.candidate import Context, Parsed
-from ingest.parsing.events import KEY_HEADER, EventBody, candidate, check_count, check_key, decode, envelope_of, refused
+from ingest.parsing.events import (
+    KEY_HEADER,
+    NULL,
+    EventBody,
+    candidate,
+    check_count,
+    check_key,
+    decode,
+    envelope_of,
+    refused,
+)
 from ingest.reading.listing import Listing
-from processing.domain.envelope import Envelope, Invalid, check_text
+from processing.domain.envelope import Envelope, EventId, EventType, Invalid, UserId, check_text, decode_json
 from processing.domain.families import Family, Topic, register_topic
-
-NULL = b"null"
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 _items = msgspec.json.Decoder(list[Raw])
-_body = msgspec.json.Decoder(EventBody)
+_encode = msgspec.json.Encoder().encode
+_readers: dict[str, msgspec.json.Decoder[Any]] = {  # by the envelope's members
+    "userId": msgspec.json.Decoder(UserId),
+    "type": msgspec.json.Decoder(EventType),
+    "eventId": msgspec.json.Decoder(EventId | None),
+    "timestamp": msgspec.json.Decoder(int | str | None),
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +58,16 @@ class EventForm:
     topic: str = ""
     listing: Listing | None = None  # how GET lists what became of them
 
-    @property
+    @cached_property
     def names(self) -> dict[str, str]:
         """The body's name of each member that is the envelope's."""
         names = {"userId": self.user, "type": self.type, "eventId": "eventId", "timestamp": "timestamp"}
-        dropped = {name for name in ("eventId", "timestamp") if self.presence(name) == "none"}
-        return {ours: theirs for ours, theirs in names.items() if ours not in dropped}
+        return {ours: theirs for ours, theirs in names.items() if self.presence(ours) != "none"}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The envelope's members that must be there, by their own names."""
+        return frozenset(ours for ours in self.names if self.presence(ours) == "required")
 
     def presence(self, name: str) -> str:
         """ "required", "optional" or "none", of a member of the envelope by its own name."""
@@ -83,7 +101,7 @@ def parse_form(body: EventForm, text: bytes, key: str | None, context: Context) 
 
 def _parse(body: EventForm, text: bytes, key: str | None, context: Context, where: str) -> Parsed:
     try:
-        made = candidate(_event_body(body, _read_members(text)), key, context)
+        made = candidate(event_body(body, _read_members(text)), key, context)
         made.rated = body.rated
         return made
     except Invalid as error:
@@ -92,7 +110,7 @@ def _parse(body: EventForm, text: bytes, key: str | None, context: Context, wher
 
 def read_message(body: EventForm, value: bytes) -> Envelope:
     """The envelope that a message of the family's own topic stands for. Raises `Invalid`."""
-    return envelope_of(_event_body(body, _read_members(value)), now=0)
+    return envelope_of(event_body(body, _read_members(value)), now=0)
 
 
 def parse_form_list(body: EventForm, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
@@ -131,22 +149,30 @@ def _read_members(text: bytes) -> dict[str, Raw]:
     return members
 
 
-def _event_body(body: EventForm, members: dict[str, Raw]) -> EventBody:
-    made: EventBody = decode(_body, msgspec.json.encode(envelope_members(body, members)))
-    return made
+def event_body(body: EventForm, members: dict[str, Raw]) -> EventBody:
+    """The event that a body's members stand for. Raises `Invalid`, with paths by the envelope's names."""
+    head, payload = _split_members(body, members)
+    values: dict[str, Any] = {ours: decode_json(_readers[ours], raw, ours) for ours, raw in head.items()}
+    return EventBody(**values, payload=Raw(_encode(payload)), family=body.family.name)
 
 
 def envelope_members(body: EventForm, members: dict[str, Raw]) -> dict[str, Any]:
-    """The envelope's members under their own names, the rest as payload. Raises `Invalid` for one that is missing."""
-    given = {name: raw for name, raw in members.items() if bytes(raw) != NULL}
-    event: dict[str, Any] = {}
+    """The same as members of `POST /events`, which nobody has looked into. Raises `Invalid` for one that is missing."""
+    head, payload = _split_members(body, members)
+    return {**head, "payload": payload, "family": body.family.name}
+
+
+def _split_members(body: EventForm, members: dict[str, Raw]) -> tuple[dict[str, Raw], dict[str, Raw]]:
+    """The envelope's members under their own names, and the payload. Null is left out."""
+    payload = {name: raw for name, raw in members.items() if raw != NULL}
+    head: dict[str, Raw] = {}
     for ours, theirs in body.names.items():
-        raw = given.pop(theirs, None)
+        raw = payload.pop(theirs, None)
         if raw is not None:
-            event[ours] = raw
-        elif body.presence(ours) == "required":
+            head[ours] = raw
+        elif ours in body.required:
             raise Invalid(theirs, "is missing")
-    return {**event, "payload": given, "family": body.family.name}
+    return head, payload
 
 
 def in_own_names(body: EventForm, error: Invalid) -> Invalid:

@@ -111,4 +111,4 @@ def _remember(refused: Sequence[Refused]) -> list[Outcome]:
         ids = reservations.refuse(refused)
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis: {error}") from error
-    return [Outcome(Status.INVALID, id, str(event.problem)) for id, event in zip(ids, refused, strict=True)]
+    return [Outcome(Status.INVALID, id, str(event.error)) for id, event in zip(ids, refused, strict=True)]

@@ -86,7 +86,7 @@ def refuse(refusals: Sequence[Refused]) -> list[str]:
     """Remember refused events; their ids, each in its place. Raises `redis.RedisError`."""
     arguments: list[Field] = [settings.HOT_STATE_TTL_S]
     for refusal in refusals:
-        arguments += (refusal.id, new_event_id(), refusal.user_id, refusal.type, str(refusal.problem))
+        arguments += (refusal.id, new_event_id(), refusal.user_id, refusal.type, str(refusal.error))
     return [id.decode() for id in _run("refuse", arguments)]
 
 

@@ -1,6 +1,6 @@
 """The envelope: what an event is on its way through Kafka, and how its bytes are read.
 
-One reader serves the HTTP door and the consumer, so that what the door accepts the consumer can always use.
+One reader serves the HTTP door, the consumer and files, so that what the door accepts the consumer can always use.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     timestamp: int  # Unix ms
     payload_json: bytes  # compact; of repeated members the last
     payload: Any  # the family's schema, an instance; None without a family
+    members: dict[str, Any] = {}
 
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
@@ -83,7 +84,7 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 
 def decode_envelope(value: bytes) -> Envelope:
-    """Read a Kafka value. Raises `Invalid`. The payload is not looked at yet, see `registry.read_event`."""
+    """Read a Kafka value. Raises `Invalid`. The payload is not looked at yet, see `validate.check_event`."""
     try:
         envelope = _envelope_decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

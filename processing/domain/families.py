@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from processing.domain.envelope import Envelope, Event, Invalid, decode_envelope, decode_json, read_payload, read_seq
+from processing.domain.envelope import Envelope, Event, Invalid, decode_envelope
 
 Handler = Callable[[Sequence[Event]], None]
 
@@ -102,41 +102,15 @@ def get_family(name: str) -> Family:
     return family
 
 
-def read_event(envelope: Envelope) -> Event:
-    """Check an envelope's payload, by its family's schema if it has one. Raises `Invalid`."""
-    payload, text = read_payload(envelope.payload)
-    name = envelope.family if envelope.family is not None else _family_of_type.get(envelope.type, "")
-    data = None
-    if name or envelope.family is not None:
-        family = get_family(name)
-        if family.types and envelope.type not in family.types:
-            raise Invalid("type", f"must be one of {', '.join(sorted(family.types))}")
-        data = decode_json(family.decoder, envelope.payload, "payload")
-    return Event(
-        id=envelope.id,
-        user_id=envelope.userId,
-        type=envelope.type,
-        family=name,
-        seq=read_seq(payload),
-        fail=payload.get("fail") is True,
-        timestamp=envelope.timestamp,
-        payload_json=text,
-        payload=data,
-    )
-
-
-def restore_event(
-    id: str, user_id: str, event_type: str, family: str, seq: int | None, timestamp: int, payload_json: bytes
-) -> Event:
-    """An event as the inbox keeps it. Its payload is decoded by its family only when it is handled (`decoded`)."""
-    payload, _ = read_payload(payload_json)
-    fail = payload.get("fail") is True
-    return Event(id, user_id, event_type, family, seq, fail, timestamp, payload_json, None)
-
-
-def decoded(event: Event) -> Event:
-    """The event with its payload as its family's schema. Raises `Invalid` if the schema has moved on without it."""
-    if event.payload is not None:
-        return event
-    family = get_family(event.family)
-    return msgspec.structs.replace(event, payload=decode_json(family.decoder, event.payload_json, "payload"))
+def family_of(envelope: Envelope) -> Family | None:
+    """The family that an envelope names, or else the one that owns its type. Raises `Invalid`, also for a type that its
+    family does not take."""
+    name = envelope.family
+    if name is None:
+        name = _family_of_type.get(envelope.type)
+        if name is None:
+            return None
+    family = get_family(name)
+    if family.types and envelope.type not in family.types:
+        raise Invalid("type", f"must be one of {', '.join(sorted(family.types))}")
+    return family

@@ -8,8 +8,9 @@ import msgspec
 from django.conf import settings
 
 from processing.domain.envelope import Envelope, Event, Invalid
-from processing.domain.families import read_event, topic_of
+from processing.domain.families import topic_of
 from processing.domain.texts import storable
+from processing.domain.validate import check_event
 
 
 def read_message(message: Message) -> Arrival | Poison:
@@ -21,7 +22,7 @@ def read_message(message: Message) -> Arrival | Poison:
         if len(message.value) > settings.EVENT_MAX_BYTES:
             raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
         envelope = topic.read(message.value)
-        return Arrival(read_event(envelope), message)
+        return Arrival(check_event(envelope), message)
     except Invalid as invalid:
         error = topic.explain(invalid)
         carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()

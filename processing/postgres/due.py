@@ -6,10 +6,10 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from processing.domain.families import restore_event
 from processing.domain.lanes import LaneState
 from processing.domain.outcomes import Attempt
 from processing.domain.statuses import WAITING, Status
+from processing.domain.validate import restore_event
 from processing.postgres.transaction import Cursor
 
 TURN_ROWS = 2000  # events that one transaction releases at most

@@ -53,7 +53,7 @@ def problem_of(body: bytes) -> str:
     """What the door says of it."""
     refused = parse_form(BODY, body, None, CONTEXT)
     assert isinstance(refused, Refused), refused
-    return str(refused.problem)
+    return str(refused.error)
 
 
 def message(value: bytes, offset: int = 0, topic: str = site.KAFKA_PRODUCT_TOPIC) -> Message:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from ingest.files.apply.plain import read_plain
-from ingest.files.recognise import read_members
-from ingest.parsing.events import EventBody, check_size, checked_event, decode, envelope_of
-from ingest.parsing.forms import EventForm, in_own_names
+from ingest.files.recognise import split_line
+from ingest.parsing.events import EventBody, check_size, decode, envelope_of
+from ingest.parsing.forms import EventForm, event_body, in_own_names
 from processing.domain.envelope import Event, Invalid, encode_envelope
+from processing.domain.validate import check_event
 
 ROOM = 512  # bytes that an envelope may be longer than its line: member names, a made id, a time written out
 
@@ -26,13 +27,14 @@ def read_line(text: bytes, own_id: str | None, body: EventForm | None, now: int,
 
 def read_carefully(text: bytes, own_id: str | None, body: EventForm | None, now: int, max_bytes: int) -> Event:
     """As `read_line`, step by step as the door does it."""
-    members, body = read_members(text, body)
+    members, body = split_line(text, body)
     try:
-        made: EventBody = decode(_event, msgspec.json.encode(members))
+        made: EventBody = decode(_event, text) if body is None else event_body(body, members)
         envelope = envelope_of(made, now)
         envelope.id = envelope.id or own_id or ""
-        event = checked_event(envelope)
-        check_size(encode_envelope(envelope), max_bytes)
+        event = check_event(envelope, unknown_pass=False)
+        if len(text) + ROOM > max_bytes:
+            check_size(encode_envelope(envelope), max_bytes)
         return event
     except Invalid as error:
         if body is None:

@@ -12,12 +12,13 @@ import msgspec.inspect
 import orjson
 
 from ingest.files.recognise import recognise
-from ingest.parsing.fields import check_fields, fields_of
-from ingest.parsing.forms import NULL, EventForm
+from ingest.parsing.forms import EventForm
 from ingest.parsing.timestamps import parse_timestamp
 from processing.domain.envelope import Event, read_seq
+from processing.domain.fields import check_fields, fields_of
 
 NUL = b"\\u0000"
+NULL = b"null"
 TROUBLE = (msgspec.MsgspecError, orjson.JSONEncodeError, ValueError, KeyError, RecursionError)
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -57,9 +58,9 @@ class Form:
             stamp = parse_timestamp(stamp, "timestamp")
         fail = members.get("fail") is True
         payload_json = orjson.dumps(members)
-        return Event(
-            id or "", user, kind, family.name, read_seq(members), fail, stamp, payload_json, family.decoder.decode(text)
-        )
+        payload = family.decoder.decode(text)
+        seq = read_seq(members)
+        return Event(id or "", user, kind, family.name, seq, fail, stamp, payload_json, payload, members)
 
 
 def _take(members: dict[str, Any], name: str, presence: str, default: Any) -> Any:
