@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from ingest.api_keys.errors import KeyRefused, KeysUnreadable
 from ingest.parsing.candidate import FieldError
 from ingest.publishing.errors import AddressLimited, Unavailable
 from processing.domain.envelope import Invalid
@@ -90,6 +91,11 @@ def as_problem(error: Exception) -> Problem:
         case Unavailable():
             headers = retry_after(error.retry_after)
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+        case KeyRefused():
+            realm = {"WWW-Authenticate": 'Api-Key realm="events"'}
+            return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=realm)
+        case KeysUnreadable():
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=retry_after(1))
         case AddressLimited():
             text = "your address' rate limit is used up: try again later"
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers=retry_after(1))

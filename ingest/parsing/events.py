@@ -175,7 +175,9 @@ def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
     return decode_json(decoder, value)
 
 
-def refused(error: Invalid, item: bytes, where: str = "", names: tuple[str, str] = ("userId", "type")) -> Refused:
+def refused(
+    error: Invalid, item: bytes, where: str = "", names: tuple[str, str] = ("userId", "type"), fixed_type: str = ""
+) -> Refused:
     """What an unreadable event is remembered by: whatever of it can be read. `names` are user's and type's members."""
     try:
         members = _members.decode(item)
@@ -186,7 +188,7 @@ def refused(error: Invalid, item: bytes, where: str = "", names: tuple[str, str]
         error=field_error(error, where),
         id=_usable_text(members.get("eventId"), 255),
         user_id=_usable_text(members.get(user), 255),
-        type=_usable_text(members.get(kind), 100),
+        type=fixed_type or _usable_text(members.get(kind), 100),
         too_large=isinstance(error, TooLarge),
     )
 

@@ -56,7 +56,7 @@ def admit(events: Sequence[Parsed], origin: Origin) -> Admitted:
     outcomes = iter(_publish(candidates, first))
     refusals = iter(_remember(refused))
     answers = [next(refusals) if isinstance(event, Refused) else next(outcomes) for event in events]
-    metrics.count_outcomes(answers)
+    metrics.count_events(answer.status for answer in answers)
     return Admitted(answers, first.remaining)
 
 

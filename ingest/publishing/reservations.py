@@ -99,6 +99,11 @@ def look_up(event_id: str) -> tuple[Accepted | None, dict[str, str]]:
     return accepted, {name.decode(): value.decode() for name, value in state.items()}
 
 
+def ping() -> None:
+    """Raises `redis.RedisError`, `OSError` when Redis does not answer."""
+    connection().ping()
+
+
 def connection() -> Redis:
     client: Redis = get_redis_connection("default")
     return client

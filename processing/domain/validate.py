@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from processing.domain.envelope import Envelope, Event, decode_json, read_payload, read_seq
-from processing.domain.families import family_of, get_family
+from processing.domain.families import find_kind, kind_of
 from processing.domain.fields import check_fields
 
 
@@ -16,16 +16,16 @@ def check_event(envelope: Envelope, *, unknown_pass: bool = True) -> Event:
     own members are checked already, by `decode_envelope` or the form that it was read from. Raises `Invalid`.
     """
     members, text = read_payload(envelope.payload)
-    family = family_of(envelope)
-    payload = None if family is None else decode_json(family.decoder, envelope.payload, "payload")
+    kind = find_kind(envelope)
+    payload = None if kind is None else decode_json(kind.decoder, envelope.payload, "payload")
     seq = read_seq(members)
-    if family is not None and not unknown_pass:
-        check_fields(family.schema, members)
+    if kind is not None and not unknown_pass:
+        check_fields(kind.schema, members)
     return Event(
         id=envelope.id,
         user_id=envelope.userId,
         type=envelope.type,
-        family="" if family is None else family.name,
+        family="" if kind is None else kind.name,
         seq=seq,
         fail=members.get("fail") is True,
         timestamp=envelope.timestamp,
@@ -48,5 +48,5 @@ def decoded(event: Event) -> Event:
     """The event with its payload as its family's schema. Raises `Invalid` if the schema has moved on without it."""
     if event.payload is not None:
         return event
-    family = get_family(event.family)
-    return msgspec.structs.replace(event, payload=decode_json(family.decoder, event.payload_json, "payload"))
+    kind = kind_of(event.family, event.type)
+    return msgspec.structs.replace(event, payload=decode_json(kind.decoder, event.payload_json, "payload"))

@@ -41,7 +41,7 @@ def restart(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
         return gates[-1]
 
     def again() -> None:
-        monkeypatch.setattr(batcher, "_gate", PerProcess(start))
+        monkeypatch.setattr(batcher, "_batcher", PerProcess(start))
         monkeypatch.setattr(backpressure, "_monitor", PerProcess(backpressure.Monitor))
         monkeypatch.setattr(reservations, "WINDOW_US", 600_000_000)  # so long that no test depends on its own speed
         forget_cached()

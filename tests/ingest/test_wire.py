@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from ingest.families.game_events.family import BODY
+from ingest.events import GAME
 from ingest.parsing.candidate import Candidate, Context, Parsed, Refused
 from ingest.parsing.events import parse_batch, parse_one
 from ingest.parsing.forms import parse_form, parse_form_list
@@ -208,8 +208,8 @@ class TestIdempotencyKeys:
 
     def test_item_i_of_a_list_has_the_key_with_its_number(self) -> None:
         item = b'{"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}'
-        listed = [accepted(event) for event in parse_form_list(BODY, b"[%s, %s]" % (item, item), "k", 10, CONTEXT)]
-        alone = [accepted(parse_form(BODY, item, f"k#{index}", CONTEXT)) for index in range(2)]
+        listed = [accepted(event) for event in parse_form_list(GAME, b"[%s, %s]" % (item, item), "k", 10, CONTEXT)]
+        alone = [accepted(parse_form(GAME, item, f"k#{index}", CONTEXT)) for index in range(2)]
         assert [event.id for event in listed] == [event.id for event in alone]
 
 
@@ -219,7 +219,7 @@ class TestFamilyBodies:
             {"eventId": "e", "eventType": "move", "playerId": "p", "gameId": "g", "sessionId": None, "seq": 1}
             | {"timestamp": "1970-01-01T00:00:01Z", "data": {"san": "e4"}}
         )
-        event = check_event(decode_envelope(accepted(parse_form(BODY, body, None, CONTEXT)).value))
+        event = check_event(decode_envelope(accepted(parse_form(GAME, body, None, CONTEXT)).value))
         assert (event.id, event.type, event.user_id, event.family) == ("e", "move", "p", "game")
         assert (event.seq, event.timestamp) == (1, 1_000)
         assert orjson.loads(event.payload_json) == {"gameId": "g", "seq": 1, "data": {"san": "e4"}}
@@ -242,11 +242,11 @@ class TestFamilyBodies:
     def test_what_is_wrong_is_named_as_the_body_names_it(self, change: dict[str, object], path: str) -> None:
         good = {"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}
         body = orjson.dumps(good | change)
-        assert path_of(parse_form(BODY, body, None, CONTEXT)) == path
-        assert path_of(parse_form_list(BODY, b"[%s]" % body, None, 10, CONTEXT)[0]) == f"[0].{path}"
+        assert path_of(parse_form(GAME, body, None, CONTEXT)) == path
+        assert path_of(parse_form_list(GAME, b"[%s]" % body, None, 10, CONTEXT)[0]) == f"[0].{path}"
 
 
 def test_what_a_schema_does_not_name_is_found_where_it_stood() -> None:
     payload = {"data": {"any": 1}, "gameId": "g", "seq": 1, "fail": False, "mood": "calm"}
-    assert unnamed_fields(BODY.family.schema, payload) == {"mood": "calm"}
-    assert unnamed_fields(BODY.family.schema, {"data": {}}) == {}
+    assert unnamed_fields(GAME.schema, payload) == {"mood": "calm"}
+    assert unnamed_fields(GAME.schema, {"data": {}}) == {}

@@ -31,10 +31,10 @@ def handle(events: Sequence[Event]) -> None:
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "_families", {})
-    monkeypatch.setattr(registry, "_family_of_type", {})
-    register(Family("shots", Shot, handle, types=frozenset({"shot"})))
-    register(Family("open", Anything, handle))
+    monkeypatch.setattr(registry, "_kinds", {})
+    monkeypatch.setattr(registry, "_owners", {})
+    register(Family(name="shots", schema=Shot, handler=handle, types=frozenset({"shot"})))
+    register(Family(name="open", schema=Anything, handler=handle))
     yield
 
 
@@ -50,10 +50,13 @@ def test_a_family_is_known_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("family", "message"),
     [
-        (Family("shots", Shot, handle), "declared twice"),
-        (Family("no-identifier", Shot, handle), "must be an identifier"),
-        (Family("", Shot, handle), "must be an identifier"),
-        (Family("other", Shot, handle, types=frozenset({"shot"})), "belongs to 'shots', 'other' cannot own it too"),
+        (Family(name="shots", schema=Shot, handler=handle), "declared twice"),
+        (Family(name="no-identifier", schema=Shot, handler=handle), "must be an identifier"),
+        (Family(name="", schema=Shot, handler=handle), "must be an identifier"),
+        (
+            Family(name="other", schema=Shot, handler=handle, types=frozenset({"shot"})),
+            "belongs to 'shots', 'other' cannot own it too",
+        ),
     ],
 )
 def test_a_declaration_that_cannot_be_is_refused_loudly(family: Family, message: str) -> None:
