@@ -16,10 +16,10 @@ from bench.list_rows import at
 
 django.setup()
 
-from ingest.parsing.forms import forms  # noqa: E402
+from ingest.families.declaration import event_kinds  # noqa: E402
+from ingest.families.lists import family_lists  # noqa: E402
 from ingest.reading.cursors import Place, write_cursor  # noqa: E402
 from ingest.reading.events import EVENT_LISTS  # noqa: E402
-from ingest.reading.family_lists import family_lists  # noqa: E402
 from ingest.reading.listing import Lists, parse_query  # noqa: E402
 from ingest.reading.pages import read_page  # noqa: E402
 from tests.plans import plans_of  # noqa: E402
@@ -95,7 +95,10 @@ def ask(lists: Lists, question: Question, rows: int) -> Callable[[], dict[str, A
 
 def main() -> None:
     rows = int(sys.argv[1])
-    lists = {"/events": EVENT_LISTS, **{f"/{body.path}": family_lists(body) for body in forms() if body.path}}
+    lists = {
+        "/events": EVENT_LISTS,
+        **{f"/{kind.form.path}": family_lists(kind) for kind in event_kinds() if kind.form.path},
+    }
     for question in questions(rows):
         read = ask(lists[question.path], question, rows)
         took = [_ms(read) for _ in range(TIMES)]

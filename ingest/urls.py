@@ -7,12 +7,12 @@ from typing import Any
 from django.urls import URLPattern, path, re_path, register_converter
 
 from ingest import views
+from ingest.families.declaration import EventKind, event_kinds
+from ingest.families.lists import family_lists
 from ingest.health import views as health_views
 from ingest.http.answers import Result, Results
 from ingest.http.openapi import IDEMPOTENCY_KEY, Described, either, one_or_many
 from ingest.http.problems import not_found
-from ingest.parsing.forms import EventForm, forms
-from ingest.reading.family_lists import family_lists
 from ingest.reading.views import EventView, listing_operation
 
 
@@ -31,27 +31,27 @@ class AnyText:
 register_converter(AnyText, "any")
 
 
-def family_path(body: EventForm) -> URLPattern:
-    """The endpoint of a family: derived from its declaration alone."""
-    lists = family_lists(body)
-    health_views = {
+def family_path(kind: EventKind) -> URLPattern:
+    """The endpoint of a kind of event: derived from its declaration alone."""
+    lists = family_lists(kind)
+    operations = {
         **listing_operation(lists),
         "POST": Described(
-            f"Take one {body.family.name} event, or a list of them",
+            f"Take one {kind.form.fixed_type or kind.name} event, or a list of them",
             {202: either(Result, Results), 200: Result},
-            one_or_many(body),
+            one_or_many(kind),
             views.PROBLEMS,
             (IDEMPOTENCY_KEY,),
         ),
     }
-    options: dict[str, Any] = {"body": body, "lists": lists, "operations": health_views}
-    return path(body.path, views.FamilyView.as_view(**options))
+    options: dict[str, Any] = {"kind": kind, "lists": lists, "operations": operations}
+    return path(kind.form.path, views.FamilyView.as_view(**options))
 
 
 urlpatterns: list[URLPattern] = [
     path("events", views.EventsView.as_view()),
     path("events/batch", views.EventBatchView.as_view()),
-    *(family_path(body) for body in forms() if body.path),
+    *(family_path(kind) for kind in event_kinds() if kind.form.path),
     path("events/<any:event_id>", EventView.as_view()),
     path("health/live", health_views.LiveView.as_view()),
     path("health/ready", health_views.ReadyView.as_view()),

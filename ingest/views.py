@@ -8,6 +8,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ingest.families.declaration import EventKind
 from ingest.http.answers import Result, Results, answer_many, answer_one
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
@@ -15,7 +16,7 @@ from ingest.http.openapi import IDEMPOTENCY_KEY, Described
 from ingest.http.origin import read_origin
 from ingest.parsing.candidate import Context, Parsed
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
-from ingest.parsing.forms import EventForm, is_list, parse_form, parse_form_list
+from ingest.parsing.forms import is_list, parse_form, parse_form_list
 from ingest.publishing.admission import admit
 from ingest.reading.views import ListingView, find
 
@@ -64,15 +65,15 @@ class EventBatchView(IngestView):
 class FamilyView(IngestView, ListingView):
     """One event of a family in the family's own form, or a list of them."""
 
-    body: EventForm | None = None  # `as_view` sets it
+    kind: EventKind | None = None  # `as_view` sets it
 
     def post(self, request: Request) -> Response:
-        assert self.body is not None
+        assert self.kind is not None
         text = read_body(request._request)
         key = idempotency_key(request)
         if not is_list(text):
-            return self.take_one(request, parse_form(self.body, text, key, self.context()))
-        return self.take_many(request, parse_form_list(self.body, text, key, settings.BATCH_MAX_EVENTS, self.context()))
+            return self.take_one(request, parse_form(self.kind, text, key, self.context()))
+        return self.take_many(request, parse_form_list(self.kind, text, key, settings.BATCH_MAX_EVENTS, self.context()))
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -10,10 +10,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from processing.admin import show
-from processing.admin.events import family_links
 from processing.admin.readonly import ReadOnlyAdmin, text_filter
 from processing.models import InboxEvent
-from revenue.family import REVENUE
 from revenue.models import LedgerEntry, UserRevenue
 
 
@@ -87,11 +85,3 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="entered")
     def entered(self, obj: LedgerEntry) -> str:
         return show.utc(obj.created_at)
-
-
-def ledger_link(event: InboxEvent) -> SafeString | None:
-    number = LedgerEntry.objects.filter(pk=event.pk).values_list("number", flat=True).first()
-    return None if number is None else show.link(LedgerEntry, event.pk, f"ledger entry {number}")
-
-
-family_links[REVENUE.name] = ledger_link

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from processing.domain.statuses import Status
-from revenue.family import REVENUE
+from revenue.events import REVENUE
 
 TOTALS = "SELECT (SELECT count(*) FROM users_revenue), (SELECT count(*) FROM revenue_ledgerentry)"
 

@@ -15,11 +15,10 @@ from ingest.http.body import read_body
 from ingest.http.openapi import IDEMPOTENCY_KEY, USER_ID, Described, body_schema
 from ingest.http.problems import Problem
 from ingest.parsing.candidate import Parsed
-from ingest.parsing.events import refused
-from ingest.parsing.forms import is_list, parse_form
+from ingest.parsing.forms import is_list, parse_form, refused_form
 from ingest.views import PROBLEMS, IngestView, idempotency_key
 from processing.domain.envelope import Invalid
-from revenue.family import BODY
+from revenue.events import REVENUE
 from revenue.models import UserRevenue
 
 RECEIVED = "Event received"
@@ -48,7 +47,7 @@ class LiveEventView(IngestView):
         "POST": Described(
             "Add to a user's revenue, or take from it",
             {200: Received},
-            body_schema(BODY),
+            body_schema(REVENUE),
             PROBLEMS,
             (IDEMPOTENCY_KEY,),
         )
@@ -61,8 +60,9 @@ class LiveEventView(IngestView):
 
     def parse(self, text: bytes, key: str | None) -> Parsed:
         if is_list(text):
-            return refused(Invalid("", "is a list: send one event, this endpoint takes no more at once"), text)
-        return parse_form(BODY, text, key, self.context())
+            error = Invalid("", "is a list: send one event, this endpoint takes no more at once")
+            return refused_form(REVENUE, error, text)
+        return parse_form(REVENUE, text, key, self.context())
 
 
 class UserEventsView(CallerView):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hmac
 import time
 from hashlib import sha256
-from http import HTTPStatus
 
 from django.conf import settings
 from django.db import Error
 
+from ingest.api_keys.errors import KeyRefused, KeysUnreadable
 from ingest.api_keys.models import ApiKey
-from ingest.http.problems import Problem
-from ingest.publishing.errors import Unavailable
 
 ANONYMOUS = "anonymous"
 CACHED_S = 5.0  # so soon a revoked key is refused everywhere, and a new one known
@@ -22,15 +20,16 @@ _cache: dict[str, tuple[str, float]] = {}  # hash: caller (empty: no such key), 
 
 
 def caller_of(authorization: str, *, bare: bool = False) -> str:
-    """The caller's id. Raises `Problem` 401, and `Unavailable` when the key cannot be looked up."""
+    """The caller's id. Raises `KeyRefused`, and `KeysUnreadable` when the key cannot be looked up."""
     key = named_key(authorization, bare=bare)
     # WSGI has the header's bytes as Latin-1
     caller = find_caller(sha256(key.encode("latin-1", "replace")).hexdigest()) if key else ""
     if caller:
         return caller
     if settings.INGEST_REQUIRE_API_KEY:
-        text = "this API key is unknown or revoked" if key else "an API key is needed: Authorization: Api-Key …"
-        raise Problem(HTTPStatus.UNAUTHORIZED, text, headers={"WWW-Authenticate": 'Api-Key realm="events"'})
+        raise KeyRefused(
+            "this API key is unknown or revoked" if key else "an API key is needed: Authorization: Api-Key …"
+        )
     return ANONYMOUS
 
 
@@ -58,7 +57,7 @@ def _look_up(digest: str) -> str:
     try:
         found = ApiKey.objects.filter(sha256=digest, revoked_at=None).values_list("id", "sha256").first()
     except Error as error:
-        raise Unavailable("Postgres cannot be asked for the API key: try again later") from error
+        raise KeysUnreadable("Postgres cannot be asked for the API key: try again later") from error
     return f"key {found[0]}" if found and hmac.compare_digest(found[1], digest) else ""
 
 

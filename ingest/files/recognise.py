@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from ingest.parsing.events import decode
-from ingest.parsing.forms import NULL, EventForm, envelope_members, forms
+from ingest.families.declaration import EventKind, event_kinds
+from ingest.parsing.events import NULL, decode
+from ingest.parsing.forms import envelope_members
 from processing.domain.envelope import Invalid, check_text
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_members(text: bytes, body: EventForm | None) -> tuple[dict[str, Any], EventForm | None]:
-    """The members of the event that a line stands for, and its family's form; None for an event in its plain form.
+def read_members(text: bytes, kind: EventKind | None) -> tuple[dict[str, Any], EventKind | None]:
+    """The members of the event that a line stands for, and its kind; None for an event in its plain form.
 
-    `body`: of what family it is; None: see for itself. Raises `Invalid`.
+    `kind`: of what kind it is; None: see for itself. Raises `Invalid`.
     """
-    check_text(text)
-    members: dict[str, Any] = decode(_members, text)
-    body = body or recognise(members)
-    if body is not None:
-        return envelope_members(body, members), body
-    if "idempotencyKey" in members:  # `POST /events/batch` would take it
-        raise Invalid("idempotencyKey", "is not known in files: a line's id says what is the same")
-    if bytes(members.get("eventId", b"")) == NULL:
+    members, kind = split_line(text, kind)
+    if kind is not None:
+        return envelope_members(kind, members), kind
+    if members.get("eventId") == NULL:
         del members["eventId"]  # so the line is given one
     return members, None
 
 
-def recognise(members: Container[str]) -> EventForm | None:
-    """The family whose names for type and user are there; None for an event in its plain form. Raises `Invalid`."""
-    for body in forms():
-        if body.type in members and body.user in members:
-            return body
+def split_line(text: bytes, kind: EventKind | None) -> tuple[dict[str, msgspec.Raw], EventKind | None]:
+    """A line's own members, and its kind; as `read_members`."""
+    check_text(text)
+    members: dict[str, msgspec.Raw] = decode(_members, text)
+    kind = kind or recognise(members)
+    if kind is None and "idempotencyKey" in members:  # `POST /events/batch` would take it
+        raise Invalid("idempotencyKey", "is not known in files: a line's id says what is the same")
+    return members, kind
+
+
+def recognise(members: Container[str]) -> EventKind | None:
+    """The kind whose names for type and user are there; None for an event in its plain form. Raises `Invalid`."""
+    for kind in recognisable():
+        if kind.form.type in members and kind.form.user in members:
+            return kind
     if "type" in members and "userId" in members:
         return None
-    known = ", ".join(f"{body.type} and {body.user} ({body.family.name})" for body in forms())
+    known = ", ".join(f"{kind.form.type} and {kind.form.user} ({kind.name})" for kind in recognisable())
     raise Invalid("", f"is no event of a known family: it needs {known}, or type and userId")
 
 
-def form_of(family: str | None) -> EventForm | None:
-    return next((body for body in forms() if body.family.name == family), None)
+@cache
+def recognisable() -> tuple[EventKind, ...]:
+    """The kinds that a line tells by its members: those of a fixed type are told by `--family` alone."""
+    return tuple(kind for kind in event_kinds() if not kind.form.fixed_type)
+
+
+def kind_named(label: str | None) -> EventKind | None:
+    return next((kind for kind in event_kinds() if kind.label == label), None)

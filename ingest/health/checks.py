@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from django.db import Error, connection
+from django.db import Error
 from redis import RedisError
 
 from ingest.publishing import reservations
@@ -15,7 +15,7 @@ from ingest.publishing.per_process import PerProcess
 from ingest.publishing.producer import reason
 from processing.kafka.clients import client_config
 from processing.operators.health import problems as processing_problems
-from processing.postgres.schema import missing_migrations
+from processing.postgres import schema
 
 KAFKA_TIMEOUT_S = 2.0
 MIGRATIONS_CACHED_S = 10.0  # reading them all takes tens of milliseconds
@@ -52,17 +52,15 @@ def _of_postgres() -> Iterator[tuple[str, str]]:
 
 def _postgres() -> str:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        schema.ping()
     except Error as error:
-        connection.close()
         return one_line(error)
     return ""
 
 
 def _redis() -> str:
     try:
-        reservations.connection().ping()
+        reservations.ping()
     except (RedisError, OSError) as error:
         return one_line(error)
     return ""
@@ -80,7 +78,7 @@ def _missing_migrations() -> list[str]:
     global _all_migrated_until
     if time.monotonic() < _all_migrated_until:
         return []
-    missing = missing_migrations()
+    missing = schema.missing_migrations()
     if not missing:
         _all_migrated_until = time.monotonic() + MIGRATIONS_CACHED_S
     return missing

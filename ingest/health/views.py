@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
@@ -11,11 +12,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ingest.families.declaration import event_kinds
 from ingest.health.checks import failures
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
 from ingest.http.problems import Problem, retry_after
-from ingest.metrics import OF_THE_SITE
 
 STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
 
@@ -38,10 +39,20 @@ class ReadyView(JsonView):
         return Response({"status": "ready"})
 
 
+@cache
+def of_the_site() -> CollectorRegistry:
+    """What is asked of a service at each scrape, not counted by a process: the metrics that kinds of event declare."""
+    registry = CollectorRegistry()
+    for kind in event_kinds():
+        for collector in kind.metrics:
+            registry.register(collector)
+    return registry
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """Of all web processes of this server, and of the site."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry) + generate_latest(OF_THE_SITE), CONTENT_TYPE_LATEST)
+    return HttpResponse(generate_latest(registry) + generate_latest(of_the_site()), CONTENT_TYPE_LATEST)

@@ -59,7 +59,7 @@ def refusal(event: Parsed, outcome: Outcome) -> Problem:
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), eventId=id)
     assert isinstance(event, Refused)
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if event.too_large else HTTPStatus.BAD_REQUEST
-    return Problem(status, error, errors=[event.problem], eventId=id)
+    return Problem(status, error, errors=[event.error], eventId=id)
 
 
 def answer_many(outcomes: Sequence[Outcome]) -> Response:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from drf_spectacular.openapi import AutoSchema
 
-if TYPE_CHECKING:
-    from ingest.parsing.forms import EventForm
+from ingest.parsing.forms import Formed
 
 REF = "#/components/schemas/{name}"
 EVENT_ID = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -82,25 +81,26 @@ def either(*structs: type[msgspec.Struct]) -> Schema:
     return {"oneOf": [_schema(struct) for struct in structs]}
 
 
-def one_or_many(body: EventForm) -> Schema:
+def one_or_many(kind: Formed) -> Schema:
     """The request of a family's endpoint."""
-    one = body_schema(body)
+    one = body_schema(kind)
     return {"oneOf": [one, {"type": "array", "minItems": 1, "items": one}]}
 
 
-def body_schema(body: EventForm) -> Schema:
+def body_schema(kind: Formed) -> Schema:
     """A family's body: the payload's members beside those that become the envelope's."""
-    payload = _resolved(body.family.schema)
+    form = kind.form
+    payload = _resolved(kind.schema)
     kinds: Schema = {"userId": USER_ID, "type": EVENT_TYPE, "eventId": EVENT_ID, "timestamp": TIMESTAMP}
-    if body.family.types:
-        kinds["type"] = {"enum": sorted(body.family.types)}
-    own = {theirs: kinds[ours] for ours, theirs in body.names.items()}
-    required = [theirs for ours, theirs in body.names.items() if body.presence(ours) == "required"]
+    if kind.types:
+        kinds["type"] = {"enum": sorted(kind.types)}
+    own = {theirs: kinds[ours] for ours, theirs in form.names.items()}
+    required = [theirs for ours, theirs in form.names.items() if ours in form.required]
     return {
         "type": "object",
-        "title": f"{body.family.name} event",
+        "title": f"{form.fixed_type or kind.name} event",
         "properties": {**own, "seq": SEQ, **payload.get("properties", {})},
-        "required": [*required, *payload.get("required", [])],
+        "required": list(dict.fromkeys([*required, *payload.get("required", [])])),
         "additionalProperties": False,
     }
 

@@ -14,7 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from ingest.parsing.candidate import Problem as Detail
+from ingest.api_keys.errors import KeyRefused, KeysUnreadable
+from ingest.parsing.candidate import FieldError
 from ingest.publishing.errors import AddressLimited, Unavailable
 from processing.domain.envelope import Invalid
 from processing.postgres.errors import is_missing_object
@@ -22,13 +23,6 @@ from processing.postgres.errors import is_missing_object
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-
-class Fault(msgspec.Struct):
-    """What is wrong with one member; the path is empty for the whole."""
-
-    path: str
-    message: str
 
 
 class ProblemBody(msgspec.Struct, omit_defaults=True):
@@ -39,7 +33,7 @@ class ProblemBody(msgspec.Struct, omit_defaults=True):
     status: int
     detail: str
     error: str
-    errors: list[Fault]
+    errors: list[FieldError]
     eventId: str = ""  # noqa: N815 - the wire's name
 
 
@@ -51,14 +45,14 @@ class Problem(Exception):
         status: HTTPStatus,
         error: str,
         *,
-        errors: Sequence[Detail] = (),
+        errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
         super().__init__(error)
         self.status = status
         self.error = error
-        self.errors = errors or (Detail("", error),)
+        self.errors = errors or (FieldError("", error),)
         self.headers = dict(headers or {})
         self.more = more
 
@@ -69,7 +63,7 @@ class Problem(Exception):
             "status": self.status.value,
             "detail": self.error,
             "error": self.error,
-            "errors": [{"path": each.path, "message": each.message} for each in self.errors],
+            "errors": list(self.errors),
             **self.more,
         }
 
@@ -93,10 +87,15 @@ def as_problem(error: Exception) -> Problem:
         case Problem():
             return error
         case Invalid():
-            return Problem(HTTPStatus.BAD_REQUEST, str(error), errors=[Detail(error.path, error.message)])
+            return Problem(HTTPStatus.BAD_REQUEST, str(error), errors=[FieldError(error.path, error.message)])
         case Unavailable():
             headers = retry_after(error.retry_after)
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+        case KeysUnreadable():
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=retry_after(1))
+        case KeyRefused():
+            realm = {"WWW-Authenticate": 'Api-Key realm="events"'}
+            return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=realm)
         case AddressLimited():
             text = "your address' rate limit is used up: try again later"
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers=retry_after(1))
@@ -104,12 +103,18 @@ def as_problem(error: Exception) -> Problem:
             return Problem(HTTPStatus.BAD_REQUEST, "the body could not be read to its end")
         case DatabaseError() | InterfaceError():
             return _of_postgres(error)
+    return _of_frameworks(error)
+
+
+def _of_frameworks(error: Exception) -> Problem:
+    """What Django and DRF raise by themselves; anything else is a bug, and loud."""
+    match error:
         case Http404() | exceptions.NotFound():
             return Problem(HTTPStatus.NOT_FOUND, "there is nothing at this address")
         case PermissionDenied():
             return Problem(HTTPStatus.FORBIDDEN, "this is not allowed")
         case exceptions.APIException():
-            return _of_drf(error)
+            return Problem(HTTPStatus(error.status_code), str(error.detail))
     log.error("a request failed", exc_info=error)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
 
@@ -118,10 +123,6 @@ def _of_postgres(error: Exception) -> Problem:
     log.error("Postgres cannot be used", exc_info=error)
     hint = "a table or column is missing, see /health/ready" if is_missing_object(error) else "try again later"
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Postgres cannot be used: {hint}", headers=retry_after(1))
-
-
-def _of_drf(error: exceptions.APIException) -> Problem:
-    return Problem(HTTPStatus(error.status_code), str(error.detail))
 
 
 def response(problem: Problem) -> HttpResponse:

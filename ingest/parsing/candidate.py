@@ -23,8 +23,7 @@ class Candidate(msgspec.Struct):
     rated: bool = True  # takes a unit of its user's rate limit
 
 
-@dataclass(frozen=True)
-class Problem:
+class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one member; `path` is empty for the whole."""
 
     path: str
@@ -38,7 +37,7 @@ class Problem:
 class Refused:
     """An invalid event, with as much of it as could be read: empty texts where it could not."""
 
-    problem: Problem
+    error: FieldError
     id: str = ""
     user_id: str = ""
     type: str = ""

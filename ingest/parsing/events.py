@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-import orjson
 from msgspec import Raw
 
 from ingest.parsing import split
-from ingest.parsing.candidate import Candidate, Context, Parsed, Problem, Refused, TooLarge
-from ingest.parsing.fields import check_fields
+from ingest.parsing.candidate import Candidate, Context, FieldError, Parsed, Refused, TooLarge
 from ingest.parsing.identity import MAX_KEY_LENGTH, content_digest, derived_event_id, key_name, new_event_id
 from ingest.parsing.timestamps import parse_timestamp
 from processing.domain.envelope import (
     Envelope,
-    Event,
     EventId,
     EventType,
     Invalid,
@@ -26,11 +23,12 @@ from processing.domain.envelope import (
     decode_json,
     encode_envelope,
 )
-from processing.domain.families import get_family, read_event
+from processing.domain.validate import check_event
 
 LONGEST_MESSAGE = 500  # characters of a refusal: what the caller sent must not come back in full
 KEY_HEADER = "Idempotency-Key"
 EMPTY = Raw(b"{}")
+NULL = Raw(b"null")
 
 
 RawObject = Annotated[Raw, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
@@ -139,7 +137,7 @@ def envelope_of(body: EventBody, now: int) -> Envelope:
     none. Raises `Invalid`."""
     check_not_blank(body.userId, "userId")
     check_not_blank(body.type, "type")
-    payload = body.payload if bytes(body.payload) != b"null" else EMPTY
+    payload = body.payload if body.payload != NULL else EMPTY
     stamp = now if body.timestamp is None else parse_timestamp(body.timestamp, "timestamp")
     return Envelope(body.eventId or "", body.userId, body.type, payload, stamp, body.family)
 
@@ -147,37 +145,22 @@ def envelope_of(body: EventBody, now: int) -> Envelope:
 def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
     """Check a decoded event and write the envelope that Kafka gets. Raises `Invalid`."""
     envelope = envelope_of(body, context.now)
-    made = Candidate(envelope.id, body.userId, body.type, envelope.timestamp, b"", body.eventId is not None)
-    event = checked_event(envelope)
+    event = check_event(envelope, unknown_pass=False)
+    name = digest = ""
     if key is not None:
-        _remember_key(made, body, event.payload_json, key, context.caller)
-    elif not made.id:
-        made.id = new_event_id()
-    envelope.id = made.id
-    made.value = encode_envelope(envelope)
-    check_size(made.value, context.max_bytes)
-    return made
-
-
-def checked_event(envelope: Envelope) -> Event:
-    """As `read_event`, and unknown members are refused by name. Raises `Invalid`."""
-    event = read_event(envelope)
-    if event.family:
-        check_fields(get_family(event.family).schema, orjson.loads(event.payload_json))
-    return event
+        name = key_name(context.caller, key)
+        digest = content_digest([body.eventId, body.userId, body.type, body.timestamp, body.family, event.members])
+    if not envelope.id:
+        envelope.id = derived_event_id(name, digest) if name else new_event_id()
+    value = encode_envelope(envelope)
+    check_size(value, context.max_bytes)
+    known_before = body.eventId is not None or bool(name)
+    return Candidate(envelope.id, body.userId, body.type, envelope.timestamp, value, known_before, name, digest)
 
 
 def check_size(value: bytes, max_bytes: int) -> None:
     if len(value) > max_bytes:
         raise TooLarge("", f"is {len(value)} bytes as it would be stored; at most {max_bytes} are allowed")
-
-
-def _remember_key(made: Candidate, body: EventBody, payload: bytes, key: str, caller: str) -> None:
-    content = [body.eventId, body.userId, body.type, body.timestamp, body.family, orjson.loads(payload)]
-    made.key = key_name(caller, key)
-    made.digest = content_digest(content)
-    made.id = made.id or derived_event_id(made.key, made.digest)
-    made.known_before = True
 
 
 def check_key(key: str | None, path: str) -> None:
@@ -192,7 +175,9 @@ def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
     return decode_json(decoder, value)
 
 
-def refused(error: Invalid, item: bytes, where: str = "", names: tuple[str, str] = ("userId", "type")) -> Refused:
+def refused(
+    error: Invalid, item: bytes, where: str = "", names: tuple[str, str] = ("userId", "type"), fixed_type: str = ""
+) -> Refused:
     """What an unreadable event is remembered by: whatever of it can be read. `names` are user's and type's members."""
     try:
         members = _members.decode(item)
@@ -200,21 +185,23 @@ def refused(error: Invalid, item: bytes, where: str = "", names: tuple[str, str]
         members = {}
     user, kind = names
     return Refused(
-        problem=_problem(error, where),
+        error=field_error(error, where),
         id=_usable_text(members.get("eventId"), 255),
         user_id=_usable_text(members.get(user), 255),
-        type=_usable_text(members.get(kind), 100),
+        type=fixed_type or _usable_text(members.get(kind), 100),
         too_large=isinstance(error, TooLarge),
     )
 
 
 def refused_struct(error: Invalid, event: EventBody, where: str) -> Refused:
-    return Refused(_problem(error, where), event.eventId or "", event.userId, event.type, isinstance(error, TooLarge))
+    return Refused(
+        field_error(error, where), event.eventId or "", event.userId, event.type, isinstance(error, TooLarge)
+    )
 
 
-def _problem(error: Invalid, where: str) -> Problem:
+def field_error(error: Invalid, where: str) -> FieldError:
     joint = "." if where and error.path and not error.path.startswith("[") else ""
-    return Problem(shorten(f"{where}{joint}{error.path}"), shorten(error.message))
+    return FieldError(shorten(f"{where}{joint}{error.path}"), shorten(error.message))
 
 
 def shorten(text: str) -> str:

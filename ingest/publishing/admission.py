@@ -56,7 +56,7 @@ def admit(events: Sequence[Parsed], origin: Origin) -> Admitted:
     outcomes = iter(_publish(candidates, first))
     refusals = iter(_remember(refused))
     answers = [next(refusals) if isinstance(event, Refused) else next(outcomes) for event in events]
-    metrics.count_outcomes(answers)
+    metrics.count_events(answer.status for answer in answers)
     return Admitted(answers, first.remaining)
 
 
@@ -111,4 +111,4 @@ def _remember(refused: Sequence[Refused]) -> list[Outcome]:
         ids = reservations.refuse(refused)
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis: {error}") from error
-    return [Outcome(Status.INVALID, id, str(event.problem)) for id, event in zip(ids, refused, strict=True)]
+    return [Outcome(Status.INVALID, id, str(event.error)) for id, event in zip(ids, refused, strict=True)]

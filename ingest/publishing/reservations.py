@@ -86,7 +86,7 @@ def refuse(refusals: Sequence[Refused]) -> list[str]:
     """Remember refused events; their ids, each in its place. Raises `redis.RedisError`."""
     arguments: list[Field] = [settings.HOT_STATE_TTL_S]
     for refusal in refusals:
-        arguments += (refusal.id, new_event_id(), refusal.user_id, refusal.type, str(refusal.problem))
+        arguments += (refusal.id, new_event_id(), refusal.user_id, refusal.type, str(refusal.error))
     return [id.decode() for id in _run("refuse", arguments)]
 
 
@@ -97,6 +97,11 @@ def look_up(event_id: str) -> tuple[Accepted | None, dict[str, str]]:
     state: Any = redis.hgetall(f"event:{event_id}")
     accepted = msgspec.json.decode(memory, type=Accepted) if memory else None
     return accepted, {name.decode(): value.decode() for name, value in state.items()}
+
+
+def ping() -> None:
+    """Raises `redis.RedisError`, `OSError` when Redis does not answer."""
+    connection().ping()
 
 
 def connection() -> Redis:

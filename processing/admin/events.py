@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.acting import DISCARD, REPLAY, RETRY_NOW, ActingAdmin, Action
 from processing.admin.readonly import text_filter, time_filter
-from processing.domain.families import families
+from processing.domain.envelope import Invalid
+from processing.domain.families import families, kind_of
 from processing.domain.statuses import Status
 from processing.models import DeadLetter, ImportRun, InboxEvent, Lane, OperatorAction
 
@@ -24,9 +25,6 @@ LEGAL_IN_LIST: dict[str, tuple[Action, ...]] = {  # by the filter's status
     Status.RETRYING: (RETRY_NOW,),
     Status.FAILED: (REPLAY, DISCARD),
 }
-
-family_links: dict[str, Callable[[InboxEvent], SafeString | None]] = {}
-"""By family: a link to the row that its handler wrote. Filled by the admin of the app that owns the family."""
 
 
 class FamilyFilter(admin.SimpleListFilter):
@@ -115,8 +113,8 @@ class InboxEventAdmin(ActingAdmin):
 
     @admin.display(description="row of its family")
     def family_row(self, obj: InboxEvent) -> SafeString | str:
-        find = family_links.get(obj.family)
-        return (find(obj) if find and obj.status == Status.PROCESSED else None) or show.NOTHING
+        found = _find_row(obj) if obj.family and obj.status == Status.PROCESSED else None
+        return show.NOTHING if found is None else show.link(type(found[0]), found[0].pk, found[1])
 
     @admin.display(description="tries")
     def tries(self, obj: InboxEvent) -> str:
@@ -182,6 +180,15 @@ def record_of(event_id: str) -> SafeString | str:
         return show.NOTHING
     all_of_them = show.list_link(OperatorAction, "all", event=event_id)
     return format_html("{}{}", show.preformatted("\n".join(lines), show.TEXT_MAX_CHARS), all_of_them)
+
+
+def _find_row(event: InboxEvent) -> tuple[Any, str] | None:
+    """The row that its kind's handler wrote; None without one, and of a kind that nobody declares any more."""
+    try:
+        find = kind_of(event.family, event.type).admin_link
+    except Invalid:
+        return None
+    return find(event.pk) if find else None
 
 
 def is_open(letter: DeadLetter | None) -> bool:

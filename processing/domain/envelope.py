@@ -1,15 +1,16 @@
 """The envelope: what an event is on its way through Kafka, and how its bytes are read.
 
-One reader serves the HTTP door and the consumer, so that what the door accepts the consumer can always use.
+One reader serves the HTTP door, the consumer and files, so that what the door accepts the consumer can always use.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic
 
 import msgspec
 import orjson
 from msgspec import Meta, Raw
+from typing_extensions import TypeVar
 
 MAX_SEQ = 2**53 - 1  # the largest integer that every JSON implementation keeps exact
 MIN_TIMESTAMP_MS = -62_135_596_800_000  # 0001-01-01T00:00:00Z
@@ -23,6 +24,7 @@ TimestampMs = Annotated[int, Meta(ge=MIN_TIMESTAMP_MS, le=MAX_TIMESTAMP_MS)]
 PIPELINE_MEMBERS = frozenset({"seq", "fail"})  # of any payload; they belong to the pipeline, not to the family
 
 T = TypeVar("T")
+P = TypeVar("P", default=Any)  # what the payload is
 
 
 class Invalid(ValueError):
@@ -55,7 +57,7 @@ class _OpenEnvelope(Envelope, forbid_unknown_fields=False):
     """As programs other than ours may write it: members that we don't know are ignored."""
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(msgspec.Struct, Generic[P], frozen=True, gc=False):
     """One event, read and checked: what the pipeline and the handlers work with."""
 
     id: str
@@ -66,7 +68,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     fail: bool  # the sender asks for a failure (`payload.fail`), for drills
     timestamp: int  # Unix ms
     payload_json: bytes  # compact; of repeated members the last
-    payload: Any  # the family's schema, an instance; None without a family
+    payload: P  # the family's schema, an instance; None without a family
+    members: dict[str, Any] = {}
 
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
@@ -83,7 +86,7 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 
 def decode_envelope(value: bytes) -> Envelope:
-    """Read a Kafka value. Raises `Invalid`. The payload is not looked at yet, see `registry.read_event`."""
+    """Read a Kafka value. Raises `Invalid`. The payload is not looked at yet, see `validate.check_event`."""
     try:
         envelope = _envelope_decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,142 +1,192 @@
-"""The event families: each one declaration, in the app that owns it.
+"""The kinds of event: each one declaration, in the app that owns it, and the one registry of them.
 
-An app's `families` module is imported at start-up (see `apps.py`) and calls `register` for each family.
+An app's `events` module is imported at start-up (see `apps.py`) and calls `register` for each of its kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
-from processing.domain.envelope import Envelope, Event, Invalid, decode_envelope, decode_json, read_payload, read_seq
+from processing.domain.envelope import Envelope, Event, Invalid, decode_envelope
 
 Handler = Callable[[Sequence[Event]], None]
 
+ANY_TYPE = ""  # no event's type is empty
 
-@dataclass(frozen=True)
+
+def record_only(events: Sequence[Event]) -> None:
+    """The handler of a kind that has nothing to do: its events are in the inbox."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """A kind of event.
 
     `schema` describes the payload; `seq` and `fail` belong to the pipeline and are not part of it. Unknown members
     pass. `handler` gets the events of a batch, in order, inside the transaction that records them: it writes with
     Django's default connection and raises to have the event retried. `types` are event types that belong to the
-    family when a message names no family; a family that has any takes no others.
+    family when a message names no family; a family that has any takes no others. Kinds with types of their own may
+    share a family.
 
     A handler that locks rows which other transactions lock too does so in byte order. If it is to be called several
     times in a transaction, `locks` gets all those events beforehand, and locks what is there of their rows.
+
+    `topic` is a Kafka topic of its own that others write to, in a form that `read_message` and `explain` know.
+    `admin_link` finds the row that the handler wrote for an event's id, and a text for the admin's link to it.
     """
 
     name: str
     schema: type[msgspec.Struct]
-    handler: Handler
+    handler: Handler = record_only
     types: frozenset[str] = frozenset()
     locks: Handler | None = None
+    topic: str = ""
+    admin_link: Callable[[str], tuple[Any, str] | None] | None = None
     decoder: msgspec.json.Decoder[msgspec.Struct] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decoder", msgspec.json.Decoder(self.schema))
 
+    def read_message(self, value: bytes) -> Envelope:
+        """The envelope that a message of its own topic stands for. Raises `Invalid`."""
+        return decode_envelope(value)
 
-@dataclass(frozen=True)
-class Topic:
-    """A Kafka topic whose messages have a form of their own.
-
-    `read` makes the envelope that a message stands for, `explain` puts what is wrong with that envelope in the words
-    of the form. The first raises `Invalid`, the second returns it.
-    """
-
-    name: str
-    read: Callable[[bytes], Envelope]
-    explain: Callable[[Invalid], Invalid]
+    def explain(self, error: Invalid) -> Invalid:
+        """What is wrong with such an envelope, in the words of the topic's form."""
+        return error
 
 
-_families: dict[str, Family] = {}
-_family_of_type: dict[str, str] = {}
-_topics: dict[str, Topic] = {}
+K = TypeVar("K", bound=Family)
+
+_kinds: dict[str, dict[str, Family]] = {}  # by family and type
+_owners: dict[str, str] = {}  # family, by type
+_topics: dict[str, Family] = {}  # those that kinds have of their own
 
 
-def register(family: Family) -> Family:
-    """Make a family known. Raises `ValueError` when its name is no identifier, or it or one of its types is taken."""
+def register(family: K) -> K:
+    """Make a kind of event known. Raises `ValueError` when its name is no identifier, or it, its topic or one of its
+    types is taken."""
     if not family.name.isidentifier():
         raise ValueError(f"event family {family.name!r}: the name must be an identifier, such as 'game'")
-    if family.name in _families:
-        raise ValueError(f"event family {family.name!r} is declared twice")
+    kinds = _kinds.get(family.name, {})
+    if kinds and (ANY_TYPE in kinds or not family.types):
+        raise ValueError(
+            f"event family {family.name!r} is declared twice; kinds that share one need types of their own"
+        )
     for event_type in family.types:
-        owner = _family_of_type.setdefault(event_type, family.name)
+        if event_type in kinds:
+            raise ValueError(f"event type {event_type!r} of family {family.name!r} is declared twice")
+        owner = _owners.get(event_type, family.name)
         if owner != family.name:
             raise ValueError(f"event type {event_type!r} belongs to {owner!r}, {family.name!r} cannot own it too")
-    _families[family.name] = family
+    if family.topic in _topics:
+        raise ValueError(f"topic {family.topic!r} is declared twice")
+    _put(family)
     return family
 
 
-def register_topic(topic: Topic) -> Topic:
-    """Have a topic consumed beside `events`. Raises `ValueError` when it is taken."""
-    if topic.name in _topics:
-        raise ValueError(f"topic {topic.name!r} is declared twice")
-    _topics[topic.name] = topic
-    return topic
+def replace(old: Family, new: Family) -> None:
+    """Put a kind in another's place, of the same family and types."""
+    assert (old.name, old.types) == (new.name, new.types)
+    _put(new)
+
+
+def _put(family: Family) -> None:
+    _owners.update(dict.fromkeys(family.types, family.name))
+    _kinds.setdefault(family.name, {}).update(dict.fromkeys(family.types or {ANY_TYPE}, family))
+    if family.topic:
+        _topics[family.topic] = family
+
+
+def kinds() -> tuple[Family, ...]:
+    """All that is declared, in that order."""
+    return tuple({id(kind): kind for each in _kinds.values() for kind in each.values()}.values())
 
 
 def own_topics() -> tuple[str, ...]:
-    """The names of the topics that families have of their own."""
+    """The names of the topics that kinds have of their own."""
     return tuple(_topics)
 
 
-def topic_of(name: str) -> Topic:
-    """How to read what stands in a topic: envelopes, if no family has it for its own."""
-    return _topics.get(name) or Topic(name, decode_envelope, lambda error: error)
+def owner_of_topic(name: str) -> Family | None:
+    """The kind whose own topic this is; None: envelopes stand in it."""
+    return _topics.get(name)
 
 
 def families() -> tuple[Family, ...]:
-    return tuple(_families.values())
+    """Each family once, as handlers are called by it (`get_family`)."""
+    return tuple(get_family(name) for name in _kinds)
 
 
 def get_family(name: str) -> Family:
-    """Raises `Invalid` for a name that nobody declared."""
-    family = _families.get(name)
-    if family is None:
-        known = ", ".join(sorted(_families)) or "none"
+    """A family as a whole: of kinds that share it the handler gives each kind its own events. Raises `Invalid` for a
+    name that nobody declared."""
+    own = tuple({id(kind): kind for kind in _kinds_of(name).values()}.values())
+    if len(own) == 1:
+        return own[0]
+    types = frozenset(event_type for kind in own for event_type in kind.types)
+    locks = partial(_lock, own) if any(kind.locks for kind in own) else None
+    return Family(name=name, schema=msgspec.Struct, handler=partial(_handle, own), types=types, locks=locks)
+
+
+def kind_of(name: str, event_type: str) -> Family:
+    """The kind that an event of a family is. Raises `Invalid` for a family that nobody declared, and for a type that it
+    does not take."""
+    own = _kinds_of(name)
+    kind = own.get(event_type) or own.get(ANY_TYPE)
+    if kind is None:
+        raise Invalid("type", f"must be one of {', '.join(sorted(own))}")
+    return kind
+
+
+def find_kind(envelope: Envelope) -> Family | None:
+    """The kind that an envelope is of, by the family that it names or else by its type. Raises `Invalid`."""
+    name = envelope.family
+    if name is None:
+        name = _owners.get(envelope.type)
+        if name is None:
+            return None
+    return kind_of(name, envelope.type)
+
+
+def _kinds_of(name: str) -> dict[str, Family]:
+    own = _kinds.get(name)
+    if own is None:
+        known = ", ".join(sorted(_kinds)) or "none"
         raise Invalid("family", f"{name!r} is not a known event family (known: {known})")
-    return family
+    return own
 
 
-def read_event(envelope: Envelope) -> Event:
-    """Check an envelope's payload, by its family's schema if it has one. Raises `Invalid`."""
-    payload, text = read_payload(envelope.payload)
-    name = envelope.family if envelope.family is not None else _family_of_type.get(envelope.type, "")
-    data = None
-    if name or envelope.family is not None:
-        family = get_family(name)
-        if family.types and envelope.type not in family.types:
-            raise Invalid("type", f"must be one of {', '.join(sorted(family.types))}")
-        data = decode_json(family.decoder, envelope.payload, "payload")
-    return Event(
-        id=envelope.id,
-        user_id=envelope.userId,
-        type=envelope.type,
-        family=name,
-        seq=read_seq(payload),
-        fail=payload.get("fail") is True,
-        timestamp=envelope.timestamp,
-        payload_json=text,
-        payload=data,
-    )
+def _lock(own: Sequence[Family], events: Sequence[Event]) -> None:
+    for kind in own:
+        if kind.locks:
+            kind.locks([event for event in events if event.type in kind.types])
 
 
-def restore_event(
-    id: str, user_id: str, event_type: str, family: str, seq: int | None, timestamp: int, payload_json: bytes
-) -> Event:
-    """An event as the inbox keeps it. Its payload is decoded by its family only when it is handled (`decoded`)."""
-    payload, _ = read_payload(payload_json)
-    fail = payload.get("fail") is True
-    return Event(id, user_id, event_type, family, seq, fail, timestamp, payload_json, None)
+def _handle(own: Sequence[Family], events: Sequence[Event]) -> None:
+    calls = list(_calls(own, events))
+    if len(calls) > 1:
+        _lock(own, events)
+    for kind, each in calls:
+        kind.handler(each)
 
 
-def decoded(event: Event) -> Event:
-    """The event with its payload as its family's schema. Raises `Invalid` if the schema has moved on without it."""
-    if event.payload is not None:
-        return event
-    family = get_family(event.family)
-    return msgspec.structs.replace(event, payload=decode_json(family.decoder, event.payload_json, "payload"))
+def _calls(own: Sequence[Family], events: Sequence[Event]) -> Iterator[tuple[Family, list[Event]]]:
+    """In as few calls as the order of each user allows: two events of one user never swap."""
+    places = {event_type: place for place, kind in enumerate(own) for event_type in kind.types}
+    calls: dict[tuple[int, int], list[Event]] = {}
+    last: dict[str, tuple[int, int]] = {}
+    for event in events:
+        place = places[event.type]
+        number, before = last.get(event.user_id, (0, place))
+        if before != place:
+            number += 1
+        last[event.user_id] = number, place
+        calls.setdefault((number, place), []).append(event)
+    for number, place in sorted(calls):
+        yield own[place], calls[number, place]

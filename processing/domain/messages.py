@@ -7,24 +7,25 @@ from typing import Protocol
 import msgspec
 from django.conf import settings
 
-from processing.domain.envelope import Envelope, Event, Invalid
-from processing.domain.families import read_event, topic_of
+from processing.domain.envelope import Envelope, Event, Invalid, decode_envelope
+from processing.domain.families import owner_of_topic
 from processing.domain.texts import storable
+from processing.domain.validate import check_event
 
 
 def read_message(message: Message) -> Arrival | Poison:
     """The event that a message carries, or why it carries none, in the words of its topic's form."""
     envelope: Envelope | None = None
-    topic = topic_of(message.topic or "")
+    owner = owner_of_topic(message.topic or "")
     try:
         if message.value is None:
             raise Invalid("", "has no value (a tombstone)")
         if len(message.value) > settings.EVENT_MAX_BYTES:
             raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
-        envelope = topic.read(message.value)
-        return Arrival(read_event(envelope), message)
+        envelope = decode_envelope(message.value) if owner is None else owner.read_message(message.value)
+        return Arrival(check_event(envelope), message)
     except Invalid as invalid:
-        error = topic.explain(invalid)
+        error = invalid if owner is None else owner.explain(invalid)
         carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
         # the path has the sender's own member names, with whatever stands in them
         reason = storable(str(error) if error.path else f"the message {error}")

@@ -10,11 +10,12 @@ from django.conf import settings
 from django.db import transaction
 
 from processing.domain.call_order import INJECTED_FAILURE, plan_calls
-from processing.domain.families import decoded, families, get_family
+from processing.domain.families import families, get_family
 from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
 from processing.domain.texts import describe_error
+from processing.domain.validate import decoded
 from processing.postgres.databases import no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
 

@@ -9,10 +9,10 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-from processing.domain.families import restore_event
 from processing.domain.lanes import LaneState
 from processing.domain.outcomes import Attempt
 from processing.domain.statuses import Status
+from processing.domain.validate import restore_event
 from processing.postgres.inbox import WAITING_STATUSES
 from processing.postgres.transaction import Cursor, raw_cursor
 

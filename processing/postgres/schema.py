@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import structlog
-from django.db import connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 log = structlog.get_logger(__name__)
 
 _seen_complete = False
+
+
+def ping() -> None:
+    """Raises `django.db.Error` when the database does not answer; the next call then connects anew."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        connection.close()
+        raise
 
 
 def missing_migrations() -> list[str]:

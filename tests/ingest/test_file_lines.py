@@ -16,7 +16,7 @@ from ingest.files.recognise import read_members
 from ingest.parsing.candidate import Candidate, Context
 from ingest.parsing.events import parse_batch
 from processing.domain.envelope import Event, Invalid, decode_envelope
-from processing.domain.families import read_event
+from processing.domain.validate import check_event
 
 NOW = 1_790_000_000_000
 MAX_BYTES = 2_000
@@ -83,7 +83,7 @@ def door(text: bytes) -> Event | None:
         return None
     members.setdefault("eventId", "made")
     (parsed,) = parse_batch(msgspec.json.encode({"events": [members]}), 10, Context("", NOW, MAX_BYTES))
-    return read_event(decode_envelope(parsed.value)) if isinstance(parsed, Candidate) else None
+    return check_event(decode_envelope(parsed.value)) if isinstance(parsed, Candidate) else None
 
 
 def read(text: bytes, how: Any) -> Event | None:

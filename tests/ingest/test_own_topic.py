@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from ingest.families.game_events.family import GAME
-from ingest.parsing import forms
-from ingest.parsing.forms import EventForm, declare
+from ingest.events import GAME
+from ingest.parsing.forms import EventForm
 from processing.domain import families as registry
+from processing.domain.families import register
 from processing.domain.messages import Arrival, Message, Poison, read_message
 from processing.kafka.clients import consumed_topics
 
-GAMES = EventForm(family=GAME, user="playerId", event_id="required", topic="games")
+GAMES = replace(GAME, form=EventForm(user="playerId", event_id="required"), topic="games")
 
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(forms, "_forms", [])
+    monkeypatch.setattr(registry, "_kinds", {})
     monkeypatch.setattr(registry, "_topics", {})
-    declare(GAMES)
+    register(GAMES)
     yield
 
 

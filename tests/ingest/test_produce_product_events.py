@@ -25,7 +25,7 @@ from django.core.management.base import CommandError
 from ingest.families.product_events.samples import sample
 from ingest.families.product_events.schema import ProductPayload
 from ingest.management.commands import produce_product_events
-from ingest.parsing.fields import unnamed_fields
+from processing.domain.fields import unnamed_fields
 from processing.domain.messages import Arrival, Message, read_message
 from tests.ingest.conftest import read_topic
 

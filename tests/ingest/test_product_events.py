@@ -14,7 +14,7 @@ from django.conf import settings as site
 from django.db import connection
 from django.test import Client
 
-from ingest.families.product_events.family import BODY
+from ingest.events import PRODUCT
 from ingest.families.product_events.models import ProductEvent
 from ingest.parsing.candidate import Candidate, Context, Refused
 from ingest.parsing.forms import parse_form
@@ -51,9 +51,9 @@ def with_price(text: str) -> bytes:
 
 def problem_of(body: bytes) -> str:
     """What the door says of it."""
-    refused = parse_form(BODY, body, None, CONTEXT)
+    refused = parse_form(PRODUCT, body, None, CONTEXT)
     assert isinstance(refused, Refused), refused
-    return str(refused.problem)
+    return str(refused.error)
 
 
 def message(value: bytes, offset: int = 0, topic: str = site.KAFKA_PRODUCT_TOPIC) -> Message:
@@ -76,7 +76,7 @@ def consume_body(body: dict[str, Any], **changes: Any) -> ProductEvent:
 
 class TestTheDoor:
     def test_the_smallest_body_is_accepted(self) -> None:
-        accepted = parse_form(BODY, orjson.dumps(V1), None, CONTEXT)
+        accepted = parse_form(PRODUCT, orjson.dumps(V1), None, CONTEXT)
         assert isinstance(accepted, Candidate)
         assert (accepted.id, accepted.type, accepted.user_id) == ("e-1", "product.purchased", "u-1")
 

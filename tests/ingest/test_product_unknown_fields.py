@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from structlog.testing import capture_logs
 
-from ingest.families.product_events import family
+from ingest.events import PRODUCT
 from ingest.families.product_events.models import ProductEvent
 from tests.factories import ProductEventFactory
 from tests.ingest.test_product_events import ADDRESS, V1, V2, consume, consume_body
@@ -53,7 +53,7 @@ class TestUnknownFields:
 class TestTheMetric:
     @pytest.fixture(autouse=True)
     def _nothing_cached(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(family.ROWS_WITH_UNKNOWN_FIELDS, "_until", 0.0)
+        monkeypatch.setattr(PRODUCT.metrics[0], "_until", 0.0)
 
     def test_it_counts_the_rows_that_hold_some(self, client: Client) -> None:
         ProductEventFactory.create_batch(2, unknown_fields={"giftWrap": True})

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from django.test import Client
 
-from ingest.families.game_events.family import BODY
+from ingest.events import GAME
+from ingest.families.declaration import EventKind, event_kinds
 from ingest.families.game_events.listing import GAME_EVENTS
-from ingest.parsing.forms import forms
-from ingest.reading.family_lists import family_lists
+from ingest.families.lists import family_lists
+from ingest.parsing.forms import EventForm
 from processing.domain.envelope import Invalid
-from processing.domain.families import Family
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
 from tests.factories import GameEventFactory, InboxEventFactory
@@ -129,9 +129,9 @@ def test_what_was_not_processed_is_filtered_too(client: Client) -> None:
 
 
 def test_every_familys_list_has_every_status(client: Client) -> None:
-    for body in forms():
-        for status in list(Status) if body.path else ():
-            assert client.get(f"/{body.path}?status={status}").json() == {"events": [], "next": None}
+    for kind in event_kinds():
+        for status in list(Status) if kind.form.path else ():
+            assert client.get(f"/{kind.form.path}?status={status}").json() == {"events": [], "next": None}
 
 
 @pytest.mark.parametrize("path", ["/events", "/game-events"])
@@ -142,8 +142,8 @@ def test_an_unknown_status_is_refused_and_told_what_there_is(client: Client, pat
 
 
 def test_a_filter_that_the_inbox_does_not_have_is_of_processed_events_only(client: Client) -> None:
-    body = replace(BODY, listing=replace(GAME_EVENTS, filters={**GAME_EVENTS.filters, "gameId": "game_id"}))
-    lists = family_lists(body)
+    kind = replace(GAME, listing=replace(GAME_EVENTS, filters={**GAME_EVENTS.filters, "gameId": "game_id"}))
+    lists = family_lists(kind)
     assert lists.choose({"gameId": "g", "status": "processed"}) is lists.usual
     with pytest.raises(Invalid, match="gameId: is known of processed events only"):
         lists.choose({"gameId": "g", "status": "failed"})
@@ -153,14 +153,14 @@ def test_a_family_whose_members_are_the_pipelines_is_refused_at_start() -> None:
     class Order(msgspec.Struct):
         status: str
 
-    body = replace(BODY, family=Family("order", Order, lambda events: None))
+    kind = EventKind(name="order", schema=Order, form=EventForm(path="orders"))
     with pytest.raises(ValueError, match="'order': status of its schema"):
-        family_lists(body)
+        family_lists(kind)
 
 
 def test_the_schema_tells_the_lists_parameters(client: Client) -> None:
     paths = client.get("/schema", headers={"Accept": "application/json"}).json()["paths"]
-    for path in ("/events", *(f"/{body.path}" for body in forms() if body.path)):
+    for path in ("/events", *(f"/{kind.form.path}" for kind in event_kinds() if kind.form.path)):
         told = {each["name"]: each for each in paths[path]["get"]["parameters"]}
         assert told["status"]["schema"]["enum"] == list(Status)
         assert told["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}

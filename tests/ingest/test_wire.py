@@ -5,13 +5,13 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from ingest.families.game_events.family import BODY
+from ingest.events import GAME
 from ingest.parsing.candidate import Candidate, Context, Parsed, Refused
 from ingest.parsing.events import parse_batch, parse_one
-from ingest.parsing.fields import unnamed_fields
 from ingest.parsing.forms import parse_form, parse_form_list
 from processing.domain.envelope import Invalid, decode_envelope
-from processing.domain.families import read_event
+from processing.domain.fields import unnamed_fields
+from processing.domain.validate import check_event
 
 CONTEXT = Context(caller="anonymous", now=1_790_000_000_000, max_bytes=1_000)
 
@@ -23,7 +23,7 @@ def accepted(event: Parsed) -> Candidate:
 
 def path_of(event: Parsed) -> str:
     assert isinstance(event, Refused), event
-    return event.problem.path
+    return event.error.path
 
 
 def test_the_smallest_event_gets_an_id_a_time_and_an_empty_payload() -> None:
@@ -148,7 +148,7 @@ def test_of_repeated_members_the_last_counts() -> None:
     body = b'{"userId": "a", "userId": "b", "type": "t", "payload": {"seq": 1, "seq": 2}}'
     event = accepted(parse_one(body, None, CONTEXT))
     assert event.user_id == "b"
-    assert read_event(decode_envelope(event.value)).seq == 2
+    assert check_event(decode_envelope(event.value)).seq == 2
 
 
 def test_of_repeated_members_only_the_last_is_checked() -> None:
@@ -157,7 +157,7 @@ def test_of_repeated_members_only_the_last_is_checked() -> None:
     )
     candidate = accepted(parse_one(event, None, CONTEXT))
     assert candidate.user_id == "u"
-    assert read_event(decode_envelope(candidate.value)).payload.data == {}
+    assert check_event(decode_envelope(candidate.value)).payload.data == {}
     (parsed,) = parse_batch(b'{"events": 1, "events": [%s]}' % event, 2, CONTEXT)
     assert accepted(parsed).type == "t"
 
@@ -170,7 +170,7 @@ def test_what_the_door_accepts_the_consumer_reads() -> None:
     body = (
         b'{"userId": "u", "type": "t", "eventId": "a/b\\n", "family": "game", "payload": {"seq": 3, "data": {"x": 1}}}'
     )
-    event = read_event(decode_envelope(accepted(parse_one(body, None, CONTEXT)).value))
+    event = check_event(decode_envelope(accepted(parse_one(body, None, CONTEXT)).value))
     assert (event.id, event.seq, event.family, event.payload.data) == ("a/b\n", 3, "game", {"x": 1})
 
 
@@ -183,7 +183,7 @@ def test_a_refused_event_keeps_what_could_be_read_of_it() -> None:
 def test_a_refusal_is_one_short_line() -> None:
     refused = parse_one(orjson.dumps({"userId": "u", "type": "t", "x\n" * 5_000: 1}), None, CONTEXT)
     assert isinstance(refused, Refused)
-    assert len(refused.problem.path) < 1_000 and "\n" not in refused.problem.path
+    assert len(refused.error.path) < 1_000 and "\n" not in refused.error.path
 
 
 class TestIdempotencyKeys:
@@ -208,8 +208,8 @@ class TestIdempotencyKeys:
 
     def test_item_i_of_a_list_has_the_key_with_its_number(self) -> None:
         item = b'{"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}'
-        listed = [accepted(event) for event in parse_form_list(BODY, b"[%s, %s]" % (item, item), "k", 10, CONTEXT)]
-        alone = [accepted(parse_form(BODY, item, f"k#{index}", CONTEXT)) for index in range(2)]
+        listed = [accepted(event) for event in parse_form_list(GAME, b"[%s, %s]" % (item, item), "k", 10, CONTEXT)]
+        alone = [accepted(parse_form(GAME, item, f"k#{index}", CONTEXT)) for index in range(2)]
         assert [event.id for event in listed] == [event.id for event in alone]
 
 
@@ -219,7 +219,7 @@ class TestFamilyBodies:
             {"eventId": "e", "eventType": "move", "playerId": "p", "gameId": "g", "sessionId": None, "seq": 1}
             | {"timestamp": "1970-01-01T00:00:01Z", "data": {"san": "e4"}}
         )
-        event = read_event(decode_envelope(accepted(parse_form(BODY, body, None, CONTEXT)).value))
+        event = check_event(decode_envelope(accepted(parse_form(GAME, body, None, CONTEXT)).value))
         assert (event.id, event.type, event.user_id, event.family) == ("e", "move", "p", "game")
         assert (event.seq, event.timestamp) == (1, 1_000)
         assert orjson.loads(event.payload_json) == {"gameId": "g", "seq": 1, "data": {"san": "e4"}}
@@ -242,11 +242,11 @@ class TestFamilyBodies:
     def test_what_is_wrong_is_named_as_the_body_names_it(self, change: dict[str, object], path: str) -> None:
         good = {"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}
         body = orjson.dumps(good | change)
-        assert path_of(parse_form(BODY, body, None, CONTEXT)) == path
-        assert path_of(parse_form_list(BODY, b"[%s]" % body, None, 10, CONTEXT)[0]) == f"[0].{path}"
+        assert path_of(parse_form(GAME, body, None, CONTEXT)) == path
+        assert path_of(parse_form_list(GAME, b"[%s]" % body, None, 10, CONTEXT)[0]) == f"[0].{path}"
 
 
 def test_what_a_schema_does_not_name_is_found_where_it_stood() -> None:
     payload = {"data": {"any": 1}, "gameId": "g", "seq": 1, "fail": False, "mood": "calm"}
-    assert unnamed_fields(BODY.family.schema, payload) == {"mood": "calm"}
-    assert unnamed_fields(BODY.family.schema, {"data": {}}) == {}
+    assert unnamed_fields(GAME.schema, payload) == {"mood": "calm"}
+    assert unnamed_fields(GAME.schema, {"data": {}}) == {}

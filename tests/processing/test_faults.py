@@ -71,8 +71,8 @@ def trouble_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Trouble], None]:
                 left.pop()()
             flaky.store(events)
 
-        family = registry.Family("flaky", flaky.FlakyPayload, handler)
-        monkeypatch.setitem(registry._families, "flaky", family)
+        family = registry.Family(name="flaky", schema=flaky.FlakyPayload, handler=handler)
+        monkeypatch.setitem(registry._kinds, "flaky", {registry.ANY_TYPE: family})
 
     return arm
 

@@ -9,7 +9,8 @@ import pytest
 
 from processing.domain import families as registry
 from processing.domain.envelope import Envelope, Event, Invalid
-from processing.domain.families import Family, decoded, families, get_family, read_event, register, restore_event
+from processing.domain.families import Family, families, get_family, register
+from processing.domain.validate import check_event, decoded, restore_event
 
 
 class Shot(msgspec.Struct):
@@ -30,10 +31,10 @@ def handle(events: Sequence[Event]) -> None:
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "_families", {})
-    monkeypatch.setattr(registry, "_family_of_type", {})
-    register(Family("shots", Shot, handle, types=frozenset({"shot"})))
-    register(Family("open", Anything, handle))
+    monkeypatch.setattr(registry, "_kinds", {})
+    monkeypatch.setattr(registry, "_owners", {})
+    register(Family(name="shots", schema=Shot, handler=handle, types=frozenset({"shot"})))
+    register(Family(name="open", schema=Anything, handler=handle))
     yield
 
 
@@ -49,10 +50,13 @@ def test_a_family_is_known_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("family", "message"),
     [
-        (Family("shots", Shot, handle), "declared twice"),
-        (Family("no-identifier", Shot, handle), "must be an identifier"),
-        (Family("", Shot, handle), "must be an identifier"),
-        (Family("other", Shot, handle, types=frozenset({"shot"})), "belongs to 'shots', 'other' cannot own it too"),
+        (Family(name="shots", schema=Shot, handler=handle), "declared twice"),
+        (Family(name="no-identifier", schema=Shot, handler=handle), "must be an identifier"),
+        (Family(name="", schema=Shot, handler=handle), "must be an identifier"),
+        (
+            Family(name="other", schema=Shot, handler=handle, types=frozenset({"shot"})),
+            "belongs to 'shots', 'other' cannot own it too",
+        ),
     ],
 )
 def test_a_declaration_that_cannot_be_is_refused_loudly(family: Family, message: str) -> None:
@@ -70,7 +74,7 @@ def test_a_declaration_that_cannot_be_is_refused_loudly(family: Family, message:
     ],
 )
 def test_which_family_an_event_belongs_to(read: Envelope, family: str) -> None:
-    event = read_event(read)
+    event = check_event(read)
     assert event.family == family
     assert event.payload == {"shots": Shot(3), "open": Anything(), "": None}[family]
 
@@ -90,22 +94,22 @@ def test_which_family_an_event_belongs_to(read: Envelope, family: str) -> None:
 )
 def test_an_event_that_its_family_does_not_know_is_refused(read: Envelope, path: str) -> None:
     with pytest.raises(Invalid) as caught:
-        read_event(read)
+        check_event(read)
     assert caught.value.path == path
 
 
 def test_seq_and_fail_belong_to_the_pipeline_and_are_allowed_in_every_payload() -> None:
-    event = read_event(envelope(b'{"points": 1, "seq": 7, "fail": true}', family="shots"))
+    event = check_event(envelope(b'{"points": 1, "seq": 7, "fail": true}', family="shots"))
     assert (event.seq, event.fail, event.payload) == (7, True, Shot(1))
 
 
 @pytest.mark.parametrize("fail", [b"false", b"1", b'"true"', b"null"])
 def test_only_true_asks_for_a_failure(fail: bytes) -> None:
-    assert read_event(envelope(b'{"fail": ' + fail + b"}", type="other")).fail is False
+    assert check_event(envelope(b'{"fail": ' + fail + b"}", type="other")).fail is False
 
 
 def test_an_event_comes_back_from_the_inbox_as_it_was() -> None:
-    event = read_event(envelope(b'{"points":1,"seq":7,"fail":true}', family="shots"))
+    event = check_event(envelope(b'{"points":1,"seq":7,"fail":true}', family="shots"))
     restored = restore_event(event.id, event.user_id, event.type, "shots", 7, event.timestamp, event.payload_json)
     assert decoded(restored) == event
     assert decoded(event) is event

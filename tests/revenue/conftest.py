@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from processing.domain.outcomes import BatchResult
 from processing.engine.process_batch import process_batch
-from revenue.family import ADD
+from revenue.handler import ADD
 from revenue.models import LedgerEntry, UserRevenue
 from tests.ingest.conftest import door as door
 from tests.ingest.conftest import post as post

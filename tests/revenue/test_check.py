@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from processing.models import InboxEvent
 from revenue import checks, proof
-from revenue.family import SUBTRACT
+from revenue.handler import SUBTRACT
 from revenue.models import LedgerEntry, UserRevenue
 from revenue.proof import prove
 from tests.factories import InboxEventFactory, LedgerEntryFactory, UserRevenueFactory

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from processing.domain.envelope import Event
 from processing.engine.release import release_lanes
 from processing.models import DeadLetter, InboxEvent
-from revenue.family import ADD, SUBTRACT, RevenuePayload, change_revenue, lock_balances
+from revenue.handler import ADD, SUBTRACT, RevenuePayload, change_revenue, lock_balances
 from revenue.models import LedgerEntry, UserRevenue
 from revenue.proof import prove
 from tests.factories import LedgerEntryFactory, ProductEventFactory, UserRevenueFactory

@@ -5,10 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from ingest.families.game_events.family import GAME
 from ingest.families.game_events.models import GameEvent
 from processing.admin import show
-from processing.admin.events import family_links
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
 from processing.models import InboxEvent
 
@@ -48,11 +46,3 @@ class GameEventAdmin(ReadOnlyAdmin):
     @admin.display(description="data")
     def pretty_data(self, obj: GameEvent) -> SafeString | str:
         return show.json_value(obj.data)
-
-
-def game_event_link(event: InboxEvent) -> SafeString | None:
-    row = GameEvent.objects.filter(event_id=event.pk).values_list("pk", flat=True).first()
-    return None if row is None else show.link(GameEvent, row, f"game event {row}")
-
-
-family_links[GAME.name] = game_event_link

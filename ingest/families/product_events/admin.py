@@ -9,10 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from ingest.families.product_events.family import PRODUCT
 from ingest.families.product_events.models import ProductEvent
 from processing.admin import show
-from processing.admin.events import family_links
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
 from processing.models import InboxEvent
 
@@ -94,11 +92,3 @@ class ProductEventAdmin(ReadOnlyAdmin):
 
 def json_or_nothing(value: object) -> SafeString | str:
     return show.NOTHING if value is None else show.json_value(value)
-
-
-def product_event_link(event: InboxEvent) -> SafeString | None:
-    row = ProductEvent.objects.filter(event_id=event.pk).values_list("pk", flat=True).first()
-    return None if row is None else show.link(ProductEvent, row, f"product event {row}")
-
-
-family_links[PRODUCT.name] = product_event_link

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY
-from ingest.parsing.money import Money, read_money
+from ingest.parsing.money import Money, check_money, read_money
 from processing.domain.envelope import check_not_blank
 
 MAX_QUANTITY = 2**31 - 1  # the column's
@@ -18,6 +18,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 ShortText = Annotated[str, Meta(max_length=255)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]  # the length, since $ lets a line break pass
 Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+NULL = Raw(b"null")
 NO_MONEY: Any = None  # where Money is optional; not `Money | None`, since msgspec takes no Raw in a union
 
 
@@ -48,11 +49,13 @@ class ProductPayload(msgspec.Struct):
     def __post_init__(self) -> None:
         check_not_blank(self.productId, "productId")
         check_not_blank(self.productName, "productName")
-        read_money(self.price, "price")
-        read_optional_money(self.discountAmount, "discountAmount")
-        read_optional_money(self.taxAmount, "taxAmount")
+        check_money(self.price, "price")
+        if self.discountAmount is not None and self.discountAmount != NULL:
+            check_money(self.discountAmount, "discountAmount")
+        if self.taxAmount is not None and self.taxAmount != NULL:
+            check_money(self.taxAmount, "taxAmount")
 
 
 def read_optional_money(raw: Raw | None, path: str) -> Decimal | None:
     """Raises `Invalid`."""
-    return None if raw is None or bytes(raw) == b"null" else read_money(raw, path)
+    return None if raw is None or raw == NULL else read_money(raw, path)

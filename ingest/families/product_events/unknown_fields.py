@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import orjson
 import structlog
 from django.db import Error, connection
 from prometheus_client.core import GaugeMetricFamily
@@ -14,8 +13,8 @@ from prometheus_client.registry import Collector
 
 from ingest.families.product_events.models import ProductEvent
 from ingest.families.product_events.schema import ProductPayload
-from ingest.parsing.fields import unnamed_fields
 from processing.domain.envelope import Event
+from processing.domain.fields import unnamed_fields
 
 NAMES_TOLD = 10
 NAME_MAX_CHARS = 100
@@ -26,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 def unknown_fields(event: Event) -> dict[str, Any]:
     """The part of the payload that the schema does not name, nested as it stood."""
-    return unnamed_fields(ProductPayload, orjson.loads(event.payload_json))
+    return unnamed_fields(ProductPayload, event.members)
 
 
 def tell_unknown(fields: Iterable[dict[str, Any]]) -> None:

@@ -11,11 +11,11 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Raw
 
+from ingest.families.declaration import EventKind
 from ingest.files.apply.events import read_line
 from ingest.files.identity import Occurrences, line_ids
 from ingest.files.lines import BadLine, Piece, read_pieces
 from ingest.parsing.events import shorten
-from ingest.parsing.forms import EventForm
 from processing.domain.envelope import Envelope, Event, Invalid, encode_envelope
 from processing.domain.messages import Message
 
@@ -50,10 +50,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Source:
-    """What a file is called, of what family its lines are (None: see each), and how large they may be, in bytes."""
+    """What a file is called, of what kind its lines are (None: see each), and how large they may be, in bytes."""
 
     name: str
-    body: EventForm | None
+    kind: EventKind | None
     longest_line: int
     max_event_bytes: int
 
@@ -73,10 +73,10 @@ def _read_piece(piece: Piece, source: Source, run: int, occurrences: Occurrences
     for number, size, text in zip(piece.numbers, piece.sizes, piece.texts, strict=True):
         own_id = None if ID_MEMBER in text else next(ids)
         try:
-            event = read_line(text, own_id, source.body, now, source.max_event_bytes)
+            event = read_line(text, own_id, source.kind, now, source.max_event_bytes)
             if not event.id:  # the member stands further inside
                 (own_id,) = line_ids(source.name, [text], occurrences)
-                event = read_line(text, own_id, source.body, now, source.max_event_bytes)
+                event = read_line(text, own_id, source.kind, now, source.max_event_bytes)
         except Invalid as error:
             batch.bad.append(BadLine(number, size, shorten(str(error))))
         else:

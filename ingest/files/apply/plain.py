@@ -11,13 +11,14 @@ import msgspec
 import msgspec.inspect
 import orjson
 
+from ingest.families.declaration import EventKind
 from ingest.files.recognise import recognise
-from ingest.parsing.fields import check_fields, fields_of
-from ingest.parsing.forms import NULL, EventForm
 from ingest.parsing.timestamps import parse_timestamp
 from processing.domain.envelope import Event, read_seq
+from processing.domain.fields import check_fields, fields_of
 
 NUL = b"\\u0000"
+NULL = b"null"
 TROUBLE = (msgspec.MsgspecError, orjson.JSONEncodeError, ValueError, KeyError, RecursionError)
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -26,28 +27,29 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 class Form:
     """A family's form, as far as reading a plain line of it needs it."""
 
-    def __init__(self, body: EventForm) -> None:
-        self.body = body
-        self.schema = body.family.schema
+    def __init__(self, kind: EventKind) -> None:
+        self.kind = kind
+        self.schema = kind.schema
         self.members = fields_of(self.schema)
         self.is_flat = not any(self.members.values())
         # the schema reads the whole line, so it must not see in it what is the envelope's
-        self.is_usable = self.members.keys().isdisjoint(body.names.values())
+        disjoint = self.members.keys().isdisjoint(kind.form.names.values())
+        self.is_usable = disjoint and not kind.form.fixed_type
         self.null_is_a_value = _null_is_a_value(self.schema)
 
     def read(self, text: bytes, members: dict[str, Any], own_id: str | None, now: int) -> Event | None:
         """Takes out of `members` what is no payload. Raises `TROUBLE` or returns None where a closer look is needed."""
-        body, family = self.body, self.body.family
-        user, kind = members.pop(body.user), members.pop(body.type)
-        id = _take(members, "eventId", body.event_id, own_id)
-        stamp = _take(members, "timestamp", body.timestamp, now)
-        if not (type(user) is type(kind) is str and 0 < len(user) <= 255 and 0 < len(kind) <= 100):
+        family, form = self.kind, self.kind.form
+        user, named = members.pop(form.user), members.pop(form.type)
+        id = _take(members, "eventId", form.event_id, own_id)
+        stamp = _take(members, "timestamp", form.timestamp, now)
+        if not (type(user) is type(named) is str and 0 < len(user) <= 255 and 0 < len(named) <= 100):
             return None
-        if user.isspace() or kind.isspace():
+        if user.isspace() or named.isspace():
             return None
         if id is not own_id and not (type(id) is str and 0 < len(id) <= 255):
             return None
-        if (family.types and kind not in family.types) or not members.keys() <= self.members.keys():
+        if (family.types and named not in family.types) or not members.keys() <= self.members.keys():
             return None
         if not self.is_flat:
             check_fields(self.schema, members)
@@ -57,26 +59,26 @@ class Form:
             stamp = parse_timestamp(stamp, "timestamp")
         fail = members.get("fail") is True
         payload_json = orjson.dumps(members)
-        return Event(
-            id or "", user, kind, family.name, read_seq(members), fail, stamp, payload_json, family.decoder.decode(text)
-        )
+        payload = family.decoder.decode(text)
+        seq = read_seq(members)
+        return Event(id or "", user, named, family.name, seq, fail, stamp, payload_json, payload, members)
 
 
 def _take(members: dict[str, Any], name: str, presence: str, default: Any) -> Any:
-    """A member of the envelope; `presence` as `Body` tells it."""
+    """A member of the envelope; `presence` as `EventForm` tells it."""
     if presence == "none":
         return default
     return members.pop(name, default) if presence == "optional" else members.pop(name)
 
 
-def read_plain(text: bytes, own_id: str | None, body: EventForm | None, now: int) -> Event | None:
+def read_plain(text: bytes, own_id: str | None, kind: EventKind | None, now: int) -> Event | None:
     """As `events.read_line`; None if the line has to be read with care."""
     if NUL in text:
         return None
     try:
         members = _decode(text)
-        body = body or recognise(members)
-        if body is None or not (form := form_of(body)).is_usable:
+        kind = kind or recognise(members)
+        if kind is None or not (form := form_of(kind)).is_usable:
             return None
         if NULL in text:
             nulls = {name for name, value in members.items() if value is None}
@@ -91,10 +93,10 @@ def read_plain(text: bytes, own_id: str | None, body: EventForm | None, now: int
 _forms: dict[str, Form] = {}
 
 
-def form_of(body: EventForm) -> Form:
-    form = _forms.get(body.family.name)
-    if form is None or form.body is not body:
-        form = _forms[body.family.name] = Form(body)
+def form_of(kind: EventKind) -> Form:
+    form = _forms.get(kind.label)
+    if form is None or form.kind is not kind:
+        form = _forms[kind.label] = Form(kind)
     return form
 
 

@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from ingest.families.declaration import EventKind
 from ingest.files.identity import Occurrences, line_ids
 from ingest.files.lines import BadLine, Piece, read_pieces
 from ingest.files.recognise import read_members
 from ingest.parsing.events import EventBody, decode, shorten
-from ingest.parsing.forms import EventForm, in_own_names
+from ingest.parsing.forms import in_own_names
 from processing.domain.envelope import Invalid
 
 _text = msgspec.json.Decoder(str)
@@ -23,34 +24,34 @@ _text = msgspec.json.Decoder(str)
 class Line:
     """A line as an event of `POST /events/batch`. `size` counts the bytes of the file that it takes.
 
-    `body` is the form that it is written in; None for the plain one.
+    `kind` is the one whose form it is written in; None: the plain one.
     """
 
     number: int
     size: int
     user: str
     event: dict[str, Any]
-    body: EventForm | None = None
+    kind: EventKind | None = None
 
     def in_its_words(self, error: str) -> str:
         """What the server says of the event, with the line's own names for its members."""
         path, _, message = error.partition(": ")
-        if self.body is None or path.partition(".")[0] not in EventBody.__struct_fields__:
+        if self.kind is None or path.partition(".")[0] not in EventBody.__struct_fields__:
             return error
-        return str(in_own_names(self.body, Invalid(path, message)))
+        return str(in_own_names(self.kind.form, Invalid(path, message)))
 
 
-def read_lines(file: BinaryIO, source: str, body: EventForm | None, longest: int) -> Iterator[Line | BadLine]:
-    """The lines of a file, in their order, without the blank ones. `body`: of what family they are; None: see each."""
+def read_lines(file: BinaryIO, source: str, kind: EventKind | None, longest: int) -> Iterator[Line | BadLine]:
+    """The lines of a file, in their order, without the blank ones. `kind`: of what kind they are; None: see each."""
     with closing(Occurrences()) as occurrences:
         for piece in read_pieces(file, longest):
-            yield from _read_piece(piece, source, body, occurrences)
+            yield from _read_piece(piece, source, kind, occurrences)
 
 
 def _read_piece(
-    piece: Piece, source: str, body: EventForm | None, occurrences: Occurrences
+    piece: Piece, source: str, kind: EventKind | None, occurrences: Occurrences
 ) -> Iterator[Line | BadLine]:
-    lines = [_read_line(*each, body) for each in zip(piece.numbers, piece.sizes, piece.texts, strict=True)]
+    lines = [_read_line(*each, kind) for each in zip(piece.numbers, piece.sizes, piece.texts, strict=True)]
     nameless = {
         line.number: text
         for line, text in zip(lines, piece.texts, strict=True)
@@ -63,10 +64,10 @@ def _read_piece(
         yield line
 
 
-def _read_line(number: int, size: int, text: bytes, body: EventForm | None) -> Line | BadLine:
+def _read_line(number: int, size: int, text: bytes, kind: EventKind | None) -> Line | BadLine:
     try:
-        event, form = read_members(text, body)
-        return Line(number, size, user_of(event), event, form)
+        event, found = read_members(text, kind)
+        return Line(number, size, user_of(event), event, found)
     except Invalid as error:
         return BadLine(number, size, shorten(str(error)))
 

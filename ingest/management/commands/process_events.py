@@ -17,11 +17,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from ingest.families.declaration import event_kinds
 from ingest.files.apply.applier import BrokenError
 from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
-from ingest.files.recognise import form_of
-from ingest.parsing.forms import forms
+from ingest.files.recognise import kind_named
 from processing.domain.away import StoppedError
 
 GC_THRESHOLD = 50_000  # objects that are new
@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="JSON lines, of any family")
         parser.add_argument(
-            "--family", choices=[body.family.name for body in forms()], help="by default: see each line"
+            "--family", choices=[kind.label for kind in event_kinds()], help="by default: see each line"
         )
         parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         path: Path = options["file"]
         source = Source(
             options["source"] or path.name,
-            form_of(options["family"]),
+            kind_named(options["family"]),
             settings.BODY_MAX_BYTES,
             settings.EVENT_MAX_BYTES,
         )

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ingest.files.recognise import form_of
+from ingest.families.declaration import event_kinds
+from ingest.files.recognise import kind_named
 from ingest.files.send.client import Client, Rejected, Unreachable
 from ingest.files.send.lines import read_lines
 from ingest.files.send.sender import LINES_PER_REQUEST, Sender
-from ingest.parsing.forms import forms
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="JSON lines, of any family")
         parser.add_argument(
-            "--family", choices=[body.family.name for body in forms()], help="by default: see each line"
+            "--family", choices=[kind.label for kind in event_kinds()], help="by default: see each line"
         )
         parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
         parser.add_argument("--url", default=f"http://127.0.0.1:{settings.WEB_PORT}", help="default: %(default)s")
@@ -53,7 +53,7 @@ class Command(BaseCommand):
                 rate=options["rate"],
             )
             lines = read_lines(
-                file, options["source"] or path.name, form_of(options["family"]), settings.BODY_MAX_BYTES
+                file, options["source"] or path.name, kind_named(options["family"]), settings.BODY_MAX_BYTES
             )
             self._send(sender, lines, options["url"])
         if sender.report.refused:

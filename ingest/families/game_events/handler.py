@@ -10,10 +10,8 @@ import orjson
 from django.db import connection
 from msgspec import Meta
 
-from ingest.families.game_events.listing import GAME_EVENTS
-from ingest.parsing.forms import EventForm, declare
+from ingest.families.game_events.models import GameEvent
 from processing.domain.envelope import Event
-from processing.domain.families import Family, register
 
 ShortText = Annotated[str, Meta(max_length=255)]
 
@@ -57,5 +55,7 @@ def game_event_row(event: Event) -> dict[str, object]:
     }
 
 
-GAME = register(Family(name="game", schema=GamePayload, handler=store_game_events))
-BODY = declare(EventForm(family=GAME, path="game-events", user="playerId", listing=GAME_EVENTS))
+def game_event_link(event_id: str) -> tuple[GameEvent, str] | None:
+    """For the admin: an event's row, and what its link says."""
+    row = GameEvent.objects.only("pk").filter(event_id=event_id).first()
+    return None if row is None else (row, f"game event {row.pk}")

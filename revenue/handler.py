@@ -9,10 +9,9 @@ import msgspec
 import orjson
 from django.db import connection
 
-from ingest.parsing.forms import EventForm, declare
-from ingest.parsing.money import Money, read_money
+from ingest.parsing.money import Money, check_money, read_money
 from processing.domain.envelope import Event
-from processing.domain.families import Family, register
+from revenue.models import LedgerEntry
 
 ADD, SUBTRACT = "add_revenue", "subtract_revenue"
 
@@ -22,7 +21,7 @@ SELECT FROM users_revenue WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UP
 
 # One update a balance, however many changes it has, in byte order of the users. The balance tells the number of its
 # last entry; those of this batch count up to it in the order of the events. No COPY: why, see
-# ingest/game_events/family.py. Amounts come as text, which numeric reads exactly.
+# ingest/families/game_events/handler.py. Amounts come as text, which numeric reads exactly.
 APPLY_CHANGES = """
 WITH changes AS (
     SELECT event_id, user_id COLLATE "C" AS user_id, amount, place
@@ -46,7 +45,7 @@ class RevenuePayload(msgspec.Struct):
     value: Money
 
     def __post_init__(self) -> None:
-        read_money(self.value, "value")
+        check_money(self.value, "value")
 
 
 def lock_balances(events: Sequence[Event]) -> None:
@@ -73,13 +72,7 @@ def amount(event: Event) -> Decimal:
     return -value if event.type == SUBTRACT else value
 
 
-REVENUE = register(
-    Family(
-        name="revenue",
-        schema=RevenuePayload,
-        handler=change_revenue,
-        types=frozenset({ADD, SUBTRACT}),
-        locks=lock_balances,
-    )
-)
-BODY = declare(EventForm(family=REVENUE, type="name", event_id="none", timestamp="none", rated=False))
+def ledger_link(event_id: str) -> tuple[LedgerEntry, str] | None:
+    """For the admin: an event's entry, and what its link says."""
+    entry = LedgerEntry.objects.only("pk", "number").filter(pk=event_id).first()
+    return None if entry is None else (entry, f"ledger entry {entry.number}")

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 import orjson
-from django.conf import settings
 from django.db import connection
 
-from ingest.families.product_events.listing import PRODUCT_EVENTS
-from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY
+from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY, ProductEvent
 from ingest.families.product_events.schema import ProductPayload, read_optional_money
-from ingest.families.product_events.unknown_fields import RowsWithUnknownFields, tell_unknown, unknown_fields
-from ingest.metrics import OF_THE_SITE
-from ingest.parsing.forms import EventForm, declare
+from ingest.families.product_events.unknown_fields import tell_unknown, unknown_fields
 from ingest.parsing.money import read_money
 from processing.domain.envelope import Event
-from processing.domain.families import Family, register
 
-# One statement, and no COPY: why, see ingest/game_events/family.py. Money comes as text, which numeric reads exactly.
+# One statement, and no COPY: why, see ingest/families/game_events/handler.py. Money comes as text, which numeric reads
+# exactly.
 INSERT_ROWS = """
 INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, category, price,
                             currency, quantity, metadata, unknown_fields,
@@ -78,15 +74,7 @@ def fragment(value: dict[str, object]) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(value))
 
 
-PRODUCT = register(Family(name="product", schema=ProductPayload, handler=store_product_events))
-BODY = declare(
-    EventForm(
-        family=PRODUCT,
-        path="product-events",
-        event_id="required",
-        topic=settings.KAFKA_PRODUCT_TOPIC,
-        listing=PRODUCT_EVENTS,
-    )
-)
-ROWS_WITH_UNKNOWN_FIELDS = RowsWithUnknownFields()
-OF_THE_SITE.register(ROWS_WITH_UNKNOWN_FIELDS)
+def product_event_link(event_id: str) -> tuple[ProductEvent, str] | None:
+    """For the admin: an event's row, and what its link says."""
+    row = ProductEvent.objects.only("pk").filter(event_id=event_id).first()
+    return None if row is None else (row, f"product event {row.pk}")

@@ -1,7 +1,8 @@
 """What `GET` lists at a family's address: its table, or by `status` its events that were not processed.
 
 A family's table has a row for each processed event; the others are in the inbox alone. They are shown in the family's
-own form, by its `Body`: the names of id, user and type, the payload's members as they came, and what became of them.
+own form, by its `EventForm`: the names of id, user and type, the payload's members as they came, and what became of
+them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ingest.families.declaration import EventKind
 from ingest.parsing.forms import EventForm
 from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
 from processing.domain.statuses import Status
@@ -31,21 +33,24 @@ COLUMNS = (
     "next_attempt_at",
 )
 OURS = frozenset({STATUS, "attempts", "error", "receivedAt", "processedAt", "nextAttemptAt"})
+COLUMN_OF = {"type": "type", "userId": "user_id"}  # by the envelope's names
 STATUSES = {STATUS: [status.value for status in Status]}
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def family_lists(body: EventForm) -> Lists:
-    """Raises `ValueError` for a family whose members would be taken for the pipeline's."""
-    assert body.listing is not None, f"{body.path} has a path, so it needs a listing for GET"
-    taken = {field.encode_name for field in msgspec.structs.fields(body.family.schema)} & OURS
+def family_lists(kind: EventKind) -> Lists:
+    """Raises `ValueError` for a kind whose members would be taken for the pipeline's."""
+    taken = {field.encode_name for field in msgspec.structs.fields(kind.schema)} & OURS
     if taken:
         raise ValueError(
-            f"event family {body.family.name!r}: {', '.join(sorted(taken))} of its schema is what GET /{body.path} "
+            f"event family {kind.name!r}: {', '.join(sorted(taken))} of its schema is what GET /{kind.form.path} "
             "calls a fact of the pipeline's; give it another name"
         )
-    return Lists(usual=_processed(body.listing), unhappy=_unhappy(body, body.listing))
+    if kind.listing is None:
+        inbox = replace(_from_inbox(kind), name=kind.form.path)
+        return Lists(usual=replace(inbox, partial=()), unhappy=inbox)
+    return Lists(usual=_processed(kind.listing), unhappy=_unhappy(kind, kind.listing))
 
 
 def _processed(listing: Listing) -> Listing:
@@ -55,25 +60,34 @@ def _processed(listing: Listing) -> Listing:
     return replace(listing, show=show, common={STATUS: Status.PROCESSED}, choices={**listing.choices, **STATUSES})
 
 
-def _unhappy(body: EventForm, listing: Listing) -> Listing:
-    columns = {body.type: "type", body.user: "user_id"}
+def _unhappy(kind: EventKind, listing: Listing) -> Listing:
+    inbox = _from_inbox(kind)
+    return replace(
+        inbox, filters={name: inbox.filters[name] for name in (*listing.filters, STATUS) if name in inbox.filters}
+    )
+
+
+def _from_inbox(kind: EventKind) -> Listing:
+    form = kind.form
+    filters = {theirs: COLUMN_OF[ours] for ours, theirs in form.names.items() if ours in COLUMN_OF}
     return Listing(
         rows=lambda: InboxEvent.objects.only(*COLUMNS),
-        show=lambda row: show_unhappy(body, row),
-        filters={**{name: columns[name] for name in listing.filters if name in columns}, STATUS: STATUS},
+        show=lambda row: show_from_inbox(form, row),
+        filters={**filters, STATUS: STATUS},
         time="received_at",
         whole_id=False,
         choices=STATUSES,
-        name=f"{body.path} not processed",
-        fixed={"family": body.family.name},
+        name=f"{form.path} not processed",
+        fixed={"family": kind.name, **({"type": form.fixed_type} if form.fixed_type else {})},
         period="occurred_at",
         partial=("inbox_unhappy", "inbox_family_unhappy"),
     )
 
 
-def show_unhappy(body: EventForm, row: InboxEvent) -> dict[str, Any]:
-    """An event that was not processed, as its family's own; times in Unix ms. A payload may be gone."""
-    head = {"eventId": row.id, body.type: row.type or None, body.user: row.user_id or None, "seq": row.seq}
+def show_from_inbox(form: EventForm, row: InboxEvent) -> dict[str, Any]:
+    """An event as the inbox has it, in its family's own form; times in Unix ms. A payload may be gone."""
+    kind = {} if form.fixed_type else {form.type: row.type or None}
+    head = {"eventId": row.id, **kind, form.user: row.user_id or None, "seq": row.seq}
     tail = {
         "timestamp": unix_ms(row.occurred_at),
         "status": row.status,

@@ -1,4 +1,4 @@
-"""Which members a family's payload may have: the door refuses the others by name, Kafka's reader lets them pass."""
+"""Which members a family's payload may have: the door and files refuse the others by name, on Kafka they pass."""
 
 from __future__ import annotations
 

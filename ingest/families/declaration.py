@@ -1,0 +1,157 @@
+"""One declaration of a kind of event, in its app's `events` module: what it is, how it comes in, how it is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from typing import Any, TypeVar
+
+import msgspec
+import msgspec.inspect
+from django.apps import apps
+from prometheus_client.registry import Collector
+
+from ingest.parsing import forms
+from ingest.parsing.forms import EventForm
+from ingest.reading.listing import Listing
+from processing.domain.envelope import PIPELINE_MEMBERS, Envelope, Event, Invalid
+from processing.domain.families import Family, kinds, record_only, register, replace
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+ENVELOPE_MEMBERS = frozenset({"eventId", "timestamp"})
+_PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventKind(Family):
+    """A kind of event that comes in by a body of its own form.
+
+    `listing` is how `GET` at the form's path shows what became of its events; without one they are shown as the inbox
+    has them. `metrics` are asked of a service at each scrape. To a topic of its own others write bodies in this form.
+    """
+
+    form: EventForm = field(default_factory=EventForm)
+    listing: Listing | None = None
+    metrics: tuple[Collector, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.topic and (self.form.event_id, self.form.timestamp) != ("required", "required"):
+            raise ValueError(
+                f"topic {self.topic!r}: its form must require eventId and timestamp, so that a message read again is "
+                "the same event"
+            )
+
+    @property
+    def label(self) -> str:
+        """How people name it among the kinds of its family."""
+        return f"{self.name}/{self.form.fixed_type}" if self.form.fixed_type else self.name
+
+    def read_message(self, value: bytes) -> Envelope:
+        return forms.read_message(self, value)
+
+    def explain(self, error: Invalid) -> Invalid:
+        return forms.in_own_names(self.form, error)
+
+
+def event_kinds() -> tuple[EventKind, ...]:
+    """All that come in by a form, in the order of their declaration."""
+    return tuple(kind for kind in kinds() if isinstance(kind, EventKind))
+
+
+def event_type(
+    name: str,
+    *,
+    user: str = "userId",
+    family: str = "",
+    path: str = "",
+    listing: Listing | None = None,
+    admin_link: Callable[[str], tuple[Any, str] | None] | None = None,
+    metrics: Sequence[Collector] = (),
+) -> Callable[[type[S]], type[S]]:
+    """Declare the events of one type, whose payload is the decorated Struct. Raises `ValueError` when that cannot be.
+
+    `POST /{family}/{name}` (or `path`) takes the Struct's members beside the user's own (`user`) and, if they like,
+    `eventId`, `timestamp` and `seq`. The family is the app's label unless it is named; several types may share one.
+    `on` gives the type its handler; without one its events are recorded, nothing more.
+    """
+
+    def declare(payload: type[S]) -> type[S]:
+        own = family or _app_label(payload)
+        form = EventForm(
+            path=path or f"{own}/{name}",
+            user=user,
+            fixed_type=name,
+            timestamp="optional",
+            user_in_payload=user in _check_payload(name, payload, user),
+        )
+        _check_path(name, form.path)
+        register(
+            EventKind(
+                name=own,
+                schema=payload,
+                types=frozenset({name}),
+                form=form,
+                listing=listing,
+                admin_link=admin_link,
+                metrics=tuple(metrics),
+            )
+        )
+        return payload
+
+    return declare
+
+
+def on(payload: type[S]) -> Callable[[Callable[[Sequence[Event[S]]], None]], Callable[[Sequence[Event[S]]], None]]:
+    """Make the decorated function the handler of an event type, named by its Struct. Raises `ValueError`."""
+    kind = next((kind for kind in event_kinds() if kind.schema is payload), None)
+    if kind is None:
+        raise ValueError(f"@on({payload.__name__}): this is no event type; put @event_type(…) above the class")
+
+    def handle(handler: Callable[[Sequence[Event[S]]], None]) -> Callable[[Sequence[Event[S]]], None]:
+        now = next(each for each in event_kinds() if each.schema is payload)
+        if now.handler is not record_only:
+            first = getattr(now.handler, "__name__", now.handler)
+            raise ValueError(f"@on({payload.__name__}): {first} handles it already; call both from one function")
+        replace(now, changed(now, handler=handler))
+        return handler
+
+    return handle
+
+
+def _app_label(payload: type) -> str:
+    app = apps.get_containing_app_config(payload.__module__)
+    if app is None:
+        raise ValueError(f"{payload.__module__} is in no installed app: add it to INSTALLED_APPS, or name the family")
+    return app.label
+
+
+def _check_payload(name: str, payload: type, user: str) -> frozenset[str]:
+    """The names of the Struct's members on the wire."""
+    if not (isinstance(payload, type) and issubclass(payload, msgspec.Struct)):
+        raise ValueError(f"event type {name!r}: decorate a msgspec.Struct, which {payload!r} is not")
+    if not 1 <= len(name) <= 100 or name.isspace():
+        raise ValueError(f"event type {name!r}: the name must have 1 to 100 characters and not be blank")
+    kind = msgspec.inspect.type_info(payload)
+    assert isinstance(kind, msgspec.inspect.StructType)
+    members = {each.encode_name: each for each in kind.fields}
+    taken = sorted(members.keys() & (ENVELOPE_MEMBERS | PIPELINE_MEMBERS))
+    if taken:
+        raise ValueError(
+            f"event type {name!r}: take {', '.join(taken)} out of {payload.__name__}; every event has them, read them "
+            "of the Event"
+        )
+    if user in members and not (isinstance(members[user].type, msgspec.inspect.StrType) and members[user].required):
+        raise ValueError(f"event type {name!r}: {payload.__name__}.{user} names the user, so make it a required str")
+    return frozenset(members)
+
+
+def _check_path(name: str, path: str) -> None:
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"event type {name!r}: no address can be {path!r}; name one, such as path='shop/orders'")
+    for kind in event_kinds():
+        if kind.form.path == path:
+            raise ValueError(f"event type {name!r}: /{path} is {kind.label}'s already; name another path")

@@ -1,0 +1,52 @@
+"""The one check of an event, for the HTTP door, topics and files alike: its payload is decoded once, and kept."""
+
+from __future__ import annotations
+
+import msgspec
+
+from processing.domain.envelope import Envelope, Event, decode_json, read_payload, read_seq
+from processing.domain.families import find_kind, kind_of
+from processing.domain.fields import check_fields
+
+
+def check_event(envelope: Envelope, *, unknown_pass: bool = True) -> Event:
+    """The event that an envelope carries, its payload checked by its family's schema if it has one.
+
+    Members that the schema does not name pass on Kafka; where they do not pass they are refused by name. The envelope's
+    own members are checked already, by `decode_envelope` or the form that it was read from. Raises `Invalid`.
+    """
+    members, text = read_payload(envelope.payload)
+    kind = find_kind(envelope)
+    payload = None if kind is None else decode_json(kind.decoder, envelope.payload, "payload")
+    seq = read_seq(members)
+    if kind is not None and not unknown_pass:
+        check_fields(kind.schema, members)
+    return Event(
+        id=envelope.id,
+        user_id=envelope.userId,
+        type=envelope.type,
+        family="" if kind is None else kind.name,
+        seq=seq,
+        fail=members.get("fail") is True,
+        timestamp=envelope.timestamp,
+        payload_json=text,
+        payload=payload,
+        members=members,
+    )
+
+
+def restore_event(
+    id: str, user_id: str, event_type: str, family: str, seq: int | None, timestamp: int, payload_json: bytes
+) -> Event:
+    """An event as the inbox keeps it. Its payload is decoded by its family only when it is handled (`decoded`)."""
+    members, _ = read_payload(payload_json)
+    fail = members.get("fail") is True
+    return Event(id, user_id, event_type, family, seq, fail, timestamp, payload_json, None, members)
+
+
+def decoded(event: Event) -> Event:
+    """The event with its payload as its family's schema. Raises `Invalid` if the schema has moved on without it."""
+    if event.payload is not None:
+        return event
+    kind = kind_of(event.family, event.type)
+    return msgspec.structs.replace(event, payload=decode_json(kind.decoder, event.payload_json, "payload"))
