@@ -1,3 +1,5 @@
+"""A message, and what it is read as: an arrival with its event, or a poison with the reason."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,3 +1,5 @@
+"""Texts that Postgres can store: errors in one piece, without NUL."""
+
 from __future__ import annotations
 
 MAX_ERROR_CHARS = 2000
