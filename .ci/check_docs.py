@@ -1,4 +1,4 @@
-"""Each file that a page names is there: links to other pages, and paths of the code. Ends with status 1 if one is not."""
+"""Each file that a page names is there: links to other pages, paths of the code. Ends with status 1 if one is not."""
 
 from __future__ import annotations
 

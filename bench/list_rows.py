@@ -48,7 +48,8 @@ FROM ({ROWS}) AS numbered
 """
 
 INBOX = f"""
-INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, error, payload, occurred_at, received_at, final_at)
+INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, error, payload, occurred_at,
+                                  received_at, final_at)
 SELECT substr(time48, 1, 8) || '-' || substr(time48, 9) || '-7' || substr(random, 1, 3) || '-8' || substr(random, 4, 3)
          || '-' || substr(random, 7, 12),
        user_id, type, family, CASE WHEN status = 'held' THEN n END, status,

@@ -1,6 +1,6 @@
 """The event families: each one declaration, in the app that owns it.
 
-An app's `families` module is imported at start-up (see `apps.py`) and calls `register` for each family.
+`apps.py` imports each app's `families` module at start-up, which calls `register` for each family.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 class Arrived(Protocol):
-    """An event that arrives, from wherever: an `Arrival`, or what is as good."""
+    """An event that arrives: an `Arrival`, or a file's line as one."""
 
     @property
     def event(self) -> Event: ...

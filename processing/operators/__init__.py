@@ -1,1 +1,1 @@
-"""Drives the engine for people: replay, retry now, discard, and how the pipeline stands."""
+"""Drives the engine for people: replay, retry now, discard, and the pipeline's state."""
