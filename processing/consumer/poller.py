@@ -90,7 +90,7 @@ class Poller:
         """Wait for the cluster and the migrations. Raises `StoppedError`."""
         retry_while_away(self._make_topics, _why_kafka_is_away, stop=self._stop, first_wait_s=1.0)
         wait_for_migrations(self._stop)
-        close_connection()  # this thread needs it no more
+        close_connection()  # this thread no longer needs it
 
     def _make_topics(self) -> None:
         clients.ensure_topics(self._topics)

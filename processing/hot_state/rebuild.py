@@ -1,4 +1,4 @@
-"""The hot state anew from Postgres, while everything runs: versions keep it from undoing what is newer.
+"""Rebuilds the hot state from Postgres while everything runs: versions keep it from undoing newer writes.
 
 Each function works in chunks and yields the number of events or users after each.
 """

@@ -1,6 +1,6 @@
 """The hot state: what Redis holds of the events, a view of Postgres. The one module of `processing` that writes Redis.
 
-Every write can be made again, and late: versions keep it from undoing what is newer.
+Every write can be repeated, and come late: versions keep it from undoing newer ones.
 """
 
 from __future__ import annotations
