@@ -38,13 +38,15 @@ test-pipeline: install ## the Procfile's processes, on embedded services
 test-kafka: install ## the same on a real Apache Kafka (needs java and mvn)
 	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline $(ARGS)
 
-lint: install ## ruff, mypy, the limits on length, the rules on layers and imports
+lint: install ## ruff, mypy, the limits on length, the rules on layers and imports, the docs' paths and drawing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python .ci/lengths.py
 	DEBUG=1 IGNORE_ENV_FILES=1 $(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/check_layers.py
+	$(BIN)/python .ci/architecture.py --check
+	$(BIN)/python .ci/check_docs.py
 
 BENCH = $(BIN)/python -m bench $(PARTS:%=--part %) $(if $(EVENTS),--events $(EVENTS))
 

@@ -35,7 +35,7 @@ def _keep_our_logging(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def _end_in_time(**_: Any) -> None:
-    """A task that hangs must not hold up the end: what it did not commit is done again by a sweep."""
+    """A task that hangs must not hold up the end: the sweeper does again what it did not commit."""
     timer = Timer(STOP_WITHIN_S, os._exit, [0])
     timer.daemon = True
     timer.start()

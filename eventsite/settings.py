@@ -189,7 +189,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# --- Celery: its messages are hints, a sweep finds what a lost one would have said ---
+# --- Celery: a lost message costs time only, since the sweeper rescues its events ---
 CELERY_TASK_DEFAULT_QUEUE = "eventsite"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -204,14 +204,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     else {}
 )
 # No limit: what a worker could not acknowledge when Redis went away counts against one for ever, and a worker at its
-# limit listens to nothing, so it would not even notice that its connection is gone. Hints are small and can be lost.
+# limit listens to nothing, so it would not even notice that its connection is gone. Messages are small.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # we have none; without it Celery warns
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # its memory is enough: what matters is due every few seconds
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: most tasks are due every few seconds
 CELERY_TIMEZONE = TIME_ZONE
-# Each expires before its like would pile up behind a worker that is away. Several beats at once only sweep more often.
+# Tasks expire, so that they do not pile up while no worker runs. Several beats at once only start them more often.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "processing.tasks.sweep", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-orphans": {"task": "processing.tasks.pass_orphaned_gaps", "schedule": 10.0, "options": {"expires": 30}},

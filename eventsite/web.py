@@ -22,7 +22,7 @@ from eventsite.parent import die_with_parent
 
 log = structlog.get_logger(__name__)
 
-THREADS = 64  # of each worker; a request that waits for Kafka or for its turn holds one
+THREADS = 64  # of each worker; a request that waits, for Kafka or in a queue, holds one
 STOP_WITHIN_S = 8  # requests in hand are finished; the whole has to end within 10
 
 

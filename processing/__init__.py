@@ -1,0 +1,1 @@
+"""Events from Kafka and from files: each applied once, a user's numbered ones in order, to Postgres, then to Redis."""

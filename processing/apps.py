@@ -1,3 +1,5 @@
+"""The app `processing`, as Django loads it."""
+
 from importlib import import_module
 
 from django.apps import AppConfig, apps

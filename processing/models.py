@@ -1,4 +1,4 @@
-"""What processing remembers. Postgres is the truth; `processing.postgres` has all SQL over these tables."""
+"""The tables. Postgres is the truth; `processing.postgres` has all SQL over them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ BYTE_ORDER = "C"  # ids and users are locked in byte order, so they are stored i
 
 
 class InboxEvent(models.Model):
-    """Every event once. The primary key is what makes a second delivery change nothing.
+    """Every event once. The primary key makes a second delivery change nothing.
 
-    A row that was not final on arrival keeps its message (`raw`, `key`, where it stood), so that it can be run again.
+    A row that was not final on arrival keeps its message (`raw`, `key`, its position), so that it can be run again.
     """
 
     id = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
@@ -54,7 +54,7 @@ class InboxEvent(models.Model):
             models.Index(fields=["type", "-received_at"], name="inbox_type_newest"),
             # the rescue of retries and the breaker's probe
             models.Index("next_attempt_at", name="inbox_retrying", condition=models.Q(status=Status.RETRYING)),
-            # what was replayed together with an event: few rows, of which the planner knows nothing yet
+            # events that were replayed together: few rows, of which the planner knows nothing yet
             models.Index(
                 "user_id",
                 "replay",
@@ -62,7 +62,7 @@ class InboxEvent(models.Model):
                 name="inbox_replayed",
                 condition=models.Q(status=Status.RETRYING, replay__isnull=False),
             ),
-            # lists by status of all that is not the happy path, the second for those of one family
+            # lists by status of events that were not processed; the second for those of one family
             models.Index("status", "received_at", name="inbox_unhappy", condition=~models.Q(status=Status.PROCESSED)),
             models.Index(
                 fields=["family", "status", "-received_at"],
@@ -94,7 +94,7 @@ class Lane(models.Model):
 
 
 class DeadLetter(models.Model):
-    """An event that nobody will try again by itself. It never expires."""
+    """An event that failed for good; it waits for an operator and never expires."""
 
     class Reason(models.TextChoices):
         FAILED = "failed", "its handler kept failing"
@@ -117,7 +117,7 @@ class DeadLetter(models.Model):
 
 
 class HotStateOutbox(models.Model):
-    """Events whose hot state no redelivery will write again: written and deleted after the commit, or by a sweep."""
+    """Events whose hot state no redelivery writes again; the row goes once it is written, if need be by the sweeper."""
 
     id = models.BigAutoField(primary_key=True)
     event_ids = ArrayField(models.TextField())
@@ -128,7 +128,7 @@ class HotStateOutbox(models.Model):
 
 
 class CircuitBreaker(models.Model):
-    """The one row (id 1) that is there while a bad deploy has stopped the intake."""
+    """The one row (id 1), which exists while the breaker is open."""
 
     id = models.IntegerField(primary_key=True)
     reason = models.TextField()

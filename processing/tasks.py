@@ -1,4 +1,4 @@
-"""Celery's part: retries when they are due, and the sweeps. A task can be lost, doubled or late: rows decide."""
+"""Celery's tasks: retries that are due, the sweeper, retention. One that is lost, doubled or late does no harm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run_due(ids: list[str]) -> None:
 
 @shared_task
 def sweep() -> None:
-    """What must not wait long: every second or two. One that fails does not keep the others from their work."""
+    """The sweeper's quick part, every two seconds. A function that fails does not keep the others from their work."""
     for each in (
         sweeper.rescue_retries,
         sweeper.rescue_lanes,
@@ -33,7 +33,7 @@ def sweep() -> None:
     ):
         try:
             _unless_transient(each)
-        except Exception:  # a bug in one is told, and the rest still find what waits
+        except Exception:  # a bug in one is logged, and the others still run
             log.exception("a sweep failed", sweep=each.__name__)
 
 
@@ -53,7 +53,7 @@ def retire() -> None:
 
 
 def _unless_transient(work: Callable[[], object]) -> None:
-    """Do it, unless Postgres or Redis is away or a migration is missing: then it is left, as rows, to a later sweep."""
+    """Do it, unless Postgres or Redis is away or a migration is missing: then its rows are left to a later run."""
     try:
         if has_migrations():
             work()

@@ -25,7 +25,7 @@ EXAMPLES = 3  # ids named for each reason
 
 @dataclass(frozen=True)
 class Action:
-    """What an operator can do. `done` begins the sentence that tells it."""
+    """What an operator can do. `done` begins the sentence that reports it."""
 
     name: str
     label: str
@@ -111,7 +111,7 @@ def _act_on_list(action: Action, _: admin.ModelAdmin[Any], request: HttpRequest,
 
 
 def act(request: HttpRequest, action: Action, ids: Collection[str]) -> None:
-    """Do it and tell the operator how many it was done to, and which it was not done to and why."""
+    """Do the action; tell the operator how many events it changed, and which it left and why."""
     try:
         result = action.run(ids=ids, actor=request.user.get_username())
     except StoppedError:
@@ -129,7 +129,7 @@ def sentences(action: Action, result: Result) -> Iterator[tuple[int, str]]:
 
 
 def _grouped(texts: dict[str, str]) -> str:
-    """The texts, each with how many events it is about and the first of their ids."""
+    """The texts, each with the number of its events and the first of their ids."""
     groups: dict[str, list[str]] = {}
     for id, text in texts.items():
         groups.setdefault(text, []).append(id)

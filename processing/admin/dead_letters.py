@@ -1,4 +1,4 @@
-"""The dead letters: what nobody tries again by itself."""
+"""The dead letters: events that are tried again only when an operator replays them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DISCARDED = "discarded"
 
 
 class DiscardedFilter(admin.SimpleListFilter):
-    """Open ones, unless asked otherwise: discarded ones never go."""
+    """Open ones, unless asked otherwise: discarded ones stay in the table for ever."""
 
     title = "state"
     parameter_name = "state"
@@ -79,7 +79,7 @@ class DeadLetterAdmin(ActingAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[DeadLetter], search_term: str
     ) -> tuple[QuerySet[DeadLetter], bool]:
-        """Through the inbox's own indexes: an OR across the join would read all of it."""
+        """Through the inbox's own indexes: an OR across the join would read the whole table."""
         if not search_term:
             return queryset, False
         wanted = Q(pk__startswith=search_term) | Q(user_id__startswith=search_term)

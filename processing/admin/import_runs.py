@@ -1,4 +1,4 @@
-"""Runs of `process_events`: which go on, which are over."""
+"""The import runs of `process_events`: which go on, which are over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record: who did what to which event, and when."""
+"""The record of operator actions: who did what to which event, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages that only show, fit for tables of many millions of rows: no counts, no scans, no sorting by any column."""
+"""Read-only pages for tables of many millions of rows: no counts, no scans, no sorting by any column."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ReadOnlyAdmin(_Admin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """The term is one value, spaces and all: an id can have any character."""
+        """The whole term is one value, with its spaces: an id can have any character."""
         if not search_term:
             return queryset, False
         wanted = Q()
@@ -95,7 +95,7 @@ class ReadOnlyAdmin(_Admin):
 
 
 class TextFilter(_Filter):
-    """A filter by a text that the operator types: a list of all there are would have to read the table."""
+    """A filter by a text that the operator types: a list of all values would read the whole table."""
 
     template = "admin/processing/text_filter.html"
     field = ""

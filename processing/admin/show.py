@@ -1,4 +1,4 @@
-"""How values look on the operator's pages. All of them are text: nothing that a caller sent becomes markup."""
+"""How values look on the operator's pages: always as text, so nothing that a caller sent becomes markup."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def list_link(model: type[Model], text: str, **parameters: str) -> SafeString:
 
 
 def json_text(text: str | None) -> SafeString | str:
-    """JSON with its members on lines of their own; as it stands if it is none."""
+    """JSON with each member on a line of its own; a text that is no JSON stays as it is."""
     if text is None:
         return NOTHING
     try:
@@ -52,7 +52,7 @@ def json_value(value: object) -> SafeString:
 
 
 def raw_bytes(value: bytes | memoryview | None) -> SafeString | str:
-    """Bytes as text; what is no UTF-8 as escapes."""
+    """Bytes as text; bytes that are not UTF-8 as escapes."""
     if value is None:
         return NOTHING
     data = bytes(value)

@@ -1,4 +1,4 @@
-"""Gaps that files have left in lanes are passed here: no consumer owns a file as it owns a partition."""
+"""Passes the gaps that files left in lanes: no consumer owns a file as it owns a partition."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from processing.kafka import lag
 from processing.postgres import imports
 from processing.postgres.due import Gap, find_gaps_of_imports
 
-ROUNDS = 100  # in each of which one gap of each lane is passed
+ROUNDS = 100  # each passes one gap of each lane
 
 log = structlog.get_logger(__name__)
 
 
 def pass_import_gaps() -> int:
-    """Pass gaps before events that came from a file, once its run is over and the log is read as far as it was then.
+    """Pass gaps before events from a file, once its run is over and the log is read up to where it ended then.
 
-    A lane may have many gaps, so it goes on while there are any that can be passed. Returns how many were.
+    A lane may have many gaps, so this goes on while any can be passed. Returns how many were passed.
     """
     passed = 0
     for _ in range(ROUNDS if imports.were_any() else 0):
@@ -38,7 +38,7 @@ def pass_import_gaps() -> int:
 
 
 def _passable(gaps: Sequence[Gap]) -> dict[str, int]:
-    """Of the gaps that files have left, those that can be passed now, as next seq by user."""
+    """The gaps among these that can be passed now, as next seq by user."""
     if not gaps or circuit_breaker.open_reason() is not None or imports.any_active():
         return {}
     ids = {gap.import_run for gap in gaps if gap.import_run is not None}

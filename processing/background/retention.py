@@ -1,4 +1,4 @@
-"""Retention: the inbox keeps every id, so that an old one still counts once, but not every payload."""
+"""Retention: old final events lose their payloads; ids stay, so that an old one still counts once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ log = structlog.get_logger(__name__)
 
 
 def retire() -> int:
-    """Take from final events older than RETENTION_DAYS all but who and what they were; returns how many.
+    """Strip final events older than RETENTION_DAYS of payload, bytes, key and error; returns how many.
 
-    After RETENTION_FORGET_DAYS (0: never) they go, ids and all. Open dead letters stay as they are.
+    After RETENTION_FORGET_DAYS (0: never) their rows are deleted. Open dead letters stay as they are.
     """
     now = datetime.now(UTC)
     stripped = _strip(now - timedelta(days=settings.RETENTION_DAYS))
@@ -30,7 +30,7 @@ def retire() -> int:
 
 
 def _strip(until: datetime) -> int:
-    """Slice by slice from where the last run ended, so that what is stripped is not read again."""
+    """Slice by slice from where the last run ended, so that stripped rows are not read again."""
     start = retention.stripped_until()
     stripped = 0
     while start is not None and start < until:

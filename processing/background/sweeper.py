@@ -25,24 +25,24 @@ log = structlog.get_logger(__name__)
 
 
 def rescue_retries() -> int:
-    """Try retrying events whose time came a while ago."""
+    """Try retrying events that have been due for a while."""
     ids = overdue_retries(PATIENCE_S, ROWS)
     return release.run_due(ids) if ids else 0
 
 
 def rescue_lanes() -> int:
-    """Release lanes whose next event is there and that nobody moves."""
+    """Release lanes whose next event is held and that no process moves."""
     ids = overdue_fronts(PATIENCE_S, ROWS)
     return release.run_due(ids) if ids else 0
 
 
 def rescue_hot_state() -> int:
-    """Write the hot state of transactions whose process did not live to write it."""
+    """Write the hot state of transactions whose process ended before it could."""
     return sum(_write_from_outbox(outbox_id) for outbox_id in overdue_outbox(PATIENCE_S, ROWS))
 
 
 def _write_from_outbox(outbox_id: int) -> int:
-    """One by one: a file's rows are large, and another sweep may have been quicker."""
+    """One row a call: those of files are large, and another sweeper may have been quicker."""
     ids = events_of_outbox(outbox_id)
     if ids is None:
         return 0
@@ -58,7 +58,7 @@ def _is_orphaned(gap: Gap, partition_counts: Mapping[str, int | None]) -> bool:
 
 
 def pass_orphaned_gaps() -> int:
-    """Pass gaps before events whose partition is no more: no consumer will."""
+    """Pass gaps before events whose partition no longer exists: no consumer will."""
     gaps = find_gaps_of_topics(settings.SEQUENCE_GAP_TIMEOUT_MS)
     if not gaps or circuit_breaker.open_reason() is not None:
         return 0

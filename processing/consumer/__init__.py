@@ -1,0 +1,1 @@
+"""Drives the engine from Kafka: poll, commit to Postgres, write Redis, commit offsets."""

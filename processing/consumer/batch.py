@@ -1,4 +1,4 @@
-"""From polled messages to a batch: what can be read becomes arrivals, the rest poison. No service is touched."""
+"""From polled messages to a batch: readable messages become arrivals, the others poisons. No service is touched."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Batch:
         return len(self.arrivals) + len(self.poisons)
 
     def add(self, message: Message) -> None:
-        """Read a message, and put what came of it behind the rest."""
+        """Read a message, and append its arrival or poison."""
         outcome = read_message(message)
         if isinstance(outcome, Arrival):
             self.arrivals.append(outcome)
@@ -32,7 +32,7 @@ class Batch:
             self.poisons.append(outcome)
 
     def without_revoked(self) -> Batch:
-        """What is left of it when partitions have gone to another consumer."""
+        """The batch without partitions that have gone to another consumer."""
         lost = {partition.key for partition in self.positions if partition.revoked}
         if not lost:
             return self
@@ -44,8 +44,7 @@ class Batch:
 
 
 def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batch:
-    """Read polled messages and end-of-partition marks, those of assigned partitions; other errors must have been
-    taken out."""
+    """Read polled messages and end-of-partition marks of assigned partitions. The caller has removed other errors."""
     batch = Batch()
     for polled in messages:
         error = polled.error()
@@ -63,7 +62,7 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
 
 
 def position_of(polled: KafkaMessage) -> tuple[str, int, int]:
-    """Topic, partition and offset; a polled message, and the end of a partition, has all three."""
+    """Topic, partition and offset; a polled message and an end-of-partition mark have all three."""
     topic, partition, offset = polled.topic(), polled.partition(), polled.offset()
     assert topic is not None
     assert partition is not None

@@ -1,4 +1,4 @@
-"""When a lane gives up on a missing seq: not by the clock alone, but by the end of the log.
+"""When a gap is passed: not by the clock alone, but by the end of the log.
 
 A gap that is older than the timeout is passed once everything that stood in its partition at that moment is committed
 to Postgres. A backlog, or a consumer that was away, is no gap.
@@ -37,7 +37,7 @@ def passable(
         if _is_reached(partition, target):
             found[gap.user_id] = gap.next_seq
     for partition in partitions:
-        partition.targets = targets.get(partition.key, {})  # gaps that are no more are forgotten
+        partition.targets = targets.get(partition.key, {})  # gaps that have closed are forgotten
     return found
 
 
@@ -46,7 +46,7 @@ def _partition_of(gap: Gap, partitions: Partitions) -> Partition | None:
 
 
 def _new_target(key: Key, asked: dict[Key, int | None], ask_end: AskEnd) -> GapTarget | None:
-    """The end of the log as it is now, asked for once a round."""
+    """The present end of the log, asked for once a round."""
     if key not in asked:
         asked[key] = ask_end(key)
     end = asked[key]

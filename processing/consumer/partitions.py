@@ -1,7 +1,7 @@
-"""The partitions that this consumer has: one object each, from assignment to revocation, with all that is known of it.
+"""The partitions of this consumer: one object each, from assignment to revocation, which holds all of its state.
 
-A partition that goes and comes back is a new object. So what is in hand of the old one can neither be committed nor be
-taken for the new one's: nobody looks at an object that was revoked.
+A partition that goes and comes back is a new object. So a batch of the old one is neither committed nor taken for one
+of the new one: no code looks at a revoked object.
 """
 
 from __future__ import annotations

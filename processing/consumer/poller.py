@@ -24,14 +24,14 @@ from processing.postgres.ready import wait_for_migrations
 from processing.postgres.transaction import close_connection
 
 POLL_S = 0.05
-FULL_S = 1.0  # after this long without room the partitions are paused, and polling goes on to stay in the group
-REVOKE_S = 5.0  # what is in hand may take this long before partitions are given back
+FULL_S = 1.0  # after this long without room partitions are paused; polling goes on, to stay in the group
+REVOKE_S = 5.0  # batches in hand may take this long before partitions are given back
 FINISH_S = 8.0
 BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
 COMMIT_TIMEOUT_S = 2.0  # at the end; Kafka's answer to a commit may take a minute while a broker hangs
 CLOSE_TIMEOUT_S = 2.0  # librdkafka's close waits without limit for a broker that is away
 WATERMARK_TIMEOUT_S = 5.0
-# What polling on gets over, beside what says so of itself: the last when the process was frozen for minutes.
+# Errors that pass while polling goes on, beside the retriable ones; the last comes after minutes of being frozen.
 PASSING = (
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
@@ -51,7 +51,7 @@ class Poller:
         self._batch_size = batch_size
         self._stop = stop
         self._consumer = Consumer(clients.consumer_config(group, _on_error), on_commit=self._on_commit)
-        # A client's calls wait for each other, and a poll leaves the next one no room: asking needs one of its own.
+        # A client's calls wait for each other, and polls follow each other at once: questions need their own client.
         self._asker = Consumer(clients.consumer_config(group, _on_error))
         self._partitions = Partitions()
         self._stages = Processor(self._partitions, self._ask_end, stop).stages
@@ -90,13 +90,13 @@ class Poller:
         """Wait for the cluster and the migrations. Raises `StoppedError`."""
         retry_while_away(self._make_topics, _why_kafka_is_away, stop=self._stop, first_wait_s=1.0)
         wait_for_migrations(self._stop)
-        close_connection()  # this thread needs it no more
+        close_connection()  # this thread no longer needs it
 
     def _make_topics(self) -> None:
         clients.ensure_topics(self._topics)
 
     def _step(self) -> None:
-        """One round: hand over what is in hand, else poll for more; commit what is done."""
+        """One round: hand over the batches in hand, else poll for more; commit what is done."""
         if self._in_hand:
             self._hand_over(POLL_S)
         else:
@@ -117,7 +117,7 @@ class Poller:
             self._average_bytes = max(size / len(messages), self._average_bytes * 0.9, 1.0)
 
     def _is_news(self, message: KafkaMessage) -> bool:
-        """Whether it is a message or the end of a partition; errors are told, and those that are final raised."""
+        """Whether it is a message or the end of a partition. Logs other errors, and raises fatal ones."""
         error = message.error()
         if error is None:
             return True
@@ -160,7 +160,7 @@ class Poller:
     def _pause(self) -> None:
         if not any(partition.paused for partition in self._partitions):
             log.info("the stages are busy; polling only to stay in the group")
-        self._consumer.pause([TopicPartition(*key) for key in self._partitions.assigned()])  # again: one may have come
+        self._consumer.pause([TopicPartition(*key) for key in self._partitions.assigned()])  # all: one may be new
         for partition in self._partitions:
             partition.paused = True
 
@@ -215,7 +215,7 @@ class Poller:
             self._unanswered += 1
 
     def _commit_in_time(self) -> None:
-        """Commit, and wait for the answers as long as a stop may take. What is polled meanwhile is read again."""
+        """Commit, and wait for the answers, COMMIT_TIMEOUT_S at most. Messages polled meanwhile are read again."""
         self._commit()
         deadline = time.monotonic() + COMMIT_TIMEOUT_S
         while self._unanswered and time.monotonic() < deadline:
@@ -224,7 +224,7 @@ class Poller:
             log.warning("Kafka did not answer the last commits in time", within_s=COMMIT_TIMEOUT_S)
 
     def _close(self) -> None:
-        """Leave the group, if that is possible in time."""
+        """Leave the group, if the broker answers in time."""
         closing = [
             Thread(target=client.close, name="kafka close", daemon=True) for client in (self._consumer, self._asker)
         ]

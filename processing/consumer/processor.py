@@ -1,5 +1,7 @@
-"""What the consumer's two stages do with a batch: commit it to Postgres, release what it made ready, pass gaps; then
-publish. A stage that cannot reach its service waits for it; the poll goes on meanwhile and stays in the group."""
+"""The consumer's two stages: one commits a batch to Postgres, releases ready lanes and passes gaps, one publishes.
+
+A stage that cannot reach its service waits for it; the poll goes on meanwhile and stays in the group.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ class Processor:
         yield from self._pass_gaps()
 
     def _wait_while_broken(self) -> Iterator[BatchResult]:
-        """While the breaker is open nothing new is taken; waiting events are tried, one at a time."""
+        """While the breaker is open, take no new batch; try waiting events, one at a time."""
         while retry_transient(circuit_breaker.open_reason, self._stop) is not None:
             result = retry_transient(probe, self._stop)
             if result is not None:
@@ -86,7 +88,7 @@ class Processor:
         if passed:
             log.warning("gave up on missing seqs: their events did not come in time", lanes=len(passed))
             yield from self._release(passed)
-        # many lanes that wait must not take the stage's time
+        # many waiting lanes must not take the stage's time
         self._next_gap_check = time.monotonic() + max(IDLE_S, 10 * (time.monotonic() - started))
 
     def _passed_gaps(self) -> set[str]:

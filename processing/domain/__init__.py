@@ -1,0 +1,1 @@
+"""Pure decisions over plain values: no SQL, no Kafka, no Redis, no Celery."""

@@ -1,4 +1,4 @@
-"""Waiting for a service that is away: the one loop for it; what counts as away, and for how long, are parameters."""
+"""The one loop that waits for a service that is away; which errors mean that, and how long to wait, are parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class StoppedError(Exception):
-    """The wait for a service was ended; what was in hand is not done, and comes again."""
+    """The wait for a service was ended; the work is not done, and is to be done later."""
 
 
 def retry_while_away(

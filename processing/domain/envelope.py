@@ -65,7 +65,7 @@ class Event(msgspec.Struct, Generic[P], frozen=True, gc=False):
     type: str
     family: str  # empty: no family, nothing to do but to record it
     seq: int | None
-    fail: bool  # the sender asks for a failure (`payload.fail`), for drills
+    fail: bool  # the sender asks for a failure (`payload.fail`)
     timestamp: int  # Unix ms
     payload_json: bytes  # compact; of repeated members the last
     payload: P  # the family's schema, an instance; None without a family
@@ -86,12 +86,12 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 
 def decode_envelope(value: bytes) -> Envelope:
-    """Read a Kafka value. Raises `Invalid`. The payload is not looked at yet, see `validate.check_event`."""
+    """Read a Kafka value. Raises `Invalid`. The payload is not decoded yet, see `validate.check_event`."""
     try:
         envelope = _envelope_decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         envelope = decode_json(_open_decoder, value)
-        read_payload(value, "")  # the rest, which is ignored, must be sound as well
+        read_payload(value, "")  # ignored members must be valid JSON too
     check_not_blank(envelope.userId, "userId")
     check_not_blank(envelope.type, "type")
     check_text(value)

@@ -1,4 +1,4 @@
-"""What a lane does next: pure decisions over plain values. The rows are `models.Lane`, locked by whoever asks."""
+"""What a lane does next: pure decisions over plain values. The rows are `models.Lane`, locked by the caller."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class LanePlan:
     run: list[Event] = field(default_factory=list)
     held: list[Event] = field(default_factory=list)
     skipped: list[Event] = field(default_factory=list)
-    ready: bool = False  # the front has come, but others wait too: the lane wants a turn
+    ready: bool = False  # the front has come, but others wait too: the lane can be released
 
 
 def plan_arrivals(lane: LaneState, arrivals: Iterable[Event], owned: Container[int]) -> LanePlan:
     """Decide for new events of one lane, in the order of the log.
 
     `owned` has the seqs among them that an event of the inbox already waits with. The first id of a seq owns it, so
-    any other is skipped, like one whose seq was passed. A lane where others wait runs nothing here: the new ones
-    take their place among them, and the lane gets a turn.
+    any other is skipped, like one whose seq was passed. In a lane where others wait nothing runs here: the new ones are
+    held with them, and the lane is released afterwards.
     """
     plan = LanePlan()
     fresh: dict[int, Event] = {}

@@ -1,3 +1,5 @@
+"""A message, and what it is read as: an arrival with its event, or a poison with the reason."""
+
 from __future__ import annotations
 
 import hashlib
@@ -46,7 +48,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 class Arrived(Protocol):
-    """An event that arrives, from wherever: an `Arrival`, or what is as good."""
+    """An event that arrives: an `Arrival`, or a file's line as one."""
 
     @property
     def event(self) -> Event: ...

@@ -1,6 +1,6 @@
 """What becomes of events: the attempts that a transaction makes, their outcomes, and what follows its commit.
 
-Results are frozen: a transaction makes one when it is through, those who act after it read it.
+Results are frozen: a transaction makes one at its end, and the code that follows its commit reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from processing.domain.statuses import Status
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """An event whose turn it is. `limit`: the attempts after which it is failed, counted with those it had.
+    """An event to be run. `limit`: the attempts after which it is failed, earlier ones included.
 
     Events with the same `ordering_key` wait for each other: those of a user's lane, or those replayed together.
     """
@@ -28,7 +28,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What became of an event whose turn it was. `retry_in_ms` is set when it is retrying."""
+    """What an attempt made of its event. `retry_in_ms` is set when it is retrying."""
 
     event: Event
     status: Status
@@ -57,8 +57,8 @@ class HotStateUpdate:
     """What Redis is to hold after a transaction.
 
     `arrived` were processed on arrival, with one attempt, at `at`; `refresh` are ids whose hot state is written from
-    their rows; `in_flight` are ids that were marked as being worked on. `outbox_id` names the row of the outbox that
-    the write deletes; a sweep writes what still has one.
+    their rows; `in_flight` are ids that were marked as such. `outbox_id` names the row of the outbox that the write
+    deletes; the sweeper writes the hot state of rows that are left.
     """
 
     at: datetime = field(default_factory=lambda: outcome_time())
@@ -74,7 +74,7 @@ class HotStateUpdate:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What a transaction did. Nothing of it is lost with the process: sweeps find it in Postgres.
+    """What a transaction did. If the process dies with it, the sweeper finds all of it in Postgres.
 
     `ready` are the users whose lanes can release more. `held` and `skipped` count events that were on arrival.
     """

@@ -1,4 +1,4 @@
-"""Places in the log: a partition, where the consumer group stands in it, and whether that is far enough."""
+"""Positions in the log: where the consumer group stands in a partition, and whether that is far enough."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ class Position:
 def is_reached(watermarks: Mapping[Partition, int], log: Mapping[Partition, Position]) -> bool:
     """Whether the group has committed all that stood before these watermarks. Pure.
 
-    A partition that is no more is not waited for, nor is the old end of a log that was made anew and is shorter now.
+    A partition that no longer exists counts as reached, and so does an old end beyond that of a log made anew.
     """
     return all(log[key].next >= min(mark, log[key].end) for key, mark in watermarks.items() if key in log)

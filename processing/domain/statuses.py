@@ -2,7 +2,7 @@
 
 arrival ──▶ processed            its handler ran, or it has none
     │ ├───▶ skipped              its place in the lane was taken or passed
-    │ └───▶ held ──▶ (its turn)  an earlier seq of the user is missing or being retried
+    │ └───▶ held ──▶ (released)  an earlier seq of the user is missing or being retried
     └─────▶ retrying ──▶ processed
                ▲  └────▶ failed  tries used up: a dead letter
                └───────── replay ┘

@@ -1,3 +1,5 @@
+"""Texts that Postgres can store: errors in one piece, without NUL."""
+
 from __future__ import annotations
 
 MAX_ERROR_CHARS = 2000
@@ -9,5 +11,5 @@ def describe_error(error: Exception) -> str:
 
 
 def storable(text: str) -> str:
-    """What Postgres takes of it: without NUL and lone surrogates, and not without end."""
+    """The text without NUL and lone surrogates, which Postgres refuses, cut to MAX_ERROR_CHARS."""
     return text.replace("\0", "\\0").encode("utf-8", "replace").decode()[:MAX_ERROR_CHARS]

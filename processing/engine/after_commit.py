@@ -1,7 +1,7 @@
-"""What follows a commit, the same for all who commit: failures counted, hot state written, retries enqueued.
+"""What follows every commit: failures are counted, the hot state is written, retries are enqueued.
 
-A crash in between loses nothing: a redelivered batch writes its hot state again, what no redelivery brings is in the
-outbox, and the sweeper rescues retries that were not enqueued.
+A crash in between loses nothing: a redelivered batch writes its hot state again, the outbox names events that no
+redelivery brings, and the sweeper rescues retries that were not enqueued.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def after_commit(result: BatchResult) -> int:
 
 
 def count_failures(window: FailureWindow, result: BatchResult, stop: Flag) -> None:
-    """The first part, for those who publish in another thread: the next batch must find the breaker open."""
+    """The first part, for callers that publish in another thread: the next batch must find the breaker open."""
     retry_transient(lambda: circuit_breaker.observe(window, result.outcomes), stop)
 
 

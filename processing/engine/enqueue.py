@@ -1,4 +1,4 @@
-"""Messages to Celery: ids of events to try, and when. One that is lost costs time: the sweeper rescues its events."""
+"""Messages to Celery: ids of events to try, and when. A lost message costs time: the sweeper rescues its events."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from processing.postgres.errors import TransientError, connection_is_lost, is_mi
 
 
 class InjectedFailureError(Exception):
-    """The sender asked for it."""
+    """The sender asked for the failure by `payload.fail`."""
 
 
 def retry_policy() -> RetryPolicy:
@@ -31,11 +31,11 @@ def retry_policy() -> RetryPolicy:
 def run_handlers(attempts: Sequence[Attempt]) -> list[Outcome]:
     """Run each event's handler, in order; each call has a savepoint of its own, so a failure undoes that call alone.
 
-    What families lock over several calls is locked before that, so that all transactions do it in one order.
+    Rows of families that are called several times are locked beforehand, so that all transactions lock in one order.
 
     A call that fails is made again in halves until the guilty event is found. A guilty event holds up the later ones
-    of its ordering key, of whatever family, unless its tries are used up. Raises what `is_transient` says is nobody's
-    failure; then the whole transaction is to run again.
+    of its ordering key, of whatever family, unless its tries are used up. Raises transient errors; then the
+    whole transaction is to run again.
     """
     batch = _Batch(attempts, retry_policy())
     calls = plan_calls(attempts, injected_failures=settings.FAULT_INJECTION)

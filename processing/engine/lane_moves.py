@@ -1,4 +1,4 @@
-"""Where outcomes leave the lanes, their order lists and their clocks. Pure."""
+"""What outcomes change in the lanes: next seq, order list, time. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transaction of a batch: events that have just arrived are recorded, and those whose turn it is run.
+"""The transaction of a batch: arrivals are recorded, and those that no lane holds back run.
 
 What commits, in this order: inbox rows, lanes, the handlers' effects, statuses, lane positions, dead letters, and the
 row of the outbox for what no redelivery would bring again. What follows the commit is in `after_commit`.
@@ -34,8 +34,8 @@ from processing.postgres.transaction import Cursor, transaction
 def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, comes_again: bool = True) -> BatchResult:
     """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing.
 
-    If it is not sure that it `comes_again` after a crash, as from a file, all of it that is final is named in the
-    outbox; such events are not marked as being worked on.
+    Unless the batch surely `comes_again` after a crash, which one from a file does not, its final events are named in
+    the outbox, and none of its events is marked as in flight.
     """
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
@@ -64,7 +64,7 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
     if comes_again:
-        refresh += sorted(known)  # whoever made them final may not have lived to write their hot state
+        refresh += sorted(known)  # the process that made them final may have died before it wrote their hot state
     return BatchResult(
         hot_state=HotStateUpdate(
             at=at,
@@ -94,7 +94,7 @@ class _Plan:
 
 
 def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]) -> _Plan:
-    """A lane's attempts take the places in the log that they have together, in the order of their seqs."""
+    """A lane's attempts share the places that they have in the log, in the order of their seqs."""
     attempts: dict[int, Attempt] = {}
     by_lane: dict[str, list[Event]] = {}
     places: dict[str, int] = {}
@@ -127,7 +127,7 @@ def _why_skipped(lane: LaneState, event: Event) -> str:
 
 
 def _with_message(change: StatusChange, message: Message) -> StatusChange:
-    """What is final on arrival needs its bytes no more, unless it is a dead letter."""
+    """The change with the event's message, unless it is skipped: a skipped event is never run again."""
     if change.status is Status.SKIPPED:
         return change
     return StatusChange(

@@ -1,7 +1,7 @@
-"""The transactions of events that have waited: lanes are released, retries made, gaps passed.
+"""The transactions of waiting events: release lanes, retry events, pass gaps.
 
-Each is bounded, locks what it touches, and returns what is to follow its commit. `run_due` and `release_all` go on
-until nothing can run; they are what tasks, sweeps and operators' actions call.
+Each is bounded, locks its rows, and returns the result for `after_commit`. `run_due` and `release_all` go on until
+nothing can run; tasks and the sweeper call them.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ LANES_AT_ONCE = 100
 
 
 def run_due(ids: Collection[str]) -> int:
-    """Try these waiting events, and what waits for them, if their time has come. Returns how many were tried.
+    """Try these waiting events if they are due, and those that wait for them. Returns how many were tried.
 
-    While the breaker is open, retries wait. An id that does not wait any more is none to try.
+    While the breaker is open, retries wait. Ids that no longer wait are left out.
     """
     if circuit_breaker.open_reason() is not None:
         return 0
@@ -65,9 +65,9 @@ def release_all(users: Collection[str]) -> int:
 
 
 def release_ready(users: Iterable[str], stop: Flag) -> Iterator[BatchResult]:
-    """Release these users' lanes, a transaction at a time, for those who publish the results themselves.
+    """Release these users' lanes, a transaction at a time, for callers that publish the results themselves.
 
-    While the database is not fit, it waits; an open breaker leaves the rest, as rows, to the sweeper.
+    After a transient error it waits; while the breaker is open the other lanes are left to the sweeper.
     """
     ready = set(users)
     while ready and retry_transient(circuit_breaker.open_reason, stop) is None:
@@ -99,7 +99,7 @@ def release_lanes(users: Collection[str]) -> BatchResult:
 
 
 def retry_events(ids: Collection[str]) -> BatchResult:
-    """Try again those of these events whose time has come and that no lane holds: without seq, or replayed late."""
+    """Try again those of these events that are due and that no lane holds: without seq, or replayed late."""
     with transaction() as cursor:
         lanes = lock_lanes(cursor, users_of_late_events(cursor, ids))
         attempts = _due_in_order(lock_retries(cursor, ids, lanes.values()))
@@ -111,9 +111,9 @@ def retry_events(ids: Collection[str]) -> BatchResult:
 
 
 def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
-    """Give up on the missing seq of these users' lanes, if it still is the one named and still missing.
+    """Pass the gaps of these users' lanes, if the seq is still the next one and still missing.
 
-    Returns the users whose lanes have moved: these can be released.
+    Returns the users whose lanes moved: these can be released.
     """
     moves: list[LaneMove] = []
     with transaction() as cursor:
@@ -128,7 +128,7 @@ def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
 def _run_waiting(
     cursor: Cursor, attempts: Sequence[Attempt], lanes: Mapping[str, LaneState]
 ) -> tuple[list[Outcome], HotStateUpdate]:
-    """Run events that have waited, and record what became of them. One that is held again stays as it was."""
+    """Run waiting events and record their outcomes. An event that is held again stays as it was."""
     at = time_in_lanes(lanes, outcome_time())
     outcomes = [outcome for outcome in run_handlers(attempts) if outcome.status is not Status.HELD]
     change_statuses(cursor, status_changes(outcomes), at, fresh=False)

@@ -1,7 +1,7 @@
 """Two stages, each a thread, so that consecutive pieces of work overlap: one commits, the other publishes.
 
-What a stage does is given to it; what both the consumer and runs over files need of the pair is here: bounded queues,
-results in order, an end that finishes what is in hand, and a failure of one that ends the other.
+The caller gives each stage its function. The pair, used by the consumer and by import runs, has bounded queues, keeps
+results in order, finishes the work in hand at its end, and ends when one of the two fails.
 """
 
 from __future__ import annotations

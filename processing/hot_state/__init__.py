@@ -1,0 +1,1 @@
+"""All that writes Redis: what it holds of the events, written after the commit and rebuilt from Postgres."""

@@ -1,6 +1,6 @@
-"""The hot state anew from Postgres, while everything runs: versions keep it from undoing what is newer.
+"""Rebuilds the hot state from Postgres while everything runs: versions keep it from undoing newer writes.
 
-Each function works in chunks and yields after each how many it did.
+Each function works in chunks and yields the number of events or users after each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROWS = 1000
 
 
 def rebuild_dead_letters() -> Iterator[int]:
-    """First what the list in Redis names, some of which may be no dead letter any more, then all open ones by age."""
+    """First the ids in Redis' list, some of which may no longer be dead letters, then all open ones by age."""
     for ids in listed_dead_letters(ROWS):
         write_hot_state(HotStateUpdate(refresh=ids))
     after = (datetime.min.replace(tzinfo=UTC), "")
@@ -33,7 +33,7 @@ def rebuild_dead_letters() -> Iterator[int]:
 
 
 def rebuild_events() -> Iterator[int]:
-    """The events that became final so lately that their hot state would still be there."""
+    """The events that became final within HOT_STATE_TTL_S."""
     since = datetime.now(UTC) - timedelta(seconds=settings.HOT_STATE_TTL_S)
     after = ""
     while True:

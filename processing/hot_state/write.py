@@ -1,6 +1,6 @@
 """The hot state: what Redis holds of the events, a view of Postgres. The one module of `processing` that writes Redis.
 
-Every write can be made again, and late: versions keep it from undoing what is newer.
+Every write can be repeated, and come late: versions keep it from undoing newer ones.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from processing.postgres.hot_rows import hot_rows, order_lists
 from processing.postgres.outbox import delete_from_outbox
 
 INFLIGHT_TTL_S = 30
-BATCH_MARK = "1"  # of a batch's events: `write` clears it, whoever set it
+BATCH_MARK = "1"  # of a batch's events: `write` clears it, whichever process set it
 RETRACTED = "retracted"
-GONE_VERSION = 2**53 - 1  # of a row that is no more: newer than any
+GONE_VERSION = 2**53 - 1  # of a deleted row: newer than any
 CALL_EVENTS = 500
 REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million arguments
 
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 def mark_in_flight(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
-    """Mark events as being worked on; a mark that is not a batch's spares those that Redis knows to be final.
+    """Mark events as in flight; a mark that is not a batch's skips those that are final in Redis.
 
     Raises `redis.RedisError`.
     """
@@ -48,10 +48,11 @@ def mark_in_flight(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
 
 @contextmanager
 def marked(ids: Sequence[str]) -> Iterator[None]:
-    """Mark events as being worked on during the block, whatever comes of it. Raises `redis.RedisError` at its start.
+    """Mark events as in flight during the block, however it ends. Raises `redis.RedisError` at its start.
 
-    `write` clears the marks of those that the block has settled. The others would outlive their events: somebody else
-    made them final meanwhile, or their time has not come. A mark that another has set meanwhile stays.
+    `write` clears the marks of events that the block made final or tried. The other marks are cleared here, since they
+    would outlive their events: another process made these final meanwhile, or they are not due. A mark that another
+    process has set meanwhile stays.
     """
     whose = uuid4().hex
     try:
@@ -90,9 +91,9 @@ def write_hot_state(update: HotStateUpdate) -> None:
 
 
 def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
-    """So many events in a call that others of Redis need not wait long, and that its memory is used again at once.
+    """Parts of at most CALL_EVENTS events, so that a call holds up other clients of Redis for a short time only.
 
-    Those with a seq go in the last one, with the order lists that they belong to.
+    Events with a seq go in the last part, with the order lists that they belong to.
     """
     if len(arrived) <= CALL_EVENTS:
         return [arrived]
@@ -122,7 +123,7 @@ def rebuild_order_lists(users: Sequence[str]) -> None:
 
 
 def listed_dead_letters(rows: int) -> Iterator[list[str]]:
-    """What the list of dead letters names, so many at a time; from its end, since what goes moves what is behind it."""
+    """The ids in the list of dead letters, `rows` at a time, from its end: a removed id moves those behind it."""
     end = _redis().llen("dlq:list")
     while end > 0:
         start = max(0, end - rows)
@@ -131,7 +132,7 @@ def listed_dead_letters(rows: int) -> Iterator[list[str]]:
 
 
 def _refreshed(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
-    """The hot state of these events as their rows have it now, and the order lists of users not `known` to check.
+    """The hot state of these events as their rows have it now, and order lists to check, of users not in `known`.
 
     In the order of `ids`: that is the order in which dead letters join their list.
     """
@@ -156,7 +157,7 @@ def _refreshed(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequenc
 
 
 def _retracted(id: str, version: int) -> Sequence[Field]:
-    """An event that is final no more: replayed, or turned into the event that its bytes carry."""
+    """An event that is no longer final: it was replayed, or became the event that its bytes carry."""
     return (id, version, RETRACTED, 0, 0, "", "", "", "", 0)
 
 

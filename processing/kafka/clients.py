@@ -32,12 +32,12 @@ def client_config() -> dict[str, Any]:
 
 
 def consumed_topics() -> list[str]:
-    """The topics that the group reads, unless told otherwise: that of all events, and those of families."""
+    """The topics that the group reads by default: that of all events, and those of families."""
     return [settings.KAFKA_EVENTS_TOPIC, *own_topics()]
 
 
 def producer_config() -> dict[str, Any]:
-    """A producer that says yes only when all in-sync replicas have the message, each once."""
+    """A producer that acknowledges a message once all in-sync replicas have it, each once."""
     return {
         **client_config(),
         "acks": "all",
@@ -86,6 +86,6 @@ def ensure_topics(names: Iterable[str], timeout_s: float = ADMIN_TIMEOUT_S) -> N
 
 
 def partition_counts() -> dict[str, int | None]:
-    """How many partitions each topic of the cluster has; None: it cannot say now."""
+    """The number of partitions of each topic of the cluster; None while the cluster cannot say."""
     topics = AdminClient(client_config()).list_topics(timeout=ADMIN_TIMEOUT_S).topics
     return {name: None if topic.error else len(topic.partitions) for name, topic in topics.items()}

@@ -32,13 +32,13 @@ LONGEST_WAIT_S = 20  # for another thread that is publishing
 
 WHAT_TO_DO = "it stays a dead letter without a copy and is tried again by the next sweep"
 
-_publishing = Lock()  # one thread a process: while Kafka is away, sweeps must not take every thread of the worker
+_publishing = Lock()  # one thread a process: while Kafka is away, the sweeper must not take every thread of the worker
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Copy:
-    """What goes to the topic for a letter."""
+    """The copy of a dead letter, as it goes to the topic."""
 
     letter: Letter
     key: bytes | None
@@ -48,14 +48,14 @@ class Copy:
 
 @dataclass
 class Sent:
-    """What became of letters that were produced; others failed in a way that is no letter's own."""
+    """What became of letters that were produced; the others failed for a reason that concerns all letters."""
 
     acknowledged: list[Letter] = field(default_factory=list)
     too_large: list[Letter] = field(default_factory=list)
 
 
 def publish_pending(limit: int = LIMIT) -> int:
-    """Publish the oldest unpublished dead letters. Returns how many Kafka has acknowledged; the rest is left."""
+    """Publish the oldest unpublished dead letters. Returns how many Kafka acknowledged; the others stay unpublished."""
     if not _publishing.acquire(blocking=False):
         return 0
     try:
@@ -111,7 +111,7 @@ def _groups(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
 
 
 def _copies(letters: Sequence[Letter]) -> list[Copy]:
-    """The original bytes and key; an event that did not come through Kafka gets the message it would have been."""
+    """The original bytes and key; an event that did not come by Kafka gets the message that it would have had there."""
     by_id = {letter.id: letter for letter in letters}
     return [_copy(by_id[content.id], content) for content in contents(by_id)]
 

@@ -26,8 +26,8 @@ def group_lag(exact: bool = False) -> dict[Partition, int]:
 def group_positions(exact: bool = False) -> dict[Partition, Position]:
     """Where the group stands, per (topic, partition). Raises `KafkaException`.
 
-    Not `exact`, the embedded broker's ends fall short by up to a batch: it tells where the last batch begins. To be
-    exact the last batch is fetched.
+    Unless `exact`, the embedded broker's ends are too low by up to a batch: it tells where the last batch begins. For
+    an exact end, the last batch is fetched.
     """
     with _lock:
         consumer = _consumer(os.getpid(), settings.KAFKA_CLIENT_CONFIG["bootstrap.servers"])
@@ -73,7 +73,7 @@ def _range(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
 
 
 def _fetched_ranges(consumer: Consumer, ranges: dict[Partition, tuple[int, int]]) -> dict[Partition, tuple[int, int]]:
-    """The ends as told by fetching what lies behind the known ones."""
+    """The exact ends, found by fetching what lies behind the ends given."""
     waiting = {key: high - 1 for key, (low, high) in ranges.items() if high > low}
     found: dict[Partition, tuple[int, int]] = {}
     consumer.assign([TopicPartition(*key, offset) for key, offset in waiting.items()])

@@ -1,7 +1,7 @@
 """What an operator may do to events: one function per action, called by the admin and the commands alike.
 
-Each works in bounded transactions that also record who did it. What its rows do not allow (any more) is refused with a
-reason; two operators, or an operator and a worker, are told apart by the rows' locks.
+Each works in bounded transactions that also record who did it. An action that a row does not allow (any more) is
+refused with a reason; row locks keep two operators, or an operator and a worker, from acting at once.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def retry_now(*, ids: Collection[str], actor: str) -> Result:
 
 
 def discard(*, ids: Collection[str], actor: str) -> Result:
-    """Put dead letters away for good: they stay failed, and are found in the admin only."""
+    """Put dead letters away for good: they stay failed, and only the admin shows them."""
 
     def act(chunk: Sequence[str]) -> Effects:
         with transaction() as cursor:
@@ -66,9 +66,9 @@ def discard(*, ids: Collection[str], actor: str) -> Result:
 
 
 def replay(*, ids: Collection[str], actor: str, progress: Progress | None = None) -> Result:
-    """Give dead letters a new set of tries, in the order of their users' events; read anew what was unreadable.
+    """Give dead letters a new set of tries, in the order of their users' events; decode poisons anew.
 
-    A dead letter is gone with its replay, so one that has no copy on its topic yet gets it first, or is refused.
+    A replay deletes the dead letter, so one that has no copy on its topic yet gets it first, or is refused.
     """
     dead_letter_topic.publish(ids)
     plan = while_patient(lambda: replays.plan(ids))

@@ -17,10 +17,10 @@ from processing.postgres.operator_records import states
 from processing.postgres.transaction import Cursor, retry_transient
 
 CHUNK = 500  # events of one transaction, at most
-PATIENCE_S = 10  # how long an action waits for a database that is not fit
+PATIENCE_S = 10  # how long an action waits while the database cannot serve it
 
 T = TypeVar("T")
-Progress = Callable[[int], object]  # told how many more are done
+Progress = Callable[[int], object]  # gets the number of events done since the last call
 log = structlog.get_logger(__name__)
 
 
@@ -34,7 +34,7 @@ class Result:
 
 @dataclass
 class Effects:
-    """What one transaction of an action did, for what follows its commit. Nothing of it is lost with the process."""
+    """What one transaction of an action did, for what follows its commit. All of it is in rows too."""
 
     done: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -46,9 +46,9 @@ class Effects:
 def run_chunks(
     work: Iterable[Sequence[T]], act: Callable[[Sequence[T]], Effects], progress: Progress | None = None
 ) -> Result:
-    """Do `act`, a transaction, for each chunk, and after each what follows its commit.
+    """Do `act`, a transaction, for each chunk, and after each commit what follows it.
 
-    Raises `StoppedError` when the database is not fit for `PATIENCE_S`; chunks done before stay done.
+    Raises `StoppedError` when transient errors last for `PATIENCE_S`; chunks done before stay done.
     """
     result = Result()
     for chunk in work:
@@ -63,7 +63,7 @@ def run_chunks(
 
 
 def why_not(cursor: Cursor, ids: Collection[str], *, wanted: str) -> dict[str, str]:
-    """For ids that could not be claimed: what they are instead."""
+    """By id of an event that could not be claimed: what it is instead."""
     if not ids:
         return {}
     reasons = dict.fromkeys(sorted(ids), f"{wanted}: the inbox does not have it")
@@ -80,5 +80,5 @@ def chunks(items: Collection[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def while_patient(work: Callable[[], T]) -> T:
-    """Do it, a transaction; again while the database is not fit. Raises `StoppedError` after `PATIENCE_S`."""
+    """Do it, a transaction, again after transient errors. Raises `StoppedError` after `PATIENCE_S`."""
     return retry_transient(work, patience_s=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""How the pipeline stands, in numbers: what waits where."""
+"""The state of the pipeline in numbers: how much waits where."""
 
 from __future__ import annotations
 

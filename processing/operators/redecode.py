@@ -1,4 +1,4 @@
-"""Dead letters that could not be read on arrival: decoded anew, a poison becomes the event that it carries."""
+"""Poisons, decoded anew: one that can be read now becomes the event that it carries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Readings:
 
 @dataclass
 class Carried:
-    """What became of the events that poisons carry. `became` and `details` are texts, by the poison's id."""
+    """What became of the events that poisons carry. `became` and `details` are texts, by id."""
 
     became: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def read(poisons: Sequence[str]) -> Readings:
 def place(lane: LaneState | None, event: Event, taken: Collection[tuple[str, int]]) -> tuple[Status, str | None]:
     """The status of an event that was unreadable on arrival, and the reason if it is skipped. Pure.
 
-    `taken`: the (user, seq) that the inbox has for other events. What its lane has passed takes effect late.
+    `taken`: the (user, seq) that the inbox has for other events. If its lane has passed its seq, it takes effect late.
     """
     if lane is None or event.seq is None:
         return Status.RETRYING, None

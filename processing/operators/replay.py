@@ -29,7 +29,7 @@ NO_DEAD_LETTER = "is no dead letter"
 
 @dataclass(frozen=True)
 class Entry:
-    """A dead letter whose turn it is. `order` counts through the whole call; `size` is in bytes."""
+    """A dead letter to be replayed. `order` counts through the whole call; `size` is in bytes."""
 
     id: str
     order: int
@@ -44,7 +44,7 @@ class Plan:
 
 
 def plan(ids: Collection[str]) -> Plan:
-    """Put what can be replayed in order. Of each event only a line is kept, so a call may name very many."""
+    """The dead letters that can be replayed, in order. Each is a small entry, so a call may name very many."""
     found: list[Found] = []
     refused: dict[str, str] = {}
     for chunk in chunks(sorted(set(ids)), CHUNK):
@@ -57,7 +57,7 @@ def plan(ids: Collection[str]) -> Plan:
 
 
 def in_order(found: Sequence[Found]) -> list[Found]:
-    """In the order of the log; but the places there of a user's numbered events are filled by ascending seq."""
+    """In the order of the log; a user's numbered events share the places they have there by ascending seq."""
     by_log = sorted(found, key=lambda f: f.position)
     numbered: dict[str, list[Found]] = {}
     for each in by_log:
@@ -82,7 +82,7 @@ def bounded(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
 
 
 def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effects:
-    """One transaction. Its locks are in the order of everywhere: new ids, lanes, rows of the inbox."""
+    """One transaction. It takes its locks in the one order: new ids, lanes, rows of the inbox."""
     orders = {entry.id: entry.order for entry in entries}
     readings = redecode.read([entry.id for entry in entries if entry.poison])
     effects = Effects(refused=dict(readings.refused))

@@ -30,13 +30,13 @@ def delete() -> None:
 
 
 def count_probes() -> int | None:
-    """How many were made since it opened; None when it is closed."""
+    """The number of probes since the breaker opened; None when it is closed."""
     row = raw_cursor().execute("SELECT probes FROM processing_circuitbreaker WHERE id = %s", (THE_ROW,)).fetchone()
     return int(row[0]) if row else None
 
 
 def claim_probe(probes: int, next_in_ms: int) -> bool:
-    """Take the probe after so many, if its time has come and no other process has taken it."""
+    """Claim the probe after this many, if it is due and no other process has claimed it."""
     cursor = raw_cursor().execute(
         """UPDATE processing_circuitbreaker SET probes = probes + 1,
                   next_probe_at = now() + %s * interval '1 millisecond'
@@ -47,8 +47,8 @@ def claim_probe(probes: int, next_in_ms: int) -> bool:
 
 
 def make_candidate_due(*, injected_failures: bool) -> str | None:
-    """The retrying event that was tried least, made due. With `injected_failures`, none that was asked to fail: it
-    would say nothing of the handlers."""
+    """Make the retrying event with the fewest attempts due; returns its id. With `injected_failures`, skip events whose
+    sender asked for the failure: they say nothing of the handlers."""
     cursor = raw_cursor().execute(
         """UPDATE processing_inboxevent SET next_attempt_at = now() WHERE id = (
              SELECT id FROM processing_inboxevent WHERE status = %(retrying)s AND family <> ''

@@ -1,4 +1,4 @@
-"""How many rows wait where. Counts go through indexes of what waits, not the inbox."""
+"""How many rows wait where. Each count reads a partial index of waiting rows, not the whole inbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processing.postgres.transaction import raw_cursor
 
 
 def count_events(status: Status) -> int:
-    """Of a status that waits or failed: processed ones have no index to be counted by."""
+    """Count events of a status other than processed, for which there is no index."""
     return _count("SELECT count(*) FROM processing_inboxevent WHERE status = %s AND status <> 'processed'", status)
 
 
@@ -28,7 +28,7 @@ def count_outbox() -> int:
 
 
 def count_gaps() -> tuple[int, datetime | None]:
-    """Lanes whose next seq is missing, and since when the first of them waits."""
+    """The number of lanes whose next seq is missing, and since when the first of them waits."""
     row = (
         raw_cursor()
         .execute(

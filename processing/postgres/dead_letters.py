@@ -18,13 +18,13 @@ class LockedDeadLetter:
 
     reason: str
     attempts: int
-    readable: bool  # its payload is there, so that it can be run again
+    readable: bool  # its payload is kept, so it can run again
     published: bool
 
 
 @dataclass(frozen=True)
 class Found:
-    """A dead letter where it stands in the log or a file, and its seq, if any. `size`: its message's, in bytes."""
+    """A dead letter's position in the log or a file, and its seq, if any. `size`: of its message, in bytes."""
 
     position: tuple[Any, ...]
     id: str
@@ -50,7 +50,7 @@ def add_dead_letters(cursor: Cursor, ids: Sequence[str], reason: DeadLetter.Reas
 def lock_dead_letters(cursor: Cursor, ids: Sequence[str]) -> dict[str, LockedDeadLetter]:
     """Those of these events that are dead letters and not discarded, with their letters locked, in byte order.
 
-    Both rows are locked: whoever waited here for another operator sees what that one left.
+    Both rows are locked: an operator who waited here for another one sees what that one left.
     """
     cursor.execute(
         """SELECT i.id, d.reason, i.attempts, i.payload IS NOT NULL, d.published_at IS NOT NULL
@@ -67,7 +67,7 @@ def discard_dead_letters(cursor: Cursor, ids: Sequence[str]) -> None:
 
 
 def delete_dead_letters(cursor: Cursor, ids: Collection[str]) -> None:
-    """These (locked) events are dead letters no more."""
+    """Delete the dead letters of these (locked) events."""
     cursor.execute("DELETE FROM processing_deadletter WHERE event_id = ANY(%s)", (list(ids),))
 
 
@@ -84,7 +84,7 @@ def locate(cursor: Cursor, ids: Sequence[str]) -> list[Found]:
 
 
 def find_open(ids: Sequence[str], event_type: str | None, since: datetime | None) -> list[str]:
-    """The open dead letters that these name, oldest first; all if they name none. `since`: when they became such."""
+    """The open dead letters that match these filters, oldest first. `since`: of the time at which they failed."""
     cursor = raw_cursor().execute(
         """SELECT d.event_id FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id
            WHERE d.discarded_at IS NULL

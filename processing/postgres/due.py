@@ -1,4 +1,4 @@
-"""Events that wait: whose turn has come, what moves them, which lanes stand before a gap.
+"""Events that wait: which are due, which lanes hold them, which lanes stand before a gap.
 
 Functions without a cursor are for callers outside of a transaction.
 """
@@ -26,7 +26,7 @@ _EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch
 
 @dataclass(frozen=True)
 class WaitingEvent:
-    """An inbox row that waits, as it can be tried again. `due`: it is retrying, and its time has come."""
+    """An inbox row that waits, as it can be tried again. `due`: it is retrying, and its pause is over."""
 
     attempt: Attempt
     status: Status
@@ -45,7 +45,7 @@ class Gap:
 
 
 def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, list[WaitingEvent]]:
-    """What waits in these (locked) lanes from their front on, without a gap, by user; bounded, so ask again."""
+    """The events that wait in these (locked) lanes from their front up to a gap, by user; bounded, so ask again."""
     if not lanes:
         return {}
     cursor.execute(
@@ -75,8 +75,8 @@ def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, li
 def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneState]) -> list[WaitingEvent]:
     """The retrying events among `ids` that no lane holds (no seq, or replayed after their lane passed it), locked.
 
-    With one that was replayed comes all that was replayed with it, in order, since that may wait for it. What another
-    process works on is left to it, with what was replayed behind it.
+    A replayed event brings all events that were replayed with it, in order, since these may wait for it. A row that
+    another process has locked is left out, with what was replayed behind it.
     """
     fronts = {lane.user_id: lane.next_seq for lane in lanes}
     places = _with_what_was_replayed(cursor, ids)
@@ -101,7 +101,7 @@ def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneSta
 
 
 def _with_what_was_replayed(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[int | None, int]]:
-    """The retrying ones of these ids, and all that was replayed with them: by id the replay and the place in it.
+    """The retrying ones of these ids, and all that was replayed with them: by id the replay and the position in it.
 
     In a statement of its own, each step through an index: right after a replay the planner's statistics know nothing
     of its rows, and whatever it joins them with goes through them once for each.
@@ -127,7 +127,7 @@ def _with_what_was_replayed(cursor: Cursor, ids: Collection[str]) -> dict[str, t
 
 
 def lanes_and_ids(ids: Collection[str]) -> tuple[set[str], set[str]]:
-    """What must be moved for these waiting ids: the lanes that hold them, by user, and the ids that no lane holds."""
+    """The users of the lanes that hold these waiting ids, and the ids that no lane holds."""
     cursor = raw_cursor().execute(
         """SELECT i.id, i.user_id, i.seq IS NOT NULL AND i.seq >= coalesce(l.next_seq, 1)
            FROM processing_inboxevent i LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL
@@ -142,7 +142,7 @@ def lanes_and_ids(ids: Collection[str]) -> tuple[set[str], set[str]]:
 
 
 def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
-    """The users whose lanes are to be locked before these ids are run: those of events that have a seq."""
+    """The users whose lanes must be locked before these ids run: those of events that have a seq."""
     cursor.execute(
         "SELECT DISTINCT user_id FROM processing_inboxevent WHERE id = ANY(%s) AND seq IS NOT NULL", (list(ids),)
     )
@@ -211,7 +211,7 @@ def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
 
 
 def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:
-    """Let the time of these retrying events come now, in byte order. Returns those that are retrying, ascending."""
+    """Make these retrying events due now, in byte order. Returns those that are retrying, ascending."""
     cursor.execute(
         """UPDATE processing_inboxevent SET next_attempt_at = now() WHERE id IN (
              SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND status = %s ORDER BY id FOR UPDATE)
@@ -222,7 +222,7 @@ def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:
 
 
 def overdue_retries(patience_s: float, limit: int) -> list[str]:
-    """Retrying events whose time came longer than `patience_s` ago; of those replayed together, each user's first."""
+    """Retrying events that are due for longer than `patience_s`; of those replayed together, each user's first."""
     cursor = raw_cursor().execute(
         """SELECT id FROM processing_inboxevent i WHERE status = %(retrying)s
              AND next_attempt_at < clock_timestamp() - %(patience)s * interval '1 second'

@@ -1,4 +1,4 @@
-"""Whose fault an error is: the handler's, or nobody's (the database was not fit)."""
+"""Whether an error is the handler's failure or transient: the database's state, no failure of the event."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MISSING_OBJECT_SQLSTATES = ("42P01", "42703")  # undefined table, undefined colu
 
 
 class TransientError(Exception):
-    """The transaction is to run again, whole, once the database is fit."""
+    """The whole transaction is to run again once the database can serve it."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -46,7 +46,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_missing_object(error: BaseException) -> bool:
-    """Whether a table or a column was missing. It may be there by now: a migration may have come since."""
+    """Whether a table or a column was missing. A migration may have made it since."""
     return not set(MISSING_OBJECT_SQLSTATES).isdisjoint(_sqlstates(error))
 
 
@@ -56,7 +56,7 @@ def connection_is_lost() -> bool:
 
 
 def is_connection_trouble(error: BaseException) -> bool:
-    """psycopg tells a cut connection, and one it could not open, without a SQLSTATE."""
+    """psycopg's errors for a cut connection, or one that could not be opened, have no SQLSTATE."""
     return not any(_sqlstates(error)) and any(
         isinstance(each, (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError))
         for each in _chain(error)

@@ -11,9 +11,9 @@ from processing.postgres.transaction import raw_cursor
 
 
 class HotRow(NamedTuple):
-    """An event as the hot state has it. `dead`: an open dead letter. `replayed`: it was one before.
+    """An event as the hot state has it. `dead`: it is an open dead letter. `replayed`: it was one before.
 
-    `order_version`: its lane's; None without a seq.
+    `order_version`: of its lane; None without a seq.
     """
 
     id: str
@@ -31,7 +31,7 @@ class HotRow(NamedTuple):
 
 
 def hot_rows(ids: Collection[str]) -> list[HotRow]:
-    """Those of these events that the inbox has, in the order given: lists in Redis get theirs from it."""
+    """The rows of these events, in the order given, which is that of lists in Redis. Ids without a row are left out."""
     cursor = raw_cursor().execute(
         """SELECT i.id, i.version, i.status, i.final_at, i.attempts, i.user_id, i.type, i.seq, i.error,
                   d.event_id IS NOT NULL AND d.discarded_at IS NULL, i.replay IS NOT NULL, l.order_version

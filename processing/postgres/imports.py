@@ -1,7 +1,7 @@
-"""Runs over files: which go on, which are over, and how far the log must be read before their gaps are passed.
+"""Import runs: which go on, which are over, and how far the log must be read before their gaps are passed.
 
-A lane that waits behind a gap left by a file has no partition whose end tells that nothing more comes. It waits until
-the run is over, and then until the consumers have read what stood in the log by that time.
+A gap that a file left belongs to no partition whose end could tell that nothing more comes. Its lane waits until the
+run is over, and then until the consumers have read what stood in the log by that time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from processing.domain.texts import storable
 from processing.postgres.transaction import raw_cursor
 
 SILENT_S = 60  # a run without a heartbeat for so long is over
-GRACE_S = 10  # but is given so long for one more: it may have waited for Postgres, as we did
+GRACE_S = 10  # after its mark, time for one more heartbeat: the run may have waited for Postgres, as we did
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def start(source: str) -> int:
 
 
 def heartbeat(run: int, *, new: int = 0, known: int = 0) -> None:
-    """The run goes on, with so many more lines. What was noted while it was silent is taken back.
+    """The run goes on, with so many more lines; an end noted while it had no heartbeat is taken back.
 
-    Last in the transaction of a batch, so that whoever sees the batch sees this; and apart from it every few seconds,
-    so that a long transaction counts too.
+    Called last in the transaction of a batch, so that a reader who sees the batch sees this too, and every few seconds
+    outside of it, so that a long transaction counts as going on.
     """
     raw_cursor().execute(
         """UPDATE processing_importrun SET heartbeat_at = clock_timestamp(), ended_at = NULL, watermarks = NULL,
@@ -62,7 +62,7 @@ def end(run: int) -> None:
 
 
 def unfinished(run: int) -> dict[str, int]:
-    """How many events of a run are held, retrying or failed, by status. Looks at what came since it started."""
+    """How many events of a run are held, retrying or failed, by status. Reads the events received since it started."""
     cursor = raw_cursor().execute(
         """SELECT i.status, count(*) FROM processing_importrun f
            JOIN processing_inboxevent i ON i.received_at >= f.started_at AND i.import_run = f.id
@@ -89,7 +89,7 @@ def any_active() -> bool:
 
 
 def find(ids: Collection[int]) -> list[ImportState]:
-    """Those of these runs that there are."""
+    """The runs with these ids."""
     cursor = raw_cursor().execute(
         """SELECT id, heartbeat_at, ended_at IS NULL AND heartbeat_at > clock_timestamp() - %s * interval '1 second',
                   watermarks,
@@ -104,7 +104,7 @@ def find(ids: Collection[int]) -> list[ImportState]:
 
 
 def mark(runs: Collection[ImportState], ends: Mapping[Partition, int]) -> None:
-    """Note for runs that are over where the log ended after that. One with a heartbeat since is left alone."""
+    """Note where the log ends now, for runs that are over. A run that had a heartbeat since is left alone."""
     marks = orjson.dumps([[topic, partition, end] for (topic, partition), end in sorted(ends.items())]).decode()
     raw_cursor().execute(
         """UPDATE processing_importrun f SET watermarks = %s::jsonb, watermarks_at = clock_timestamp()

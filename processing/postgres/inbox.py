@@ -42,8 +42,7 @@ def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> s
     """Insert the events, their ids unique, as processed at `now`; rows that turn out otherwise are updated before the
     commit.
 
-    They are received when the transaction began: `now` is later than that. Returns the ids that the inbox had before:
-    those change nothing.
+    `received_at` is the transaction's start, which is before `now`. Returns the ids that the inbox had before.
     """
     cursor.execute(
         """CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (id text, user_id text, type text, family text, seq bigint,
@@ -96,7 +95,7 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
 
 
 def owned_seqs(cursor: Cursor, new: Sequence[Event]) -> dict[str, set[int]]:
-    """Of the seqs of these new events, those that another event of the inbox already waits with, by user."""
+    """The seqs of these new events with which another event of the inbox already waits, by user."""
     if not new:
         return {}
     cursor.execute(
@@ -111,10 +110,10 @@ def owned_seqs(cursor: Cursor, new: Sequence[Event]) -> dict[str, set[int]]:
 
 
 def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: datetime, *, fresh: bool) -> None:
-    """Give inbox rows their new status and raise their version; what becomes final is so at `now`.
+    """Give inbox rows their new status and raise their version; `now` is the final time of those that become final.
 
-    `fresh`: the rows were inserted in this transaction, so nobody has seen their version and it stays. The rows are
-    locked by the caller, or by nobody's hand but this transaction's.
+    `fresh`: this transaction inserted the rows, so no other has seen their version and it stays. Otherwise the caller
+    has locked them.
     """
     if not changes:
         return
@@ -156,12 +155,12 @@ def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: dateti
 
 
 def move_final_time(cursor: Cursor, ids: Sequence[str], at: datetime) -> None:
-    """Events inserted in this transaction as processed were so at `at`, later than was thought."""
+    """Correct the final time of events that this transaction inserted as processed, to the later `at`."""
     cursor.execute("UPDATE processing_inboxevent SET final_at = %s WHERE id = ANY(%s)", (at, list(ids)))
 
 
 def _columns(messages: Sequence[Message | None]) -> dict[str, list[Any]]:
-    """What rows keep of these messages, column by column; nulls for None."""
+    """The columns that rows keep of these messages; nulls for None."""
     return {
         "topic": [None if m is None else m.topic for m in messages],
         "partition": [None if m is None else m.partition for m in messages],

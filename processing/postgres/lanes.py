@@ -1,4 +1,4 @@
-"""Lanes: locked in byte order by whoever moves them, and read for the hot state."""
+"""Lanes: locked in byte order before they are moved."""
 
 from __future__ import annotations
 

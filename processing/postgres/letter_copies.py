@@ -1,4 +1,4 @@
-"""What the dead-letter topic gets: which letters have no copy there yet, and what a copy is made of."""
+"""Copies for the dead-letter topic: which letters have none there yet, and what a copy is made of."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def contents(ids: Collection[str]) -> list[LetterContent]:
 
 
 def mark_published(letters: Sequence[Letter]) -> None:
-    """A letter whose event was replayed and failed again meanwhile is a new one, and stays unpublished."""
+    """Mark these letters as published, but none whose event was replayed and failed again since: that is a new one."""
     with transaction() as cursor:
         ids = sorted(letter.id for letter in letters)
         cursor.execute(

@@ -58,8 +58,8 @@ def _drop_like_indexes(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> Non
 def lock_tables(connection: BaseDatabaseWrapper, *tables: str) -> None:
     """Take the lock that ALTER TABLE needs, so that the ALTERs that follow in the transaction wait for nobody.
 
-    While an ALTER TABLE waits for a long reader, every writer waits behind it. So the lock is asked for with a timeout,
-    given up, that of the other tables too, and asked for again: a writer waits LOCK_TIMEOUT_MS at most for each table.
+    While an ALTER TABLE waits for a long reader, every writer waits behind it. So the locks are asked for with a
+    timeout, all given up when it is over, and asked for again: a writer waits LOCK_TIMEOUT_MS at most for each table.
     Raises `CommandError`.
     """
     for attempt in range(TRIES):
@@ -104,7 +104,7 @@ def _users(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> list[str]:
 def tell_dropped_columns(connection: BaseDatabaseWrapper, table: str, columns: Sequence[str]) -> None:
     """Print how many values each column is about to lose.
 
-    To be called before the lock, which a count of a large table would prolong: what is written after it is not in it.
+    Call it before the lock, which the count of a large table would prolong. Rows written in between are not counted.
     """
     quote = connection.ops.quote_name
     counts = ", ".join(f"count({quote(column)})" for column in columns)

@@ -1,4 +1,4 @@
-"""What operators did to which events, and why others were left as they are."""
+"""The record of operator actions, and the present status of events that an action left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def record(cursor: Cursor, action: str, actor: str, details: Mapping[str, str]) 
 
 
 def states(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[str, datetime | None]]:
-    """The status of those of these events that the inbox has, and when they were discarded as dead letters."""
+    """By id of an inbox row its status, and when it was discarded as a dead letter, if it was."""
     cursor.execute(
         """SELECT i.id, i.status, d.discarded_at FROM processing_inboxevent i
            LEFT JOIN processing_deadletter d ON d.event_id = i.id WHERE i.id = ANY(%s)""",
@@ -28,7 +28,7 @@ def states(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[str, datetim
 
 
 def next_number() -> int:
-    """A number for what is replayed together, which no other call has."""
+    """A new number, for events that are replayed together."""
     row = raw_cursor().execute("SELECT nextval(pg_get_serial_sequence('processing_operatoraction', 'id'))").fetchone()
     assert row is not None
     return int(row[0])

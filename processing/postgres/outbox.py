@@ -10,8 +10,7 @@ from processing.postgres.transaction import Cursor, raw_cursor
 
 
 def add_to_outbox(cursor: Cursor, ids: Sequence[str]) -> int | None:
-    """Name the events whose hot state is to be written after this commit, by us or by the sweeper. Returns the row's
-    id."""
+    """Add a row that names events whose hot state is to be written after this commit. Returns its id; no ids: None."""
     if not ids:
         return None
     cursor.execute(
@@ -33,17 +32,17 @@ def overdue_outbox(patience_s: float, limit: int) -> list[int]:
 
 
 def events_of_outbox(outbox_id: int) -> list[str] | None:
-    """The events that a row names; None if it is gone: their hot state is written."""
+    """The events that a row names; None if the row is gone, since their hot state is written."""
     row = raw_cursor().execute("SELECT event_ids FROM processing_hotstateoutbox WHERE id = %s", (outbox_id,)).fetchone()
     return None if row is None else row[0]
 
 
 def delete_from_outbox(outbox_id: int) -> None:
-    """The hot state of the row's events is written."""
+    """Delete the row: the hot state of its events is written."""
     raw_cursor().execute("DELETE FROM processing_hotstateoutbox WHERE id = %s", (outbox_id,))
 
 
 def _text_array(texts: Sequence[str]) -> str | list[str]:
-    """As Postgres writes an array, where JSON writes it alike: for thousands it costs far less than one by one."""
+    """The array as Postgres writes it, where JSON looks the same: for thousands of texts far cheaper than a list."""
     text = orjson.dumps(texts).decode()
     return list(texts) if "\\" in text else f"{{{text[1:-1]}}}"

@@ -11,8 +11,8 @@ from processing.postgres.transaction import Cursor, raw_cursor
 
 
 def poison_messages(ids: Sequence[str], max_bytes: int) -> list[tuple[str, int | None, Message]]:
-    """(id, bytes, message) of these poisons, in the order given; a message of more than `max_bytes` is not loaded: its
-    value is None, as a tombstone's is, whose bytes are None too."""
+    """(id, size in bytes, message) of these poisons, in the order given. A message of more than `max_bytes` is not
+    loaded: its value is None; a tombstone's value and size are both None."""
     cursor = raw_cursor().execute(
         """SELECT id, octet_length(raw), topic, partition, "offset", key,
                   CASE WHEN octet_length(raw) <= %s THEN raw END, import_run FROM processing_inboxevent
@@ -39,7 +39,7 @@ def insert_ids(cursor: Cursor, events: Iterable[Event]) -> set[str]:
 def fill_ids(cursor: Cursor, events: Sequence[Event], poisons: Sequence[str], *, keep: Collection[str]) -> None:
     """Give rows of `insert_ids` the content of these events, and where their poisons stood, one for each.
 
-    Those in `keep` get their poison's bytes too; what is final at once needs them no more.
+    Rows in `keep` get their poison's bytes too; an event that is final at once does not need them.
     """
     cursor.execute(
         """UPDATE processing_inboxevent i SET user_id = c.user_id, type = c.type, family = c.family, seq = c.seq,
@@ -66,7 +66,7 @@ def fill_ids(cursor: Cursor, events: Sequence[Event], poisons: Sequence[str], *,
 
 
 def taken_seqs(cursor: Cursor, events: Iterable[Event]) -> set[tuple[str, int]]:
-    """Of the seqs of these events, those that the inbox has for an event, whatever became of that one: (user, seq)."""
+    """The (user, seq) of these events that another row of the inbox has, whatever its status."""
     wanted = [(event.user_id, event.seq) for event in events if event.seq is not None]
     if not wanted:
         return set()
@@ -79,5 +79,5 @@ def taken_seqs(cursor: Cursor, events: Iterable[Event]) -> set[tuple[str, int]]:
 
 
 def delete_events(cursor: Cursor, ids: Collection[str]) -> None:
-    """Rows that stand for no event: poisons that became one, and ids of `insert_ids` that are not needed."""
+    """Delete rows that stand for no event: poisons that became one, and unused ids of `insert_ids`."""
     cursor.execute("DELETE FROM processing_inboxevent WHERE id = ANY(%s)", (list(ids),))

@@ -1,4 +1,4 @@
-"""Waiting for a database that has what this code needs."""
+"""Waiting for a database that has every migration of this code."""
 
 from __future__ import annotations
 

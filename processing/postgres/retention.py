@@ -1,4 +1,4 @@
-"""Retention's statements, each with short locks: what is stripped of its content, and what goes altogether."""
+"""Retention's statements, each with short locks: one strips events of their content, one deletes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from processing.domain.statuses import FINAL
 from processing.models import Retention
 from processing.postgres.transaction import raw_cursor
 
-ROWS = 5_000  # a statement's worth
+ROWS = 5_000  # of one statement
 THE_ROW = 1
 
 
@@ -28,8 +28,8 @@ def note_stripped_until(moment: datetime) -> None:
 
 
 def strip_received(start: datetime, end: datetime) -> int:
-    """Take their content from final events received from `start` on and before `end`, except dead letters that are
-    open or without a copy on their topic. Returns how many."""
+    """Strip final events received from `start` on and before `end` of their content, except dead letters that are open
+    or without a copy on their topic. Returns how many."""
     return _repeat(
         """UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, error = NULL WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
@@ -41,8 +41,8 @@ def strip_received(start: datetime, end: datetime) -> int:
 
 
 def delete_received_before(moment: datetime) -> int:
-    """Delete final events, ids and all, with the dead letters among them that are discarded and have their copy.
-    Returns how many events."""
+    """Delete final events, with their ids and with those dead letters that are discarded and have their copy. Returns
+    how many events."""
     _repeat(
         """DELETE FROM processing_deadletter WHERE event_id IN (
              SELECT event_id FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id

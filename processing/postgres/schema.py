@@ -1,4 +1,4 @@
-"""Does the database have what this code needs? A process whose database lacks a migration waits for it."""
+"""Which migrations of this code the database lacks; a process whose database lacks one waits for it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def missing_migrations() -> list[str]:
 
 
 def has_migrations() -> bool:
-    """Whether the database had all of them when this process last had reason to ask; says so in the log if not.
+    """Whether the database had all migrations when this process last asked; logs those that it lacks.
 
-    Once it had, one that goes missing (a step back) shows as an error of the statement that needs it, see `errors`.
+    A process that has found all asks no more: after a step back the statement that misses one fails, see `errors`.
     """
     global _seen_complete
     if not _seen_complete:
@@ -40,7 +40,7 @@ def has_migrations() -> bool:
 
 
 def lacks_migrations() -> bool:
-    """Ask the database; says so in the log if it lacks any."""
+    """Ask the database; logs the migrations that it lacks."""
     missing = missing_migrations()
     if missing:
         log.warning("waiting for migrations: run manage.py migrate", missing=missing)

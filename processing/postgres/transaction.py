@@ -1,4 +1,4 @@
-"""A transaction on Django's connection with a raw cursor, and what to do while the database is not fit for one."""
+"""A transaction on Django's connection with a raw cursor, and the wait while the database cannot serve one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def transaction() -> Iterator[Cursor]:
 
 
 def retry_transient(work: Callable[[], T], stop: Flag | None = None, *, patience_s: float | None = None) -> T:
-    """Do `work`, a transaction that can be run again whole; while the database is not fit, wait and do it again.
+    """Do `work`, a transaction that can run again whole; after a transient error, wait and do it again.
 
     Raises `StoppedError` when `stop` is set meanwhile or after `patience_s`, and whatever `work` raises that is not
     the database's state.
@@ -44,19 +44,19 @@ def retry_transient(work: Callable[[], T], stop: Flag | None = None, *, patience
 
 
 def why_postgres_is_away(error: Exception) -> str | None:
-    """A line for the log if the error is the database's state; see `reset_if_transient`."""
+    """A line for the log if the error is transient, else None; see `reset_if_transient`."""
     return "Postgres is not fit, the transaction will run again" if reset_if_transient(error) else None
 
 
 def reset_if_transient(error: Exception) -> bool:
-    """`is_transient` for an error outside any transaction; a connection that is in doubt is closed, to be opened anew.
+    """`is_transient` for an error outside any transaction; closes the connection, so that the next statement opens one.
 
-    Django may have opened it anew already, when it rolled back, so the error alone tells that it was cut. A handler's
-    error never comes this far.
+    Django may have opened a new one already, when it rolled back, so only the error tells that the old one was cut. A
+    handler's error never comes this far.
     """
     try:
         transient = is_connection_trouble(error) or is_transient(error)
-    except (psycopg.Error, DatabaseError) as second:  # the question itself found the database not fit
+    except (psycopg.Error, DatabaseError) as second:  # the question itself met a transient error
         transient = is_transient(second)
     if transient:
         connection.close()
@@ -64,5 +64,5 @@ def reset_if_transient(error: Exception) -> bool:
 
 
 def close_connection() -> None:
-    """For a thread that needs its connection no more."""
+    """For a thread that no longer needs its connection."""
     connection.close()

@@ -1,4 +1,4 @@
--- Mark events as being worked on. ARGV: ttl_s, whose mark it is, then their ids.
+-- Mark events as in flight. ARGV: ttl_s, whose mark it is, then their ids.
 -- A batch's mark ('1') is cleared by the batch's own write, whatever becomes of its events. Any other spares an event
 -- that is final, since nobody would clear it, and leaves one that another has marked with that mark, renewed.
 local ttl, whose = ARGV[1], ARGV[2]

@@ -36,7 +36,7 @@ local function unbury(id)
   end
 end
 
--- Ids that are no longer worked on; their marks go in a few calls, in the same step.
+-- Ids that are no longer in flight; a few calls delete their marks, in the same step.
 local idle = {}
 
 local function clear_idle()
@@ -45,7 +45,7 @@ local function clear_idle()
   end
 end
 
--- A later writer may have been here first. An event that is final no more has no hash; its mark tells.
+-- A later writer may have been here first. An event that is no longer final has no hash; a mark has its version.
 local function is_outdated(id, version, status)
   return tonumber(redis.call('HGET', 'event:' .. id, 'version') or 0) > version
     or status == 'failed' and tonumber(redis.call('GET', 'retracted:' .. id) or 0) >= version
@@ -55,7 +55,7 @@ local function write(id, version, status, at, attempts, user, kind, seq, error)
   local key = 'event:' .. id
   local added = redis.call('HSET', key, 'status', status, 'processedAt', at, 'attempts', attempts, 'userId', user,
     'type', kind, 'version', version)
-  if added < 6 then -- an older hash, of which nothing may stay
+  if added < 6 then -- the id had an older hash, and none of its fields may stay
     redis.call('HDEL', key, 'seq', 'error')
   end
   if seq ~= '' then
@@ -80,7 +80,7 @@ end
 for _ = 1, tonumber(take()) do
   local id, version, status, at, attempts = take(), tonumber(take()), take(), take(), take()
   local user, kind, seq, error, dead = take(), take(), take(), take(), take()
-  if is_outdated(id, version, status) then -- nothing of it is news
+  if is_outdated(id, version, status) then -- Redis has this or newer
   elseif status == 'retracted' then
     redis.call('SET', 'retracted:' .. id, version, 'EX', ttl)
     redis.call('DEL', 'event:' .. id)
@@ -101,7 +101,7 @@ for _ = 1, tonumber(take()) do
 end
 clear_idle()
 
--- Push to a list that is there, or that nothing was pushed to yet; returns whether it was.
+-- Push to a list that exists, or that had nothing pushed to it yet; returns whether it did.
 local function push(list, is_first, from, to)
   for first = from, to, 1000 do
     local length = redis.call(is_first and 'RPUSH' or 'RPUSHX', list, unpack(ARGV, first, math.min(first + 999, to)))

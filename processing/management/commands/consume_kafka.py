@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from processing.consumer.poller import Poller
 from processing.kafka.clients import consumed_topics
 
-END_WITHIN_S = 9.0  # whatever holds up an end that was asked for
+END_WITHIN_S = 9.0  # whatever holds up the end
 
 log = structlog.get_logger(__name__)
 

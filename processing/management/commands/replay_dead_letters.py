@@ -61,7 +61,7 @@ def moment(text: str) -> datetime:
 
 
 def lines(texts: Mapping[str, str]) -> list[str]:
-    """Each text once, with how many events it is about and the first of their ids."""
+    """Each text once, with the number of its events and the first of their ids."""
     groups: dict[str, list[str]] = defaultdict(list)
     for id, text in texts.items():
         groups[text].append(id)
