@@ -58,7 +58,7 @@ def test_consumers_that_were_away_longer_than_the_gap_timeout_pass_no_gap(stack:
     more = mixed(2_000, users=40, chance=random.Random(7), prefix="later-")
     places += stack.produce(event.record() for event in more)
     stack.wait_until(
-        lambda: bool(stack.value("SELECT now() - max(waiting_since) > '1 s' FROM lanes")),
+        lambda: bool(stack.value("SELECT now() - max(waiting_since) > '1 s' FROM processing_lane")),
         "every lane has waited five times the gap timeout",
     )
     for _ in range(2):
