@@ -22,7 +22,7 @@ from ingest.reading.cursors import Place, write_cursor  # noqa: E402
 from ingest.reading.events import EVENT_LISTS  # noqa: E402
 from ingest.reading.listing import Lists, parse_query  # noqa: E402
 from ingest.reading.pages import read_page  # noqa: E402
-from tests.plans import plans_of  # noqa: E402
+from tests.support.plans import plans_of  # noqa: E402
 
 TIMES = 5
 

@@ -19,8 +19,8 @@ from redis import Redis
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.databases import create_database, create_once, drop_database, empty_tables
-from tests.operator_pages import client_of
 from tests.scheduling import Scheduling, longest_first
+from tests.support.operator_pages import client_of
 
 CREATE_TIMEOUT_S = 15
 

@@ -17,8 +17,8 @@ from eventsite.local.services.service import Service
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
 from tests.databases import drop_database
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 UNIT_TESTS = ROOT / "tests" / "unit"
 KAFKA_LIBRARIES = ROOT / "var" / "kafka-libs"  # shared with `make services`
 MAX_WORKERS = 64

@@ -19,4 +19,4 @@ prepare(os.environ, sys.argv[1:])
 from eventsite.settings import *  # noqa: E402, F403
 
 WHITENOISE_AUTOREFRESH = True  # static files are found where they are, none have been collected
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.shop"]  # noqa: F405 - a team's own app
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.shop"]  # noqa: F405 - a team's own app

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -45,7 +46,7 @@ class EventKind(Family):
                 "the same event"
             )
 
-    @property
+    @cached_property
     def label(self) -> str:
         """How people name it among the kinds of its family."""
         return f"{self.name}/{self.form.fixed_type}" if self.form.fixed_type else self.name

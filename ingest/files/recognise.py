@@ -41,19 +41,20 @@ def split_line(text: bytes, kind: EventKind | None) -> tuple[dict[str, msgspec.R
 
 def recognise(members: Container[str]) -> EventKind | None:
     """The kind whose names for type and user are there; None for an event in its plain form. Raises `Invalid`."""
-    for kind in recognisable():
-        if kind.form.type in members and kind.form.user in members:
+    for named, user, kind in recognisable():
+        if named in members and user in members:
             return kind
     if "type" in members and "userId" in members:
         return None
-    known = ", ".join(f"{kind.form.type} and {kind.form.user} ({kind.name})" for kind in recognisable())
+    known = ", ".join(f"{named} and {user} ({kind.name})" for named, user, kind in recognisable())
     raise Invalid("", f"is no event of a known family: it needs {known}, or type and userId")
 
 
 @cache
-def recognisable() -> tuple[EventKind, ...]:
-    """The kinds that a line tells by its members: those of a fixed type are told by `--family` alone."""
-    return tuple(kind for kind in event_kinds() if not kind.form.fixed_type)
+def recognisable() -> tuple[tuple[str, str, EventKind], ...]:
+    """The kinds that a line tells by its members, with the names of type and user in it; those of a fixed type are told
+    by `--family` alone."""
+    return tuple((kind.form.type, kind.form.user, kind) for kind in event_kinds() if not kind.form.fixed_type)
 
 
 def kind_named(label: str | None) -> EventKind | None:

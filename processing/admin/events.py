@@ -14,8 +14,7 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.acting import DISCARD, REPLAY, RETRY_NOW, ActingAdmin, Action
 from processing.admin.readonly import text_filter, time_filter
-from processing.domain.envelope import Invalid
-from processing.domain.families import families, kind_of
+from processing.domain.families import families, kinds
 from processing.domain.statuses import Status
 from processing.models import DeadLetter, ImportRun, InboxEvent, Lane, OperatorAction
 
@@ -183,12 +182,11 @@ def record_of(event_id: str) -> SafeString | str:
 
 
 def _find_row(event: InboxEvent) -> tuple[Any, str] | None:
-    """The row that its kind's handler wrote; None without one, and of a kind that nobody declares any more."""
-    try:
-        find = kind_of(event.family, event.type).admin_link
-    except Invalid:
-        return None
-    return find(event.pk) if find else None
+    """The row that a handler of its family wrote, and its name; None without one."""
+    for kind in kinds():
+        if kind.name == event.family and kind.admin_link and (found := kind.admin_link(event.pk)):
+            return found
+    return None
 
 
 def is_open(letter: DeadLetter | None) -> bool:

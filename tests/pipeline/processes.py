@@ -13,8 +13,8 @@ from pathlib import Path
 
 from eventsite.local.services import process as services
 from eventsite.local.supervisor import read_procfile
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 STOP_WITHIN_S = 10  # contract 1
 END_WITHIN_S = 120
 POLL_S = 0.02

@@ -17,7 +17,8 @@ from redis import Redis
 
 from eventsite.local.services.process import free_port
 from tests.pipeline.log import Place, Record, Topic, read_all
-from tests.pipeline.processes import ROOT, Process, command_of, wait_until
+from tests.paths import ROOT
+from tests.pipeline.processes import Process, command_of, wait_until
 
 DRAIN_S = 120
 PARTITIONS = 4

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from eventsite.local.services.process import port_is_open
+from tests.paths import MOVES
 from tests.pipeline.log import Record
 from tests.pipeline.stack import Stack
 
 pytestmark = pytest.mark.pipeline
 
-MOVES = Path(__file__).resolve().parent.parent / "data" / "game_events.jsonl"
 STATE = "SELECT id, status, attempts, final_at, version FROM processing_inboxevent ORDER BY id"
 GAMES = {"garry_kasparov": 259, "deep_blue_(computer)": 260}
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from eventsite.local.services.process import port_is_open
+from tests.paths import DATA
 from tests.pipeline.log import Record, read_all
 from tests.pipeline.processes import Process
 from tests.pipeline.stack import Stack
 
 pytestmark = pytest.mark.pipeline
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 FILES = [DATA / "product_events_v1.jsonl", DATA / "product_events_v2.jsonl"]
 V1 = ("ingest", "0003_product_events")
 STATE = "SELECT id, status, attempts, final_at, version FROM processing_inboxevent ORDER BY id"

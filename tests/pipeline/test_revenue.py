@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from pathlib import Path
 
 import orjson
 import psycopg
 import pytest
 
+from tests.paths import DATA
 from tests.pipeline.log import Record
 from tests.pipeline.stack import Stack
 from tests.pipeline.test_products import start_web
 
 pytestmark = pytest.mark.pipeline
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 FILE = DATA / "revenue_events.jsonl"
 KILLS = 3
 SLOW = {"CONSUMER_BATCH_SIZE": "10"}  # so that there is a middle in which to be killed

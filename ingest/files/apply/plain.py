@@ -25,31 +25,39 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Form:
-    """A family's form, as far as reading a plain line of it needs it."""
+    """A kind's form, as far as reading a plain line of it needs it."""
 
     def __init__(self, kind: EventKind) -> None:
+        form = kind.form
         self.kind = kind
+        self.user, self.type = form.user, form.type
+        self.event_id, self.timestamp = form.event_id, form.timestamp
+        self.types = kind.types
+        self.decode = kind.decoder.decode
         self.schema = kind.schema
         self.members = fields_of(self.schema)
         self.is_flat = not any(self.members.values())
         # the schema reads the whole line, so it must not see in it what is the envelope's
-        disjoint = self.members.keys().isdisjoint(kind.form.names.values())
-        self.is_usable = disjoint and not kind.form.fixed_type
+        disjoint = self.members.keys().isdisjoint(form.names.values())
+        self.is_usable = disjoint and not form.fixed_type
         self.null_is_a_value = _null_is_a_value(self.schema)
 
     def read(self, text: bytes, members: dict[str, Any], own_id: str | None, now: int) -> Event | None:
         """Takes out of `members` what is no payload. Raises `TROUBLE` or returns None where a closer look is needed."""
-        family, form = self.kind, self.kind.form
-        user, named = members.pop(form.user), members.pop(form.type)
-        id = _take(members, "eventId", form.event_id, own_id)
-        stamp = _take(members, "timestamp", form.timestamp, now)
-        if not (type(user) is type(named) is str and 0 < len(user) <= 255 and 0 < len(named) <= 100):
+        take = members.pop
+        user, kind = take(self.user), take(self.type)
+        id, stamp = own_id, now
+        if self.event_id != "none":
+            id = take("eventId", own_id) if self.event_id == "optional" else take("eventId")
+        if self.timestamp != "none":
+            stamp = take("timestamp", now) if self.timestamp == "optional" else take("timestamp")
+        if not (type(user) is type(kind) is str and 0 < len(user) <= 255 and 0 < len(kind) <= 100):
             return None
-        if user.isspace() or named.isspace():
+        if user.isspace() or kind.isspace():
             return None
         if id is not own_id and not (type(id) is str and 0 < len(id) <= 255):
             return None
-        if (family.types and named not in family.types) or not members.keys() <= self.members.keys():
+        if (self.types and kind not in self.types) or not members.keys() <= self.members.keys():
             return None
         if not self.is_flat:
             check_fields(self.schema, members)
@@ -57,18 +65,9 @@ class Form:
             if type(stamp) not in (int, str):
                 return None
             stamp = parse_timestamp(stamp, "timestamp")
-        fail = members.get("fail") is True
-        payload_json = orjson.dumps(members)
-        payload = family.decoder.decode(text)
-        seq = read_seq(members)
-        return Event(id or "", user, named, family.name, seq, fail, stamp, payload_json, payload, members)
-
-
-def _take(members: dict[str, Any], name: str, presence: str, default: Any) -> Any:
-    """A member of the envelope; `presence` as `EventForm` tells it."""
-    if presence == "none":
-        return default
-    return members.pop(name, default) if presence == "optional" else members.pop(name)
+        fail, seq = members.get("fail") is True, read_seq(members)
+        payload_json, payload = orjson.dumps(members), self.decode(text)
+        return Event(id or "", user, kind, self.kind.name, seq, fail, stamp, payload_json, payload, members)
 
 
 def read_plain(text: bytes, own_id: str | None, kind: EventKind | None, now: int) -> Event | None:

@@ -1,0 +1,105 @@
+"""The door without one of its services: nothing is remembered as accepted, and it goes on by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.db import connection
+from redis import Redis
+
+from eventsite.local.services.tansu import Tansu
+from eventsite.local.services.valkey import Valkey
+from ingest.health import checks
+from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
+
+
+@pytest.fixture
+def broker(tmp_path: Path, settings: Any, redis: Redis, restart: Callable[[], None]) -> Any:
+    settings.BACKPRESSURE_MAX_LAG = 0
+    with Tansu(tmp_path / "broker") as service:
+        settings.KAFKA_CLIENT_CONFIG = {"bootstrap.servers": service.address}
+        restart()
+        yield service
+
+
+def test_without_kafka_nothing_is_remembered(post: Post, redis: Redis, broker: Tansu) -> None:
+    assert post("/events", EVENT, Idempotency_Key="before").status_code == 202
+    known = set(redis.keys("*")) - {b"rate:u"}
+    broker.stop()
+    assert_problem(post("/events", {**EVENT, "eventId": "e"}, Idempotency_Key="k"), 503)
+    assert set(redis.keys("*")) - {b"rate:u"} == known
+    assert redis.zcard("rate:u") == 1
+    response = post("/events/batch", {"events": [EVENT, {**EVENT, "type": ""}, EVENT]})
+    assert_problem(response, 503)
+    assert [each["status"] for each in response.json()["results"]] == ["unavailable", "invalid", "unavailable"]
+    assert response["Retry-After"]
+
+
+def test_a_door_that_never_saw_kafka_says_so(post: Post, redis: Redis, broker: Tansu) -> None:
+    broker.stop()
+    response = post("/events", EVENT)
+    assert "Kafka" in assert_problem(response, 503)["error"]
+    assert response["Retry-After"]
+
+
+def test_without_redis_nothing_is_taken_and_then_it_goes_on(
+    post: Post, settings: Any, broker: Tansu, tmp_path: Path
+) -> None:
+    with Valkey(tmp_path / "redis") as service:
+        settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": service.address}}
+        assert post("/events", EVENT).status_code == 202
+        service.stop()
+        assert "Redis" in assert_problem(post("/events", EVENT), 503)["error"]
+        assert_problem(post("/events", {}), 503)
+        service._start_once()
+        assert post("/events", EVENT).status_code == 202
+        caches["default"].close()
+
+
+def test_a_backlog_sends_requests_away(post: Post, settings: Any, door: str, restart: Callable[[], None]) -> None:
+    for number in range(5):
+        assert post("/events", {**EVENT, "userId": str(number)}).status_code == 202
+    settings.BACKPRESSURE_MAX_LAG, settings.BACKPRESSURE_WAIT_MS = 2, 100
+    restart()
+    response = post("/events", EVENT)
+    assert "backlog" in assert_problem(response, 503)["error"]
+    assert response["Retry-After"]
+
+
+@pytest.mark.django_db
+def test_readiness_names_what_fails(client: Any, settings: Any, broker: Tansu) -> None:
+
+    checks._admin = type(checks._admin)(checks._admin._make)
+    assert client.get("/health/ready").json() == {"status": "ready"}
+    broker.stop()
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    failing = assert_problem(client.get("/health/ready"), 503)["failing"]
+    assert set(failing) == {"kafka", "redis"}
+
+
+@pytest.mark.usefixtures("door", "transactional_db")
+def test_a_key_that_cannot_be_looked_up_is_no_wrong_key(post: Post, settings: Any) -> None:
+    settings.INGEST_REQUIRE_API_KEY = True
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE ingest_apikey RENAME TO away")
+    try:
+        response = post("/events", EVENT, Authorization="Api-Key any")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO ingest_apikey")
+    assert "Postgres" in assert_problem(response, 503)["error"]
+    assert response["Retry-After"]
+
+
+def test_when_kafka_is_back_the_door_goes_on_even_if_the_broker_forgot_everything(post: Post, broker: Tansu) -> None:
+    assert post("/events", EVENT).status_code == 202
+    broker.stop()
+    assert_problem(post("/events", EVENT), 503)
+    broker._start_once()
+    answers = (post("/events", EVENT).status_code for _ in range(20))
+    assert 202 in answers
+    assert post("/events", EVENT).status_code == 202

@@ -1,0 +1,90 @@
+"""Runs of `manage.py process_events` that end before the file does, and the run after them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from ingest.files import lines as lines_of_files
+from ingest.files.apply import hot_state_writer
+from processing.background import import_gaps
+from processing.hot_state.write import write_hot_state
+from processing.models import HotStateOutbox, ImportRun
+from processing.postgres import imports
+from tests.support.applied_files import PLAIN, numbered, process, process_badly
+from tests.support.batches import column, retry_all, statuses
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "hinted")]
+
+
+def test_while_the_intake_is_stopped_nothing_is_applied(file: Callable[..., Path]) -> None:
+    column("INSERT INTO processing_circuitbreaker (id, reason) VALUES (1, 'a bad deploy') RETURNING id")
+    path = file(PLAIN)
+    printed = process_badly(path, "the intake is stopped: a bad deploy; run it again to go on")
+    assert printed == "0 applied, 0 already known, 0 refused"
+    assert not ImportRun.objects.exists()
+
+
+def test_handlers_that_keep_failing_stop_the_run(
+    file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FAILURE_LIMIT_IN_A_ROW = 50
+    monkeypatch.setattr(lines_of_files, "PIECE_LINES", 50)
+    lines = [numbered(1, f"user-{number}", fails=1) for number in range(400)]
+    printed = process_badly(file(*lines), "50 handler runs failed in a row.*run it again")
+    assert len(statuses()) < 400
+    assert printed.endswith("retrying, 0 refused")
+    assert ImportRun.objects.get().ended_at is None
+    column("DELETE FROM processing_circuitbreaker RETURNING id")
+    settings.FAILURE_LIMIT_IN_A_ROW = settings.FAILURE_LIMIT_PERCENT = 0
+    process(file(*lines))
+    retry_all()
+    while retry_all():
+        pass
+    assert set(statuses().values()) == {("processed", 2)}
+
+
+def test_a_signal_ends_it_at_the_border_of_a_batch(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{**PLAIN, "payload": {"n": number}} for number in range(30_000)]
+    written = write_hot_state
+
+    def interrupted(settled: Any) -> None:
+        written(settled)
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(hot_state_writer, "write_hot_state", interrupted)
+        printed = process_badly(file(*lines), "stopped; run it again to go on")
+    assert signal.getsignal(signal.SIGTERM) == before
+    count = len(statuses())
+    assert 0 < count < 30_000
+    assert printed == f"{count} applied, 0 already known, 0 refused"
+    assert ImportRun.objects.get().ended_at is None
+    assert process(file(*lines)) == f"{30_000 - count} applied, {count} already known, 0 refused"
+    assert not HotStateOutbox.objects.exists()
+
+
+def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
+    file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SEQUENCE_GAP_TIMEOUT_MS = 0
+    monkeypatch.setattr(lines_of_files, "PIECE_LINES", 10)
+    path = file(*(numbered(seq) for seq in range(100, 0, -1)))
+    heard = imports.heartbeat
+
+    def interrupted(*arguments: Any, **counts: Any) -> None:
+        heard(*arguments, **counts)
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "heartbeat", interrupted)
+        assert "held" in process_badly(path, "stopped; run it again to go on")
+    assert import_gaps.pass_import_gaps() == 0
+    process(path)
+    assert set(statuses().values()) == {("processed", 1)}

@@ -1,0 +1,187 @@
+"""What the operator's pages let one do, to whom they offer it, and how they tell what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from processing.admin.acting import REPLAY, sentences
+from processing.domain.statuses import Status
+from processing.models import DeadLetter, InboxEvent, OperatorAction
+from processing.operators.chunks import Result
+from processing.postgres.errors import TransientError
+from tests.support.factories import ApiKeyFactory, DeadLetterFactory, InboxEventFactory
+from tests.support.operator_pages import ODD_IDS, change, changelist, client_of, page, said
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
+
+
+def run(client: Client, model: str, action: str, *ids: str, app: str = "processing", everything: bool = False) -> Any:
+    data = {"action": action, "_selected_action": list(ids), "select_across": "1" if everything else "0"}
+    return client.post(changelist(model, app), data, follow=True)
+
+
+def test_an_action_on_a_list_says_what_it_did_and_what_it_did_not_and_why(operator: Client) -> None:
+    DeadLetterFactory.create(event__id="dead-1")
+    DeadLetterFactory.create(event__id="dead-2")
+    InboxEventFactory.create(id="fine")
+    response = run(operator, "inboxevent", "replay", "dead-1", "dead-2", "fine")
+    assert said(response) == [
+        "Replayed: 2 events. dead-1, dead-2: to be tried again",
+        "Left as they were: 1 event. fine: is no dead letter: it is processed",
+    ]
+    assert set(OperatorAction.objects.values_list("actor", flat=True)) == {"ada"}
+
+
+def test_all_that_match_can_be_selected_across_pages(operator: Client) -> None:
+    for _ in range(120):
+        DeadLetterFactory.create()
+    first = DeadLetter.objects.first()
+    assert first is not None
+    assert "Select all that match" in page(operator, changelist("deadletter"))
+    response = run(operator, "deadletter", "discard", first.pk, everything=True)
+    assert said(response)[0].startswith("Discarded: 120 events.")
+
+
+def test_one_click_is_bounded(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.admin.acting.AT_ONCE", 2)
+    ids = [DeadLetterFactory.create().pk for _ in range(3)]
+    response = run(operator, "deadletter", "discard", *ids)
+    assert "More than 2 were selected" in said(response)[1]
+    assert DeadLetter.objects.filter(discarded_at=None).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "offered"),
+    [
+        (lambda: InboxEventFactory.create(id="e-1", retrying=True), ["Retry now"]),
+        (lambda: DeadLetterFactory.create(event__id="e-1"), ["Replay", "Discard"]),
+        (lambda: DeadLetterFactory.create(event__id="e-1", discarded_at=timezone.now()), []),
+        (lambda: InboxEventFactory.create(id="e-1"), []),
+        (lambda: InboxEventFactory.create(id="e-1", held=True, seq=2), []),
+        (lambda: InboxEventFactory.create(id="e-1", skipped=True), []),
+    ],
+)
+def test_an_object_offers_only_what_is_legal(operator: Client, make: Callable[[], object], offered: list[str]) -> None:
+    make()
+    response = operator.get(change("inboxevent", "e-1"))
+    assert [button["label"] for button in response.context["buttons"]] == offered
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "offered"),
+    [
+        ("inboxevent", {}, {"retry_now", "replay", "discard"}),
+        ("inboxevent", {"status": "retrying"}, {"retry_now"}),
+        ("inboxevent", {"status": "failed"}, {"replay", "discard"}),
+        ("inboxevent", {"status": "processed"}, set()),
+        ("deadletter", {}, {"replay", "discard"}),
+        ("deadletter", {"state": "discarded"}, set()),
+    ],
+)
+def test_a_list_offers_only_what_is_legal(
+    operator: Client, model: str, parameters: dict[str, str], offered: set[str]
+) -> None:
+    DeadLetterFactory.create(event__id="e-1")
+    DeadLetterFactory.create(event__id="e-2", discarded_at=timezone.now())
+    InboxEventFactory.create(retrying=True)
+    InboxEventFactory.create()
+    form = operator.get(changelist(model, **parameters)).context["action_form"]
+    actions = {name for name, _ in form.fields["action"].choices if name} if form else set()
+    assert actions == offered
+
+
+@pytest.mark.parametrize("id", ODD_IDS)
+def test_a_button_acts_on_the_event_of_its_page_whatever_its_id(operator: Client, id: str) -> None:
+    DeadLetterFactory.create(event__id=id)
+    (button, _) = operator.get(change("inboxevent", id)).context["buttons"]
+    response = operator.post(button["url"], follow=True)
+    assert response.redirect_chain == [(change("inboxevent", id), 302)]
+    assert said(response)[0].startswith("Replayed: 1 event.")
+    assert InboxEvent.objects.get().status == Status.RETRYING
+
+
+def test_what_is_gone_with_its_replay_leads_back_to_the_list(operator: Client) -> None:
+    DeadLetterFactory.create(event__id="e-1")
+    (button, _) = operator.get(change("deadletter", "e-1")).context["buttons"]
+    response = operator.post(button["url"], follow=True)
+    assert response.redirect_chain == [(changelist("deadletter"), 302)]
+
+
+def test_a_button_pressed_too_late_is_refused_with_the_reason(operator: Client) -> None:
+    DeadLetterFactory.create(event__id="e-1")
+    (replay, discard) = operator.get(change("inboxevent", "e-1")).context["buttons"]
+    operator.post(replay["url"])
+    assert said(operator.post(discard["url"], follow=True))[-1] == (
+        "Left as they were: 1 event. e-1: is no dead letter: it is retrying"
+    )
+
+
+def test_staff_who_may_only_look_are_offered_no_action_and_cannot_force_one() -> None:
+    DeadLetterFactory.create(event__id="e-1")
+    viewer = client_of("vic", may=["view_inboxevent", "view_deadletter"])
+    for model in ("inboxevent", "deadletter"):
+        assert (
+            "action_form" not in viewer.get(changelist(model)).context
+            or not (viewer.get(changelist(model)).context["action_form"])
+        )
+        assert viewer.get(change(model, "e-1")).context["buttons"] == []
+        run(viewer, model, "discard", "e-1")
+        url = reverse(f"admin:processing_{model}_act", args=["e-1", "discard"])
+        assert viewer.post(url).status_code == 403
+    assert DeadLetter.objects.get().discarded_at is None
+
+
+def test_staff_who_may_change_events_may_act_on_them() -> None:
+    DeadLetterFactory.create(event__id="e-1")
+    clerk = client_of("cleo", may=["change_inboxevent"])
+    run(clerk, "inboxevent", "discard", "e-1")
+    assert DeadLetter.objects.get().discarded_at is not None
+    assert clerk.get(changelist("deadletter")).status_code == 403
+
+
+def test_while_postgres_is_not_fit_the_operator_is_told_to_try_again(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_: object) -> None:
+        raise TransientError("the database is full")
+
+    DeadLetterFactory.create(event__id="e-1")
+    monkeypatch.setattr("processing.operators.chunks.PATIENCE_S", 0.05)
+    monkeypatch.setattr("processing.operators.actions.transaction", lambda: never(None))
+    response = run(operator, "inboxevent", "discard", "e-1")
+    assert said(response) == ["Postgres is not fit, see /health/ready: not all was done. Look, and try again."]
+
+
+def test_an_action_needs_a_post_and_a_known_name(operator: Client) -> None:
+    DeadLetterFactory.create(event__id="e-1")
+    assert operator.get(reverse("admin:processing_inboxevent_act", args=["e-1", "discard"])).status_code == 405
+    assert operator.post(reverse("admin:processing_inboxevent_act", args=["e-1", "erase"])).status_code == 404
+
+
+def test_api_keys_are_revoked_once_and_made_by_the_command_only(operator: Client) -> None:
+    key = ApiKeyFactory.create(name="partner")
+    assert operator.get(reverse("admin:ingest_apikey_add")).status_code == 403
+    assert said(run(operator, "apikey", "revoke", str(key.pk), app="ingest"))[0].startswith("Revoked: 1.")
+    key.refresh_from_db()
+    revoked_at = key.revoked_at
+    assert revoked_at is not None
+    assert said(run(operator, "apikey", "revoke", str(key.pk), app="ingest"))[0].startswith("Revoked: 0.")
+    key.refresh_from_db()
+    assert key.revoked_at == revoked_at
+    assert key.sha256 not in page(operator, change("apikey", key.pk, "ingest"))
+
+
+def test_many_outcomes_are_told_by_reason_with_the_first_ids() -> None:
+    done = {f"e-{n}": "to be tried again" for n in range(5)}
+    refused = {f"x-{n}": f"reason {n}" for n in range(5)}
+    assert [text for _, text in sentences(REPLAY, Result(done, refused))] == [
+        "Replayed: 5 events. e-0, e-1, e-2 and 2 more: to be tried again",
+        "Left as they were: 5 events. x-0: reason 0; x-1: reason 1; x-2: reason 2; and 2 other outcomes",
+    ]
+    assert list(sentences(REPLAY, Result())) == []

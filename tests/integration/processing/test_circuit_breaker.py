@@ -1,0 +1,105 @@
+"""The breaker: what opens it, what it tries, what closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+from redis import Redis
+
+from processing.domain.failure_window import FailureWindow
+from processing.domain.outcomes import Outcome
+from processing.domain.statuses import Status
+from processing.engine import after_commit, circuit_breaker, probe
+from processing.models import CircuitBreaker
+from processing.operators.health import problems
+from tests.support import flaky
+from tests.support.batches import batch_of, column, retry_all, statuses, store, value
+
+
+def outcomes(text: str, *, family: str = "flaky", injected: bool = False) -> Iterator[Outcome]:
+    """One outcome a letter: `.` succeeded, `x` failed."""
+    for number, letter in enumerate(text):
+        event = batch_of(value(f"e{number}", family=family or None)).arrivals[0].event
+        failed = letter == "x"
+        status = Status.RETRYING if failed else Status.PROCESSED
+        yield Outcome(event, status, 1, "RuntimeError: no" if failed else None, injected=injected)
+
+
+@pytest.mark.parametrize(
+    ("runs", "opens"),
+    [
+        ("", False),
+        ("xxx", False),
+        ("xxxx", True),  # in a row
+        ("xxx.xxx.", False),  # 6 of 10 would be too many
+        ("xxx.xxx.xx", True),  # 8 of 10
+        ("xxx.......xxx.......", False),
+        ("xxxx......", True),  # though it went well again within the same transaction
+    ],
+)
+def test_failures_in_a_row_or_in_proportion_open_it(runs: str, opens: bool) -> None:
+    window = FailureWindow(limit_in_a_row=4, limit_percent=70, size=10)
+    assert (window.observe(outcomes(runs)) is not None) is opens
+
+
+def test_failures_are_counted_across_transactions() -> None:
+    window = FailureWindow(limit_in_a_row=4, limit_percent=0, size=10)
+    assert window.observe(outcomes("..xx")) is None
+    assert window.observe(outcomes("xx")) is not None
+
+
+def test_drills_events_without_a_family_and_limits_of_zero_do_not_count() -> None:
+    assert FailureWindow(2, 10, 10).observe(outcomes("xxxxx", injected=True)) is None
+    assert FailureWindow(2, 10, 10).observe(outcomes("xxxxx", family="")) is None
+    assert FailureWindow(0, 0, 10).observe(outcomes("xxxxxxxxxxxx")) is None
+
+
+@pytest.fixture
+def opened(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three events that fail for good, and a breaker that has opened over them."""
+    flaky.runs.clear()
+    settings.RETRY_BACKOFF_MS = 0
+    monkeypatch.setattr(after_commit, "_window", FailureWindow(limit_in_a_row=3, limit_percent=0, size=10))
+    settled = store(*(value(f"e{n}", f"u{n}", seq=1, fails=2) for n in range(1, 4)))
+    circuit_breaker.observe(after_commit._window, settled.outcomes)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("hints_off", "opened")
+class TestOpen:
+    def test_it_says_why(self) -> None:
+        assert "3 handler runs failed in a row" in problems()[0]
+
+    def test_retries_wait(self) -> None:
+        assert retry_all() == 0
+        assert {attempts for _, attempts in statuses().values()} == {1}
+
+    def test_it_tries_one_event_at_a_time_each_time_another(self) -> None:
+        for _ in range(3):
+            probe.probe()
+        assert statuses() == {f"e{n}": ("retrying", 2) for n in (1, 2, 3)}
+        assert CircuitBreaker.objects.exists()
+
+    def test_a_success_closes_it(self) -> None:
+        for _ in range(4):
+            probe.probe()
+        assert sorted(statuses().values()) == [("processed", 3), ("retrying", 2), ("retrying", 2)]
+        assert problems() == []
+
+    def test_nothing_that_waits_closes_it(self) -> None:
+        column("UPDATE processing_inboxevent SET status = 'processed' RETURNING id")
+        assert probe.probe() is None
+        assert problems() == []
+
+    def test_drills_are_not_tried(self, settings: Settings) -> None:
+        settings.FAULT_INJECTION = True
+        column("UPDATE processing_inboxevent SET payload = '{\"fail\": true}' RETURNING id")
+        assert probe.probe() is None
+        assert problems() == []
+
+    def test_a_try_waits_for_its_time(self) -> None:
+        CircuitBreaker.objects.update(next_probe_at="2999-01-01T00:00:00Z")
+        assert probe.probe() is None
+        assert {attempts for _, attempts in statuses().values()} == {1}

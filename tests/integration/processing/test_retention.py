@@ -1,0 +1,59 @@
+"""Retention: payloads go, ids stay; what may still be needed is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django.fixtures import Settings
+from redis import Redis
+
+from processing.background import retention
+from processing.hot_state.write import rebuild_order_lists
+from processing.operators import actions
+from tests.support import flaky
+from tests.support.batches import column, statuses, store, value
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
+
+
+@pytest.fixture(autouse=True)
+def old_events(redis: Redis, settings: Settings) -> None:
+    """A processed, a held, a failed and a discarded event, forty days old."""
+    flaky.runs.clear()
+    settings.RETRY_MAX_RETRIES = 0
+    store(value("done", seq=1), value("held", seq=3), value("failed", fails=9), value("discarded", fails=9))
+    column("UPDATE processing_deadletter SET published_at = now() RETURNING event_id")
+    actions.discard(ids=["discarded"], actor="tester")
+    column("UPDATE processing_inboxevent SET received_at = now() - interval '40 days' RETURNING id")
+
+
+def stripped() -> list[str]:
+    return column("SELECT id FROM processing_inboxevent WHERE payload IS NULL ORDER BY id")
+
+
+def test_old_final_events_lose_their_payload_and_still_count_once(redis: Redis) -> None:
+    before = statuses()
+    assert retention.retire() == 2
+    assert stripped() == ["discarded", "done"]
+    assert store(value("done", seq=1)).duplicates == 1
+    assert statuses() == before
+    redis.flushdb()
+    rebuild_order_lists(["u"])
+    assert redis.lrange("order:u", 0, -1) == [b"1"]
+
+
+def test_a_letter_without_its_copy_keeps_its_bytes() -> None:
+    column("UPDATE processing_deadletter SET published_at = NULL RETURNING event_id")
+    retention.retire()
+    assert stripped() == ["done"]
+
+
+def test_young_events_stay_as_they_are(settings: Settings) -> None:
+    settings.RETENTION_DAYS = 41
+    assert retention.retire() == 0
+    assert stripped() == []
+
+
+def test_ids_are_forgotten_only_when_asked_for(settings: Settings) -> None:
+    settings.RETENTION_FORGET_DAYS = 39
+    retention.retire()
+    assert sorted(statuses()) == ["failed", "held"]

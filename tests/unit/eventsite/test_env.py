@@ -1,0 +1,165 @@
+"""A variable's text becomes a value, or is refused with what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environs import ValidationError
+
+from eventsite import addresses, env, runfile
+from eventsite.env import BadEnvironment, SiteEnv
+from tests.paths import ROOT
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (env.parse_flag, "1", True),
+        (env.parse_flag, "Yes", True),
+        (env.parse_flag, "off", False),
+        (lambda text: env.parse_number(text, 0, 10), "10", 10),
+        (lambda text: env.parse_number(text, 0, 10), "007", 7),
+        (lambda text: env.parse_size(text, 1, 2**30), "1048576", 2**20),
+        (lambda text: env.parse_size(text, 1, 2**30), "10 MiB", 10 * 2**20),
+        (lambda text: env.parse_size(text, 1, 2**30), "256kib", 256 * 2**10),
+        (env.parse_words, " a, b ,,c", ["a", "b", "c"]),
+        (addresses.parse_topic, "events.v2_x-1", "events.v2_x-1"),
+        (addresses.parse_bootstrap_servers, "one:9092, two:9093", "one:9092,two:9093"),
+        (addresses.parse_bootstrap_servers, "[::1]:9092", "[::1]:9092"),
+        (addresses.parse_redis, "rediss://:secret@host:6380/3", "rediss://:secret@host:6380/3"),
+        (addresses.parse_redis, "unix:///run/redis.sock", "unix:///run/redis.sock"),
+        (addresses.parse_celery_broker, "amqp://guest@rabbit//", "amqp://guest@rabbit//"),
+        (addresses.parse_origins, "https://a.example,http://b:8000", ["https://a.example", "http://b:8000"]),
+        (addresses.parse_ip, "0.0.0.0", "0.0.0.0"),
+    ],
+)
+def test_a_usable_value(parse: Callable[[str], Any], text: str, value: object) -> None:
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (env.parse_flag, "maybe"),
+        (env.parse_flag, "2"),
+        (lambda text: env.parse_number(text, 0, 10), "11"),  # beyond the greatest
+        (lambda text: env.parse_number(text, 1, 10), "0"),  # below the least
+        (lambda text: env.parse_number(text, 0, 10), "-1"),
+        (lambda text: env.parse_number(text, 0, 10), "1.0"),
+        (lambda text: env.parse_number(text, 0, 10), "٣"),  # a digit, but not one of ours
+        (lambda text: env.parse_number(text, 0, 10), "1e3"),
+        (lambda text: env.parse_size(text, 1, 100), "1 GB"),
+        (lambda text: env.parse_size(text, 1, 100), "101"),
+        (lambda text: env.parse_choice(text, {"a", "b"}), "c"),
+        (addresses.parse_topic, "two words"),
+        (addresses.parse_topic, ".."),
+        (addresses.parse_topic, "x" * 250),
+        (addresses.parse_bootstrap_servers, "host"),  # no port
+        (addresses.parse_bootstrap_servers, "host:0"),
+        (addresses.parse_bootstrap_servers, "host:99999"),
+        (addresses.parse_bootstrap_servers, "http://host:9092"),
+        (addresses.parse_redis, "host:6379"),
+        (addresses.parse_redis, "redis://host:port"),
+        (addresses.parse_redis, "redis://host/name"),  # the database is a number
+        (addresses.parse_celery_broker, "kafka://host"),
+        (addresses.parse_postgres, "sqlite:///file"),
+        (addresses.parse_postgres, "postgres://host:port/name"),
+        (addresses.parse_origins, "example.com"),
+        (addresses.parse_ip, "localhost"),
+    ],
+)
+def test_a_value_that_cannot_be_used(parse: Callable[[str], Any], text: str) -> None:
+    with pytest.raises(ValidationError, match="allowed"):
+        parse(text)
+
+
+def test_a_postgres_url_becomes_a_connection_with_our_session_settings() -> None:
+    database = addresses.parse_postgres("postgresql://me:p%40ss@db:5433/name?sslmode=require")
+    members = {key: database[key] for key in ("USER", "PASSWORD", "HOST", "PORT", "NAME")}
+    assert members == {"USER": "me", "PASSWORD": "p@ss", "HOST": "db", "PORT": "5433", "NAME": "name"}
+    assert database["OPTIONS"]["sslmode"] == "require"
+    assert "idle_in_transaction_session_timeout=5s" in database["OPTIONS"]["options"]
+
+
+def test_a_socket_is_an_address_for_celery_too() -> None:
+    assert addresses.celery_broker_of("unix:///run/redis.sock") == "redis+socket:///run/redis.sock"
+
+
+def site_env(variables: dict[str, str]) -> SiteEnv:
+    return SiteEnv(variables, {**env.PARSERS, **addresses.PARSERS})
+
+
+def test_kafka_security_variables_become_librdkafkas() -> None:
+    read = site_env({"KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_SECURITY_SSL_KEY_PASSWORD": "x", "KAFKA_SECURITY_X": ""})
+    assert addresses.kafka_security(read) == {"security.protocol": "ssl", "ssl.key.password": "x"}
+    assert read.problems() == []
+
+
+def test_librdkafka_says_what_it_does_not_take() -> None:
+    read = site_env({"KAFKA_SECURITY_NO_SUCH_THING": "x"})
+    addresses.kafka_security(read)
+    assert "no.such.thing" in read.problems()[0]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    read = site_env({"ONE": "x", "TWO": "y", "THREE": "3"})
+    assert (read.number("ONE", 7), read.flag("TWO", default=True), read.number("THREE", 0)) == (None, None, 3)
+    with pytest.raises(BadEnvironment, match=r"ONE='x'.*\nTWO='y'"):
+        read.finish()
+
+
+def test_an_empty_value_counts_as_not_set() -> None:
+    assert site_env({"ONE": " "}).number("ONE", 7) == 7
+
+
+@pytest.mark.parametrize("files", [{}, {"IGNORE_ENV_FILES": "1"}])
+def test_a_copy_of_the_example_and_empty_variables_set_nothing(tmp_path: Path, files: dict[str, str]) -> None:
+    """`make run` turns DEBUG on unless it is set."""
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    assert env.load(tmp_path, {"DEBUG": "", "WEB_PORT": " ", **files}) == files
+
+
+def test_the_environment_wins_over_a_running_stack_and_that_over_the_file(tmp_path: Path) -> None:
+    run_file = tmp_path / "var" / "run.env"
+    (tmp_path / ".env").write_text("A=file\nB=file\nC=file\n# D=comment\nexport E='quoted text'\n")
+    with runfile.held(run_file):
+        runfile.write(run_file, {"B": "stack", "C": "stack"})
+        loaded = env.load(tmp_path, {"C": "environment", "A": ""})
+    assert loaded == {"A": "file", "B": "stack", "C": "environment", "E": "quoted text"}
+
+
+@pytest.mark.parametrize("value", ["a b # c", "'", '"x"', "it's # a \\ $HOME", "${HOME}", "#x", "a=b", "\N{SNOWMAN}"])
+def test_a_stacks_file_is_read_as_it_was_written(tmp_path: Path, value: str) -> None:
+    runfile.write(tmp_path / "run.env", {"A": value, "B": "b"})
+    assert runfile.read(tmp_path / "run.env") == {"A": value, "B": "b"}
+
+
+def test_several_problems_of_one_text_stay_one_line() -> None:
+    read = site_env({"DATABASE_URL": "postgres://me:hidden@host/name?no_such_option=1", "WEB_PORT": "x"})
+    read.postgres("DATABASE_URL", "")
+    read.number("WEB_PORT", 1)
+    told = read.problems()
+    assert [line.partition("=")[0] for line in told] == ["DATABASE_URL", "WEB_PORT"]
+    assert not any("\n" in line or "hidden" in line for line in told)
+
+
+def test_the_file_of_a_stack_that_was_killed_is_not_believed(tmp_path: Path) -> None:
+    runfile.write(tmp_path / "run.env", {"A": "stale"})
+    (tmp_path / "run.lock").touch()
+    assert runfile.read_if_up(tmp_path / "run.env") == {}
+
+
+def test_a_stack_keeps_a_second_one_out_and_clears_up_at_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "run.env"
+    with runfile.held(file):
+        runfile.write(file, {"SECRET_KEY": "x"})
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert runfile.is_up(file)
+        with pytest.raises(runfile.StackIsUp), runfile.held(file):
+            pass
+        assert file.exists()
+    assert not file.exists()
+    assert not runfile.is_up(file)
