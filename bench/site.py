@@ -19,6 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
@@ -39,6 +40,7 @@ PRODUCTION = {
     "BACKPRESSURE_MAX_LAG": "0",  # the load comes as fast as it can
 }
 FILL = 10_000  # messages at a time
+READ_S = 0.2
 DRAIN_S = 120
 READY_S = 60
 OUTCOMES_S = 10  # hot state may follow the committed offsets by 100 ms; a machine that swaps needs longer
@@ -142,8 +144,21 @@ class Site:
 
     def require_logged(self, events: int) -> None:
         """So many stand in the log, which is read for it. Raises `RunFailed`."""
-        self.topic.learn_ends()
-        if (found := sum(self.topic.ends().values())) < events:
+        client = {"bootstrap.servers": self.services.kafka, "group.id": "bench", "enable.auto.commit": False}
+        reader = Consumer({**client, "enable.partition.eof": True})
+        reader.assign([TopicPartition(self.topic.name, number, 0) for number in self.topic.partitions])
+        found = ended = 0
+
+        def read() -> bool:
+            nonlocal found, ended
+            errors = [message.error() for message in reader.consume(FILL, READ_S)]
+            found += sum(1 for error in errors if error is None)
+            ended += sum(1 for error in errors if error is not None and error.code() == KafkaError._PARTITION_EOF)
+            return ended >= PARTITIONS
+
+        wait_until(read, READY_S, lambda: f"the ends of the log were not reached: {found} messages")
+        reader.close()
+        if found < events:
             raise RunFailed(f"LOST: the log holds {found} of {events} events")
 
     def require_final(self, events: int) -> None:
