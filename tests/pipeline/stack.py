@@ -16,8 +16,8 @@ from confluent_kafka import Message
 from redis import Redis
 
 from eventsite.local.services.process import free_port
-from tests.pipeline.log import Place, Record, Topic, read_all
 from tests.paths import ROOT
+from tests.pipeline.log import Place, Record, Topic, read_all
 from tests.pipeline.processes import Process, command_of, wait_until
 
 DRAIN_S = 120
