@@ -9,10 +9,11 @@ import pytest
 from processing.domain.failure_window import FailureWindow
 from processing.domain.outcomes import Outcome
 from processing.domain.statuses import Status
+from tests.support import flaky
 from tests.support.batches import batch_of, value
 
 
-def outcomes(text: str, *, family: str = "flaky", injected: bool = False) -> Iterator[Outcome]:
+def outcomes(text: str, *, family: str = flaky.FLAKY.name, injected: bool = False) -> Iterator[Outcome]:
     """One outcome a letter: `.` succeeded, `x` failed."""
     for number, letter in enumerate(text):
         event = batch_of(value(f"e{number}", family=family or None)).arrivals[0].event
