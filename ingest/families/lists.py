@@ -1,7 +1,8 @@
 """What `GET` lists at a family's address: its table, or by `status` its events that were not processed.
 
 A family's table has a row for each processed event; the others are in the inbox alone. They are shown in the family's
-own form, by its `EventForm`: the names of id, user and type, the payload's members as they came, and what became of them.
+own form, by its `EventForm`: the names of id, user and type, the payload's members as they came, and what became of
+them. A kind without a listing shows all its events so.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from ingest.families.product_events.unknown_fields import tell_unknown, unknown_
 from ingest.parsing.money import read_money
 from processing.domain.envelope import Event
 
-# One statement, and no COPY: why, see ingest/families/game_events/handler.py. Money comes as text, which numeric reads exactly.
+# One statement, and no COPY: why, see ingest/families/game_events/handler.py. Money comes as text, which numeric reads
+# exactly.
 INSERT_ROWS = """
 INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, category, price,
                             currency, quantity, metadata, unknown_fields,
