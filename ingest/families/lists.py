@@ -2,7 +2,7 @@
 
 A family's table has a row for each processed event; the others are in the inbox alone. They are shown in the family's
 own form, by its `EventForm`: the names of id, user and type, the payload's members as they came, and what became of
-them.
+them. A kind without a listing shows all its events so.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from drf_spectacular.openapi import AutoSchema
 
+from ingest.http.problems import MEDIA_TYPE, ProblemBody
 from ingest.parsing.forms import Formed
 
 REF = "#/components/schemas/{name}"
@@ -139,8 +140,6 @@ def _answer(code: int, schema: type[msgspec.Struct] | Schema | None, media_type:
 
 
 def _problem(code: int) -> Schema:
-    from ingest.http.problems import MEDIA_TYPE, ProblemBody
-
     return _answer(code, ProblemBody, MEDIA_TYPE)
 
 

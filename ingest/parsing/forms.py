@@ -158,7 +158,10 @@ def event_body(kind: Formed, members: dict[str, Raw]) -> EventBody:
     """The event that a body's members stand for. Raises `Invalid`, with paths by the envelope's names."""
     form = kind.form
     head, payload = _split_members(form, members)
-    values: dict[str, Any] = {ours: decode_json(_readers[ours], raw, ours) for ours, raw in head.items()}
+    try:
+        values: dict[str, Any] = {ours: _readers[ours].decode(raw) for ours, raw in head.items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # which one, and why, is told by reading them again
+        values = {ours: decode_json(_readers[ours], raw, ours) for ours, raw in head.items()}
     if form.fixed_type:
         values["type"] = form.fixed_type
     return EventBody(**values, payload=Raw(_encode(payload)), family=kind.name)
