@@ -54,7 +54,7 @@ def _migrate(name: str) -> None:
     own = connection.settings_dict["NAME"]
     connection.settings_dict["NAME"] = name
     try:
-        call_command("migrate", verbosity=0)
+        call_command("migrate", verbosity=0, run_syncdb=True)  # the tests' own app has no migrations
     finally:
         connection.close()  # a database that somebody uses cannot be copied
         connection.settings_dict["NAME"] = own

@@ -14,6 +14,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
+import structlog
+
+from processing.domain.away import StoppedError
 from processing.domain.outcomes import BatchResult
 from processing.postgres.transaction import close_connection
 
@@ -23,6 +26,8 @@ PUT_S = 0.2
 T = TypeVar("T")
 W = TypeVar("W")
 
+log = structlog.get_logger(__name__)
+
 
 class Stages(Generic[W]):
     """Takes work by `offer`, once started, until `finish`.
@@ -30,7 +35,8 @@ class Stages(Generic[W]):
     `commit` yields the result of each transaction that a piece of work takes, as soon as it is committed; `between`
     does the same before each piece, and every IDLE_S when there is none. `publish` is called with each result, in
     order, in the other thread; `done` with the work, once all of its results are published. `failure` is what ended a
-    stage before its time; `stop` is set then.
+    stage before its time; `stop` is set then, and the other stage ends too: what is committed by then is published if
+    it still can be, nothing more is committed. `stop` alone ends stages that have no work.
     """
 
     def __init__(
@@ -59,8 +65,8 @@ class Stages(Generic[W]):
         )
 
     def start(self) -> None:
+        self._publishing.start()  # first: what is committed needs a reader, or is dropped
         self._committing.start()
-        self._publishing.start()
 
     def offer(self, work: W, timeout_s: float) -> bool:
         """Hand over a piece of work; False if there was no room in time."""
@@ -86,11 +92,13 @@ class Stages(Generic[W]):
 
     def _commit_all(self) -> None:
         try:
-            while True:
+            while self.failure is None:
                 self._hand_over(self._between())
                 try:
                     work = self._work.get(timeout=IDLE_S)
                 except queue.Empty:
+                    if self._stop.is_set():
+                        return
                     continue
                 if work is None:
                     return
@@ -102,6 +110,8 @@ class Stages(Generic[W]):
     def _hand_over(self, results: Iterable[BatchResult]) -> None:
         for result in results:
             self._put(partial(self._publish, result))
+            if self.failure is not None:  # nobody publishes any more
+                return
 
     def _put(self, step: Callable[[], None] | None) -> None:
         _put(self._results, step, self._publishing, None)
@@ -118,17 +128,23 @@ class Stages(Generic[W]):
         with self._lock:
             self._in_hand += change
 
-    def _thread(self, name: str, stage: Callable[[], None]) -> threading.Thread:
-        return threading.Thread(target=self._guarded, args=(stage,), name=name, daemon=True)
-
     def _guarded(self, stage: Callable[[], None]) -> None:
         try:
             stage()
         except BaseException as error:  # noqa: BLE001 - whoever waits for the stages raises it
-            self.failure = self.failure or error
+            self._fail(error)
             self._stop.set()
         finally:
             close_connection()
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep the first failure; one that was only told to stop hides no other's."""
+        with self._lock:
+            first, told_to_stop = self.failure, isinstance(error, StoppedError)
+            if first is None or (isinstance(first, StoppedError) and not told_to_stop):
+                self.failure = error
+            elif not told_to_stop:
+                log.error("the other stage failed too", exc_info=error)
 
 
 def _put(into: queue.Queue[T], item: T, reader: threading.Thread, deadline: float | None) -> None:

@@ -1,11 +1,12 @@
 """The hot state: what Redis holds of the events, a view of Postgres. The one module of `processing` that writes Redis.
 
-Every write can be repeated, and come late: versions keep it from undoing newer ones.
+Every write can be repeated, and come late: versions keep it from undoing newer ones. Each Lua script has one function
+here, of its name, that builds its arguments and runs it; a test compares their order on both sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
+import msgspec
 import structlog
 from django.conf import settings
 from django_redis import get_redis_connection
@@ -34,6 +36,23 @@ REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million argum
 
 Field = str | int | bytes
 
+
+class Refreshed(msgspec.Struct, frozen=True, gc=False):
+    """An event's hot state as its row has it, in the order of the script's arguments. Retracted by default: final no
+    more, since it was replayed or turned into the event that its bytes carry."""
+
+    id: str
+    version: int
+    status: str = RETRACTED
+    at: int = 0  # when it became final, Unix ms
+    attempts: int = 0
+    user_id: str = ""
+    type: str = ""
+    seq: Field = ""
+    error: str = ""
+    is_dead: int = 0
+
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,7 +62,7 @@ def mark_in_flight(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
     Raises `redis.RedisError`.
     """
     if ids:
-        _run("begin", [INFLIGHT_TTL_S, whose, *ids])
+        _run("mark_in_flight", [INFLIGHT_TTL_S, whose, *ids])
 
 
 @contextmanager
@@ -59,15 +78,15 @@ def marked(ids: Sequence[str]) -> Iterator[None]:
         mark_in_flight(ids, whose)  # may have been done although no answer came
         yield
     finally:
-        _end(ids, whose)
+        try:
+            _unmark(ids, whose)
+        except RedisError as error:
+            log.warning("Redis is away; marks of events in flight stay until they expire", error=str(error))
 
 
-def _end(ids: Sequence[str], whose: str) -> None:
-    try:
-        if ids:
-            _run("end", [whose, *ids])
-    except RedisError as error:
-        log.warning("Redis is away; marks of events in flight stay until they expire", error=str(error))
+def _unmark(ids: Sequence[str], whose: str) -> None:
+    if ids:
+        _run("unmark", [whose, *ids])
 
 
 def write_hot_state(update: HotStateUpdate) -> None:
@@ -75,17 +94,10 @@ def write_hot_state(update: HotStateUpdate) -> None:
     rows, orders = _refreshed(update.refresh, known={order.user_id for order in update.orders})
     *parts, last = _parts(update.arrived)
     for part in parts:
-        _run("write", [*_arrived(update, part), 0, 0])
-    arguments = [*_arrived(update, last), len(rows)]
-    for row in rows:
-        arguments += row
+        _write(update, part)
     written = {event.id for event in update.arrived}
     idle = [id for id in update.in_flight if id not in written] if len(written) < len(update.in_flight) else []
-    arguments += (len(idle), *idle)
-    for order in [*update.orders, *orders]:
-        before = "" if order.before is None else order.before
-        arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
-    rebuild_order_lists([user.decode() for user in _run("write", arguments)])
+    rebuild_order_lists(_write(update, last, rows, idle, [*update.orders, *orders]))
     if update.outbox_id is not None:
         delete_from_outbox(update.outbox_id)
 
@@ -103,23 +115,41 @@ def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
     return [*parts, [*loose[whole:], *(event for event in arrived if event.seq is not None)]]
 
 
-def _arrived(update: HotStateUpdate, events: Sequence[Event]) -> list[Field]:
-    """The beginning of a call of `write`."""
+def _write(
+    update: HotStateUpdate,
+    arrived: Sequence[Event],
+    refreshed: Sequence[Refreshed] = (),
+    idle: Sequence[str] = (),
+    orders: Sequence[OrderChange] = (),
+) -> list[str]:
+    """Write so much of the update; returns the users whose order lists have to be built anew."""
     arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
-    arguments += (_ms(update.at), int(bool(update.in_flight)), len(events))
-    for event in events:
+    arguments += (_ms(update.at), int(bool(update.in_flight)), len(arrived))
+    for event in arrived:
         arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
-    return arguments
+    arguments.append(len(refreshed))
+    for row in refreshed:
+        arguments += msgspec.structs.astuple(row)
+    arguments += (len(idle), *idle)
+    for order in orders:
+        before = "" if order.before is None else order.before
+        arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
+    return [user.decode() for user in _run("write", arguments)]
 
 
 def rebuild_order_lists(users: Sequence[str]) -> None:
     """Put the order lists of these users back, whole, from Postgres."""
     step = max(1, REBUILD_SEQS // settings.ORDER_LIST_MAX)
     for start in range(0, len(users), step):
-        arguments: list[Field] = [settings.HOT_STATE_TTL_S]
-        for user, version, seqs in order_lists(users[start : start + step], settings.ORDER_LIST_MAX):
-            arguments += (user, version, len(seqs), *seqs)
-        _run("orders", arguments)
+        _put_order_lists(order_lists(users[start : start + step], settings.ORDER_LIST_MAX))
+
+
+def _put_order_lists(lists: Sequence[tuple[str, int, Sequence[int]]]) -> None:
+    """As (user, order version, seqs)."""
+    arguments: list[Field] = [settings.HOT_STATE_TTL_S]
+    for user, version, seqs in lists:
+        arguments += (user, version, len(seqs), *seqs)
+    _run("put_order_lists", arguments)
 
 
 def listed_dead_letters(rows: int) -> Iterator[list[str]]:
@@ -131,41 +161,35 @@ def listed_dead_letters(rows: int) -> Iterator[list[str]]:
         end = start
 
 
-def _refreshed(ids: Sequence[str], known: Collection[str]) -> tuple[list[Sequence[Field]], list[OrderChange]]:
+def _refreshed(ids: Sequence[str], known: Collection[str]) -> tuple[list[Refreshed], list[OrderChange]]:
     """The hot state of these events as their rows have it now, and order lists to check, of users not in `known`.
 
     In the order of `ids`: that is the order in which dead letters join their list.
     """
     if not ids:
         return [], []
-    rows: list[Sequence[Field]] = []
+    rows: list[Refreshed] = []
     orders: dict[str, OrderChange] = {}
     missing = set(ids)
     for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in hot_rows(ids):
         missing.discard(id)
         if status in FINAL:
             at = 0 if final_at is None else _ms(final_at)
-            rows.append(
-                (id, version, status, at, attempts, user, kind, "" if seq is None else seq, error or "", int(dead))
-            )
+            place = "" if seq is None else seq
+            rows.append(Refreshed(id, version, status, at, attempts, user, kind, place, error or "", int(dead)))
         elif replayed:
-            rows.append(_retracted(id, version))
+            rows.append(Refreshed(id, version))
         if order_version is not None and status == Status.PROCESSED and user not in known:
             orders[user] = OrderChange(user, None, order_version, [])
-    rows += [_retracted(id, GONE_VERSION) for id in sorted(missing)]
+    rows += [Refreshed(id, GONE_VERSION) for id in sorted(missing)]
     return rows, list(orders.values())
-
-
-def _retracted(id: str, version: int) -> Sequence[Field]:
-    """An event that is no longer final: it was replayed, or became the event that its bytes carry."""
-    return (id, version, RETRACTED, 0, 0, "", "", "", "", 0)
 
 
 def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _run(name: str, arguments: Iterable[Field]) -> Any:
+def _run(name: str, arguments: Sequence[Field]) -> Any:
     return _script(name)(args=arguments, client=_redis())
 
 

@@ -1,7 +1,14 @@
 -- Remember the outcome of publishing: what Kafka acknowledged is known from here on, the rest leaves no trace.
--- ARGV: ttl_s, then for each event: whether it was acknowledged (1 or 0), its request's token, whether its id could
---   be known (1 or 0), id, user (or '': not limited), idempotency key (or ''), content digest, what to remember.
-local ttl = ARGV[1]
+-- ARGV: head, then each event. `acknowledged` and `may_be_known` (its id) are 1 or 0; `token` is its request's, `memory`
+-- what to remember. A user may be '' (not limited), and so may an idempotency key.
+local position = 1
+
+local function take(count)
+  position = position + count
+  return unpack(ARGV, position - count, position - 1)
+end
+
+local ttl_s = take(1) -- head
 
 local function rate_key(user)
   return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
@@ -13,26 +20,25 @@ local function release(key, value)
   end
 end
 
-for position = 2, #ARGV, 8 do
-  local acknowledged, token, may_be_known = ARGV[position], ARGV[position + 1], ARGV[position + 2] == '1'
-  local id, user, key, digest = ARGV[position + 3], ARGV[position + 4], ARGV[position + 5], ARGV[position + 6]
+while ARGV[position] do
+  local acknowledged, token, may_be_known, id, user_id, key, digest, memory = take(8) -- event
   if acknowledged == '1' then
-    redis.call('SET', 'accepted:' .. id, ARGV[position + 7], 'EX', ttl)
+    redis.call('SET', 'accepted:' .. id, memory, 'EX', ttl_s)
     if key ~= '' then
-      redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl)
+      redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)
     end
-    if may_be_known and redis.call('HGET', 'event:' .. id, 'status') == 'invalid' then
+    if may_be_known == '1' and redis.call('HGET', 'event:' .. id, 'status') == 'invalid' then
       redis.call('DEL', 'event:' .. id) -- the mended event counts, not its refusal
     end
   else
     if key ~= '' then
       release(key, 'p:' .. token)
     end
-    if user ~= '' then
-      redis.call('ZREM', rate_key(user), id)
+    if user_id ~= '' then
+      redis.call('ZREM', rate_key(user_id), id)
     end
   end
-  if may_be_known then
+  if may_be_known == '1' then
     release('reserved:' .. id, token)
   end
 end

@@ -1,7 +1,14 @@
 -- Remember refused events, each under its own id if nothing real is known there, else under the id made for it.
--- ARGV: ttl_s, then for each event: its id (or ''), the made id, userId (or ''), type (or ''), error.
+-- ARGV: head, then each event. Of the event itself all but the error may be ''.
 -- Returns the ids used.
-local ttl = ARGV[1]
+local position = 1
+
+local function take(count)
+  position = position + count
+  return unpack(ARGV, position - count, position - 1)
+end
+
+local ttl_s = take(1) -- head
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -14,21 +21,21 @@ local function is_free(id)
 end
 
 local ids = {}
-for position = 2, #ARGV, 5 do
-  local id, user, kind = ARGV[position], ARGV[position + 2], ARGV[position + 3]
+while ARGV[position] do
+  local id, made_id, user_id, type, error = take(5) -- event
   if id == '' or not is_free(id) then
-    id = ARGV[position + 1]
+    id = made_id
   end
   local key = 'event:' .. id
   redis.call('DEL', key)
-  redis.call('HSET', key, 'status', 'invalid', 'processedAt', now_ms, 'attempts', 0, 'error', ARGV[position + 4])
-  if user ~= '' then
-    redis.call('HSET', key, 'userId', user)
+  redis.call('HSET', key, 'status', 'invalid', 'processedAt', now_ms, 'attempts', 0, 'error', error)
+  if user_id ~= '' then
+    redis.call('HSET', key, 'userId', user_id)
   end
-  if kind ~= '' then
-    redis.call('HSET', key, 'type', kind)
+  if type ~= '' then
+    redis.call('HSET', key, 'type', type)
   end
-  redis.call('EXPIRE', key, ttl)
+  redis.call('EXPIRE', key, ttl_s)
   ids[#ids + 1] = id
 end
 return ids

@@ -1,23 +1,24 @@
 -- Decide about the events of several requests, in order, and reserve what is to be published. One step for all.
--- ARGV: limit per user (0: none), limit per address (0: none), window_us of both, reservation_ms, ttl_s, then for each request:
---   token of this attempt, token of the request, address (or ''), whether it counts for its address whatever its events are (1 or 0),
---   a user whose remaining limit is asked for (or ''), a count, and for each event:
---   whether its id may be known (1 or 0), id, user (or '': not limited), idempotency key (or ''), content digest.
+-- ARGV: head, then each request, each followed by its events. A limit of 0 is none. `token` is the attempt's, `request`
+--   the request's own; `counts` (1 or 0): for its address, whatever its events are; `asked_user`: whose remaining limit
+--   is asked for. `may_be_known` (an event's id) is 1 or 0. An address, `asked_user` and a key may be '', and a user
+--   whose events are not limited.
 -- Returns for each request: the least remaining limit of its users (-1: no limit), whether its address is over its
 --   limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing is under way,
 --   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id.
-local user_limit, address_limit, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local reservation_ms, ttl = ARGV[4], ARGV[5]
-local position = 6
+local position = 1
+
+local function take(count)
+  position = position + count
+  return unpack(ARGV, position - count, position - 1)
+end
+
+local user_limit, address_limit, window_us, reservation_ms, ttl_s = take(5) -- head
+user_limit, address_limit, window_us = tonumber(user_limit), tonumber(address_limit), tonumber(window_us)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local window_ms = window / 1000
+local window_ms = window_us / 1000
 local used, kept, taken = {}, {}, {} -- by this call: units of each window, windows kept alive, idempotency keys
-
-local function take()
-  position = position + 1
-  return ARGV[position - 1]
-end
 
 local function rate_key(user) -- no caller's text may reach an address' window
   return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
@@ -27,7 +28,7 @@ local function units(key)
   local count = used[key]
   if not count then
     count = redis.call('ZCARD', key)
-    if count > 0 and redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window) > 0 then
+    if count > 0 and redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window_us) > 0 then
       count = redis.call('ZCARD', key)
     end
     used[key] = count
@@ -65,7 +66,7 @@ local function known(key, id, digest, token, may_be_known)
   if may_be_known then
     if redis.call('EXISTS', 'accepted:' .. id, 'dedup:' .. id) > 0 then
       if key ~= '' then
-        redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl)
+        redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)
       end
       return 'd' .. id
     end
@@ -111,18 +112,17 @@ end
 
 local answers = {}
 while ARGV[position] do
-  local token, request, address, counts = take(), take(), take(), take() == '1'
-  local asked, count = take(), tonumber(take())
+  local token, request, address, counts, asked_user, count = take(6) -- request
   local head = #answers + 1
   local least = user_limit > 0 and user_limit or -1
   answers[head], answers[head + 1] = 0, 0
-  if counts and not address_allows(address, request) then
+  if counts == '1' and not address_allows(address, request) then
     answers[head + 1] = 1
   end
-  for _ = 1, count do
-    local may_be_known, id, user, key, digest = take() == '1', take(), take(), take(), take()
-    local rate = user_limit > 0 and user ~= '' and rate_key(user) or ''
-    local answer = decide(token, request, address, may_be_known, id, rate, key, digest)
+  for _ = 1, tonumber(count) do
+    local may_be_known, id, user_id, key, digest = take(5) -- event
+    local rate = user_limit > 0 and user_id ~= '' and rate_key(user_id) or ''
+    local answer = decide(token, request, address, may_be_known == '1', id, rate, key, digest)
     if answer == 3 then
       answers[head + 1] = 1
     end
@@ -131,8 +131,8 @@ while ARGV[position] do
       least = math.min(least, remaining(rate))
     end
   end
-  if user_limit > 0 and asked ~= '' then
-    least = math.min(least, remaining(rate_key(asked)))
+  if user_limit > 0 and asked_user ~= '' then
+    least = math.min(least, remaining(rate_key(asked_user)))
   end
   answers[head] = least
 end

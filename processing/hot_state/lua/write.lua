@@ -1,29 +1,33 @@
 -- Write the hot state of a batch in one step.
--- ARGV: ttl_s, order_max, then
---   a time, whether they are marked as in flight (1 or 0), a count, and for each event processed on arrival:
---     id, userId, type, seq (or '');
---   a count, and for each other event: id, version, status, processedAt, attempts, userId, type, seq (or ''),
---     error (or ''), whether it is a dead letter (1 or 0);
---   a count, and ids that are no longer in flight;
---   for each order change: user, version before (or ''), version after, count of seqs, the seqs.
+-- ARGV: head; a count, and each event processed on arrival; a count, and each refreshed one, whose row has told its
+-- state; a count, and each one that is no longer in flight; each order change, and its seqs.
+-- A seq or an error may be '': none. So may the version before an order change: the seqs came late.
+-- `are_marked` and `is_dead` are 1 or 0.
 -- Returns the users whose order list has to be built anew from Postgres.
-local ttl, order_max = ARGV[1], tonumber(ARGV[2])
-local position = 3
+local position = 1
 
-local function take()
-  position = position + 1
-  return ARGV[position - 1]
+local function take(count)
+  position = position + count
+  return unpack(ARGV, position - count, position - 1)
 end
+
+local function skip(count) -- the first and the last of so many, which may be more than `unpack` can return
+  position = position + count
+  return position - count, position - 1
+end
+
+local ttl_s, order_max, arrived_at, are_marked = take(4) -- head
+order_max = tonumber(order_max)
 
 local function bury(id, error, attempts, queued_at)
   if redis.call('SADD', 'dead-letter-ids', id) == 1 then
     redis.call('RPUSH', 'dlq:list', id)
   end
-  redis.call('EXPIRE', 'dead-letter-ids', ttl)
-  redis.call('EXPIRE', 'dlq:list', ttl)
+  redis.call('EXPIRE', 'dead-letter-ids', ttl_s)
+  redis.call('EXPIRE', 'dlq:list', ttl_s)
   if id ~= 'list' then -- dlq:list is the list itself
     redis.call('HSET', 'dlq:' .. id, 'eventId', id, 'attempts', attempts, 'error', error, 'queuedAt', queued_at)
-    redis.call('EXPIRE', 'dlq:' .. id, ttl)
+    redis.call('EXPIRE', 'dlq:' .. id, ttl_s)
   end
 end
 
@@ -64,30 +68,30 @@ local function write(id, version, status, at, attempts, user, kind, seq, error)
   if error ~= '' then
     redis.call('HSET', key, 'error', error)
   end
-  redis.call('EXPIRE', key, ttl)
-  redis.call('SET', 'dedup:' .. id, '1', 'EX', ttl)
+  redis.call('EXPIRE', key, ttl_s)
+  redis.call('SET', 'dedup:' .. id, '1', 'EX', ttl_s)
 end
 
-local arrived_at, are_marked = take(), take() == '1'
-for _ = 1, tonumber(take()) do
-  local id, user, kind, seq = take(), take(), take(), take()
-  write(id, 1, 'processed', arrived_at, 1, user, kind, seq, '') -- as it stays: nothing can be newer
-  if are_marked then
+local arrived = take(1) -- count
+for _ = 1, tonumber(arrived) do
+  local id, user_id, type, seq = take(4) -- arrived
+  write(id, 1, 'processed', arrived_at, 1, user_id, type, seq, '') -- as it stays: nothing can be newer
+  if are_marked == '1' then
     idle[#idle + 1] = 'inflight:' .. id
   end
 end
 
-for _ = 1, tonumber(take()) do
-  local id, version, status, at, attempts = take(), tonumber(take()), take(), take(), take()
-  local user, kind, seq, error, dead = take(), take(), take(), take(), take()
-  if is_outdated(id, version, status) then -- Redis has this or newer
+local refreshed = take(1) -- count
+for _ = 1, tonumber(refreshed) do
+  local id, version, status, at, attempts, user_id, type, seq, error, is_dead = take(10) -- refreshed
+  if is_outdated(id, tonumber(version), status) then -- Redis has this or newer
   elseif status == 'retracted' then
-    redis.call('SET', 'retracted:' .. id, version, 'EX', ttl)
+    redis.call('SET', 'retracted:' .. id, version, 'EX', ttl_s)
     redis.call('DEL', 'event:' .. id)
     unbury(id)
   else
-    write(id, version, status, at, attempts, user, kind, seq, error)
-    if dead == '1' then
+    write(id, version, status, at, attempts, user_id, type, seq, error)
+    if is_dead == '1' then
       bury(id, error, attempts, at)
     else
       unbury(id)
@@ -96,8 +100,10 @@ for _ = 1, tonumber(take()) do
   idle[#idle + 1] = 'inflight:' .. id
 end
 
-for _ = 1, tonumber(take()) do
-  idle[#idle + 1] = 'inflight:' .. take()
+local no_longer_in_flight = take(1) -- count
+for _ = 1, tonumber(no_longer_in_flight) do
+  local id = take(1) -- idle
+  idle[#idle + 1] = 'inflight:' .. id
 end
 clear_idle()
 
@@ -117,18 +123,18 @@ end
 
 local gone = {}
 while ARGV[position] do
-  local user, before, after, count = take(), take(), tonumber(take()), tonumber(take())
-  local list, version_key = 'order:' .. user, 'order-version:' .. user
+  local user_id, before, after, count = take(4) -- order
+  local from, to = skip(tonumber(count)) -- seqs
+  local list, version_key = 'order:' .. user_id, 'order-version:' .. user_id
   local version = redis.call('GET', version_key) or '0'
-  if before == version and push(list, version == '0', position, position + count - 1) then
-    redis.call('SET', version_key, after, 'EX', ttl)
-    redis.call('EXPIRE', list, ttl)
-  elseif tonumber(version) >= after and redis.call('EXISTS', list) == 1 then
-    redis.call('EXPIRE', list, ttl)
-    redis.call('EXPIRE', version_key, ttl)
+  if before == version and push(list, version == '0', from, to) then
+    redis.call('SET', version_key, after, 'EX', ttl_s)
+    redis.call('EXPIRE', list, ttl_s)
+  elseif tonumber(version) >= tonumber(after) and redis.call('EXISTS', list) == 1 then
+    redis.call('EXPIRE', list, ttl_s)
+    redis.call('EXPIRE', version_key, ttl_s)
   else
-    gone[#gone + 1] = user
+    gone[#gone + 1] = user_id
   end
-  position = position + count
 end
 return gone

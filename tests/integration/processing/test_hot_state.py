@@ -13,7 +13,6 @@ from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.engine import release
 from processing.engine.process_batch import process_batch
 from processing.engine.release import release_lanes, retry_events
-from processing.hot_state import write
 from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox
 from processing.operators import actions
@@ -52,7 +51,7 @@ def test_whoever_writes_last_the_order_list_is_true(redis: Redis, sequence: tupl
 def test_a_large_batch_takes_several_calls_and_leaves_what_one_call_would(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(write, "CALL_EVENTS", 5)
+    monkeypatch.setattr("processing.hot_state.write.CALL_EVENTS", 5)
     numbered = [value(f"n{n}", seq=n) for n in range(1, count + 1)]
     store(*numbered, *(value(f"e{n}") for n in range(count)), value("late", seq=1), value("failing", fails=1))
     written = {id for id in statuses() if redis.exists(f"event:{id}")}
