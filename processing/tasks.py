@@ -6,20 +6,19 @@ from collections.abc import Callable
 
 import structlog
 from celery import shared_task
-from redis import RedisError
 
 from processing.background import import_gaps, retention, sweeper
-from processing.engine import release
+from processing.domain.away import leave_while_away
+from processing.engine import after_commit, release
 from processing.kafka import dead_letter_topic
 from processing.postgres.schema import has_migrations
-from processing.postgres.transaction import reset_if_transient
 
 log = structlog.get_logger(__name__)
 
 
 @shared_task
 def run_due(ids: list[str]) -> None:
-    _unless_transient(lambda: release.run_due(ids))
+    _unless_away(lambda: release.run_due(ids))
 
 
 @shared_task
@@ -32,34 +31,26 @@ def sweep() -> None:
         dead_letter_topic.publish_pending,
     ):
         try:
-            _unless_transient(each)
+            _unless_away(each)
         except Exception:  # a bug in one is logged, and the others still run
             log.exception("a sweep failed", sweep=each.__name__)
 
 
 @shared_task
 def pass_orphaned_gaps() -> None:
-    _unless_transient(sweeper.pass_orphaned_gaps)
+    _unless_away(sweeper.pass_orphaned_gaps)
 
 
 @shared_task
 def pass_import_gaps() -> None:
-    _unless_transient(import_gaps.pass_import_gaps)
+    _unless_away(import_gaps.pass_import_gaps)
 
 
 @shared_task
 def retire() -> None:
-    _unless_transient(retention.retire)
+    _unless_away(retention.retire)
 
 
-def _unless_transient(work: Callable[[], object]) -> None:
+def _unless_away(work: Callable[[], object]) -> None:
     """Do it, unless Postgres or Redis is away or a migration is missing: then its rows are left to a later run."""
-    try:
-        if has_migrations():
-            work()
-    except RedisError as error:
-        log.warning("Redis is away, a later sweep will do this", error=str(error))
-    except Exception as error:
-        if not reset_if_transient(error):
-            raise
-        log.warning("Postgres is not fit, a later sweep will do this", error=str(error).strip())
+    leave_while_away(lambda: has_migrations() and work(), after_commit.why_redis_is_away, to="a later sweep")

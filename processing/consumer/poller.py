@@ -269,7 +269,7 @@ class Poller:
 
 
 def _why_kafka_is_away(error: Exception) -> str | None:
-    return "Kafka is away, waiting for it" if isinstance(error, KafkaException) else None
+    return "Kafka is away" if isinstance(error, KafkaException) else None
 
 
 def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:

@@ -1,4 +1,7 @@
-"""The one loop that waits for a service that is away; which errors mean that, and how long to wait, are parameters."""
+"""A service that is away: the one loop that waits for it, and the one way to leave work to somebody later.
+
+What counts as away, and for how long it is waited for, are parameters.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
 
 T = TypeVar("T")
-WhyAway = Callable[[Exception], str | None]  # one line for the log; None: the error means something else
+WhyAway = Callable[[Exception], str | None]  # "Redis is away", for the log; None: the error means something else
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +48,25 @@ def retry_while_away(
             reason = why_away(error)
             if reason is None:
                 raise
-            log.warning(reason, error=" ".join(str(error).split()), wait_s=wait_s)
+            log.warning(f"{reason}, trying again", error=_line(error), wait_s=wait_s)
             if flag.wait(wait_s) or (deadline is not None and time.monotonic() > deadline):
                 raise StoppedError(f"gave up waiting: {reason}") from error
         wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+
+
+def leave_while_away(work: Callable[[], object], why_away: WhyAway, *, to: str) -> bool:
+    """Do `work`, which rows name until it is done; while a service is away, leave it to whoever finds them (`to`, for
+    the log). Returns whether it was done. Raises what `work` raises that `why_away` does not know."""
+    try:
+        work()
+    except Exception as error:
+        reason = why_away(error)
+        if reason is None:
+            raise
+        log.warning(f"{reason}, {to} will do this", error=_line(error))
+        return False
+    return True
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -10,19 +10,16 @@ from collections.abc import Callable
 from threading import Event as Flag
 from threading import Lock
 
-import structlog
 from redis import RedisError
 
-from processing.domain.away import retry_while_away
+from processing.domain.away import leave_while_away, retry_while_away
 from processing.domain.failure_window import FailureWindow
 from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.engine import circuit_breaker, enqueue
 from processing.hot_state.write import write_hot_state
-from processing.postgres.transaction import reset_if_transient, retry_transient, why_postgres_is_away
+from processing.postgres.transaction import retry_transient, why_postgres_is_away
 
 Publish = Callable[[BatchResult], None]
-
-log = structlog.get_logger(__name__)
 
 
 def after_commit(result: BatchResult) -> int:
@@ -47,14 +44,7 @@ def publish(result: BatchResult, write: Callable[[HotStateUpdate], None] | None 
 
 def leave_to_sweeper(update: HotStateUpdate) -> None:
     """Write the hot state; while Redis or Postgres is away, leave it to the sweeper."""
-    try:
-        write_hot_state(update)
-    except RedisError as error:
-        log.warning("Redis is away; the sweeper will write this hot state from the outbox", error=str(error))
-    except Exception as error:
-        if not reset_if_transient(error):
-            raise
-        log.warning("Postgres is not fit; the sweeper will write this hot state", error=str(error).strip())
+    leave_while_away(lambda: write_hot_state(update), why_redis_is_away, to="the sweeper")
 
 
 def wait_for_redis(update: HotStateUpdate, stop: Flag) -> None:
@@ -63,7 +53,8 @@ def wait_for_redis(update: HotStateUpdate, stop: Flag) -> None:
 
 
 def why_redis_is_away(error: Exception) -> str | None:
-    return "Redis is away, waiting for it" if isinstance(error, RedisError) else why_postgres_is_away(error)
+    """A line for the log if one of the two that a hot state is written with, and read from, is away."""
+    return "Redis is away" if isinstance(error, RedisError) else why_postgres_is_away(error)
 
 
 _window = circuit_breaker.new_window()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Generic, TypeVar
 
 import structlog
@@ -34,8 +35,8 @@ class Stages(Generic[W]):
 
     `commit` yields the result of each transaction that a piece of work takes, as soon as it is committed; `between`
     does the same before each piece, and every IDLE_S when there is none. `publish` is called with each result, in
-    order, in the other thread; `done` with the work, once all of its results are published. `failure` is what ended a
-    stage before its time; `stop` is set then, and the other stage ends too: what is committed by then is published if
+    order, in the other thread; `done` with the work, once its first result is published: what it yields after that had
+    waited in Postgres, and no redelivery would bring it. `failure` is what ended a stage before its time; `stop` is set then, and the other stage ends too: what is committed by then is published if
     it still can be, nothing more is committed. `stop` alone ends stages that have no work.
     """
 
@@ -102,8 +103,11 @@ class Stages(Generic[W]):
                     continue
                 if work is None:
                     return
-                self._hand_over(self._commit(work))
-                self._put(partial(self._finished, work))
+                results = iter(self._commit(work))
+                self._hand_over(islice(results, 1))
+                self._put(partial(self._done, work))
+                self._hand_over(results)
+                self._put(partial(self._count, -1))
         finally:
             self._put(None)
 
@@ -119,10 +123,6 @@ class Stages(Generic[W]):
     def _publish_all(self) -> None:
         while (step := self._results.get()) is not None:
             step()
-
-    def _finished(self, work: W) -> None:
-        self._done(work)
-        self._count(-1)
 
     def _count(self, change: int) -> None:
         with self._lock:

@@ -24,4 +24,4 @@ def _check_migrations() -> None:
 
 
 def _why_not_ready(error: Exception) -> str | None:
-    return "waiting for migrations" if isinstance(error, MigrationsMissing) else why_postgres_is_away(error)
+    return "migrations are missing" if isinstance(error, MigrationsMissing) else why_postgres_is_away(error)

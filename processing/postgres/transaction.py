@@ -45,7 +45,7 @@ def retry_transient(work: Callable[[], T], stop: Flag | None = None, *, patience
 
 def why_postgres_is_away(error: Exception) -> str | None:
     """A line for the log if the error is transient, else None; see `reset_if_transient`."""
-    return "Postgres is not fit, the transaction will run again" if reset_if_transient(error) else None
+    return "Postgres is not fit" if reset_if_transient(error) else None
 
 
 def reset_if_transient(error: Exception) -> bool:

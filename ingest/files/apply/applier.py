@@ -103,10 +103,13 @@ class Applier:
 
     def _release(self, users: Iterable[str]) -> Iterator[BatchResult]:
         """Release what these users' lanes can; the end of the run, or an open breaker, leaves them to the sweeper."""
-        if not self._stop.is_set():
-            for result in release.release_ready(users, self._stop):
-                after_commit.count_failures(self._window, result, self._stop)
-                yield result
+        if self._stop.is_set():
+            return
+        for result in release.release_ready(users, self._stop):
+            after_commit.count_failures(self._window, result, self._stop)
+            yield result
+            if self._stop.is_set():
+                return
 
 
 def check_breaker(stop: threading.Event) -> None:

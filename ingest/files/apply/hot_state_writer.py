@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import structlog
 from redis import RedisError
 
+from processing.domain.away import leave_while_away
 from processing.domain.outcomes import HotStateUpdate
+from processing.engine.after_commit import why_redis_is_away
 from processing.hot_state.write import write_hot_state
-from processing.postgres.transaction import reset_if_transient
 
 AWAY_S = 10.0  # so long it is left alone: each try may take as long as its timeout
-
-log = structlog.get_logger(__name__)
 
 
 class HotStateWriter:
@@ -33,17 +31,14 @@ class HotStateWriter:
         """Write it, unless Redis was away within the last AWAY_S; what is not written is left to the sweeper."""
         if self._away_until is not None and self._clock() < self._away_until:
             return
-        try:
-            write_hot_state(update)
-        except RedisError as error:
-            if self._away_until is None:
-                self._tell(f"Redis is away ({error}); what it is to hold is written later, by the sweeper")
-            self._away_until = self._clock() + AWAY_S
-        except Exception as error:
-            if not reset_if_transient(error):
-                raise
-            log.warning("Postgres is not fit, the sweeper will write this hot state", error=str(error).strip())
-        else:
+        if leave_while_away(lambda: write_hot_state(update), self._why_away, to="the sweeper"):
             if self._away_until is not None:
                 self._tell("Redis is back")
             self._away_until = None
+
+    def _why_away(self, error: Exception) -> str | None:
+        if isinstance(error, RedisError):
+            if self._away_until is None:
+                self._tell(f"Redis is away ({error}); what it is to hold is written later, by the sweeper")
+            self._away_until = self._clock() + AWAY_S
+        return why_redis_is_away(error)

@@ -17,12 +17,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingest.families.product_events.samples import sample
 from ingest.publishing.producer import reason
+from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka.clients import client_config, ensure_topics
 
 START_TIMEOUT_S = 5.0
 DELIVERY_TIMEOUT_MS = 5_000
 POLL_S = 0.1
-PAUSE_S = 1.0
+FIRST_WAIT_S = 1.0
 
 
 class Command(BaseCommand):
@@ -55,14 +56,20 @@ class Command(BaseCommand):
 
     def _deliver(self, producer: Producer, value: bytes, stop: threading.Event) -> None:
         """Write it, again and again while Kafka is away: by its eventId it counts once."""
-        while not stop.is_set():
-            try:
-                self.stdout.write(deliver(producer, value))
-            except KafkaException as error:
-                self.stderr.write(f"{reason(error)}; {'given up' if stop.is_set() else 'trying again'}")
-                stop.wait(PAUSE_S)
-            else:
-                return
+        try:
+            line = retry_while_away(
+                lambda: deliver(producer, value), self._why_away, stop=stop, first_wait_s=FIRST_WAIT_S
+            )
+        except StoppedError:
+            self.stderr.write("given up")
+        else:
+            self.stdout.write(line)
+
+    def _why_away(self, error: Exception) -> str | None:
+        if not isinstance(error, KafkaException):
+            return None
+        self.stderr.write(f"{reason(error)}; trying again")
+        return "Kafka is away"
 
 
 def deliver(producer: Producer, value: bytes) -> str:

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 from ingest.files import lines as lines_of_files
 from ingest.files.apply import hot_state_writer
 from processing.background import import_gaps
+from processing.engine import release
 from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox, ImportRun
 from processing.postgres import imports
@@ -87,4 +88,27 @@ def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
         assert "held" in process_badly(path, "stopped; run it again to go on")
     assert import_gaps.pass_import_gaps() == 0
     process(path)
+    assert set(statuses().values()) == {("processed", 1)}
+
+
+def test_a_signal_while_lanes_are_released_leaves_the_rest_of_them_to_the_sweeper(
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "LANES_AT_ONCE", 1)
+    users = [f"user-{number}" for number in range(10)]
+    process(file(*(numbered(2, user) for user in users)))
+    released = release.release_next
+
+    def interrupted(ready: Any) -> Any:
+        result = released(ready)
+        signal.raise_signal(signal.SIGTERM)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "release_next", interrupted)
+        process_badly(file(*(numbered(1, user) for user in users)), "stopped; run it again to go on")
+    waiting = [id for id, (status, _) in statuses().items() if status == "held"]
+    assert 0 < len(waiting) < len(users)
+    assert set(waiting) < {f"{user}-2" for user in users}
+    release.release_all(users)
     assert set(statuses().values()) == {("processed", 1)}

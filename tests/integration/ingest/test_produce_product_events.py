@@ -94,7 +94,7 @@ def test_one_that_goes_away_later_is_waited_for(topics: Callable[..., str], sett
         return deliver(*args)
 
     monkeypatch.setattr(produce_product_events, "deliver", away_at_first)
-    monkeypatch.setattr(produce_product_events, "PAUSE_S", 0.0)
+    monkeypatch.setattr(produce_product_events, "FIRST_WAIT_S", 0.0)
     output, errors = StringIO(), StringIO()
     call_command("produce_product_events", interval=0.0, count=1, stdout=output, stderr=errors)
     assert "trying again" in errors.getvalue()

@@ -8,7 +8,7 @@ from threading import Event as Flag
 import pytest
 
 from processing.domain import away
-from processing.domain.away import FIRST_WAIT_S, LONGEST_WAIT_S, StoppedError, retry_while_away
+from processing.domain.away import FIRST_WAIT_S, LONGEST_WAIT_S, StoppedError, leave_while_away, retry_while_away
 
 
 class AwayError(Exception):
@@ -113,3 +113,11 @@ def test_patience_ends_too(clock: Clock) -> None:
 
 def test_patience_is_not_asked_while_the_work_succeeds(clock: Clock) -> None:
     assert retry_while_away(failing(2), why_away, stop=clock, patience_s=60.0) == "done"
+
+
+def test_what_is_left_while_a_service_is_away_is_told(clock: Clock) -> None:
+    assert leave_while_away(failing(0), why_away, to="the sweeper")
+    assert not leave_while_away(failing(1), why_away, to="the sweeper")
+    assert clock.waits == []
+    with pytest.raises(ValueError, match="a bug"):
+        leave_while_away(failing(1, lambda: ValueError("a bug")), why_away, to="the sweeper")
