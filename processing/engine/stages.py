@@ -36,8 +36,10 @@ class Stages(Generic[W]):
     `commit` yields the result of each transaction that a piece of work takes, as soon as it is committed; `between`
     does the same before each piece, and every IDLE_S when there is none. `publish` is called with each result, in
     order, in the other thread; `done` with the work, once its first result is published: what it yields after that had
-    waited in Postgres, and no redelivery would bring it. `failure` is what ended a stage before its time; `stop` is set then, and the other stage ends too: what is committed by then is published if
-    it still can be, nothing more is committed. `stop` alone ends stages that have no work.
+    waited in Postgres, and no redelivery would bring it.
+
+    `failure` is what ended a stage before its time; `stop` is set then, and the other stage ends too: what is committed
+    by then is published if it still can be, nothing more is committed. `stop` alone ends stages that have no work.
     """
 
     def __init__(

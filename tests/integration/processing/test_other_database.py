@@ -15,8 +15,8 @@ from processing.domain import families as registry
 from processing.domain.envelope import Event
 from processing.postgres.databases import no_other_database
 from tests.databases import create_database, drop_database
-from tests.processing import flaky
-from tests.processing.batches import applied, column, retry_all, statuses, store, value
+from tests.support import flaky
+from tests.support.batches import applied, column, retry_all, statuses, store, value
 
 OTHER = "warehouse"
 
@@ -61,7 +61,7 @@ def handle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Sequence[Even
             more(events)
 
         family = registry.Family(name="flaky", schema=flaky.FlakyPayload, handler=handler)
-        monkeypatch.setitem(registry._families, "flaky", family)
+        monkeypatch.setitem(registry._kinds, "flaky", {registry.ANY_TYPE: family})
 
     return use
 

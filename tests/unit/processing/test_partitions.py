@@ -109,7 +109,7 @@ def test_a_batch_that_waited_while_its_partition_went_is_neither_stored_nor_done
     if comes_back:
         partitions.assign([FIRST], 2.0)
     assert list(processor._commit(batch)) == []  # no service is there: nothing was tried
-    processor.stages._finished(batch)
+    processor.stages._done(batch)
     assert old.stored is None
     assert [(each.stored, each.done) for each in partitions if each.key == FIRST] == [(None, None)] * comes_back
 
@@ -119,7 +119,7 @@ def test_a_batch_whose_partition_goes_when_it_is_stored_already_is_done_for_nobo
     batch = batch_of(partitions, FIRST)
     partitions.revoke([FIRST])
     partitions.assign([FIRST], 2.0)
-    processor.stages._finished(batch)
+    processor.stages._done(batch)
     new = one(partitions, FIRST)
     assert (new.stored, new.done) == (None, None)
 
@@ -129,6 +129,6 @@ def test_the_ends_of_partitions_are_done_like_messages(partitions: Partitions) -
     processor = Processor(partitions, lambda key: None, threading.Event())
     batch = Batch(positions={one(partitions, FIRST): 5})
     assert list(processor._commit(batch)) == []
-    processor.stages._finished(batch)
+    processor.stages._done(batch)
     assert (one(partitions, FIRST).stored, one(partitions, FIRST).done) == (5, 5)
     assert (one(partitions, SECOND).stored, one(partitions, SECOND).done) == (None, None)
