@@ -20,17 +20,20 @@ from tests.support.batches import applied, column, retry_all, statuses, store, v
 
 OTHER = "warehouse"
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "two_tries")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", OTHER]),
+    pytest.mark.usefixtures("hints_off", "two_tries"),
+]
 
 
-@pytest.fixture
-def warehouse(server_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """A second database of the site, as an operator would name it in DATABASES; its URL."""
+@pytest.fixture(scope="module")
+def other_database(server_url: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """A second database of the site, as an operator would name it in DATABASES; its URL.
+
+    Of the module: it must be known before pytest-django asks which databases a test may use.
+    """
     name = f"test_{uuid4().hex[:8]}"
     url = create_database(server_url, name, "template1")
-    with psycopg.connect(url) as session:
-        session.execute("CREATE TABLE copies (id text)")
-        session.execute("INSERT INTO copies VALUES ('there before')")
     connections.settings[OTHER] = {**connection.settings_dict, "NAME": name}
     yield url
     with django_db_blocker.unblock():
@@ -38,6 +41,15 @@ def warehouse(server_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[s
     del connections[OTHER]
     del connections.settings[OTHER]
     drop_database(server_url, name)
+
+
+@pytest.fixture
+def warehouse(other_database: str) -> str:
+    with psycopg.connect(other_database) as session:
+        session.execute("DROP TABLE IF EXISTS copies")
+        session.execute("CREATE TABLE copies (id text)")
+        session.execute("INSERT INTO copies VALUES ('there before')")
+    return other_database
 
 
 def copies(url: str) -> list[str]:
