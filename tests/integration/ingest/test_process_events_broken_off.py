@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from ingest.files import lines as lines_of_files
 from ingest.files.apply import hot_state_writer
+from ingest.management.commands import process_events
 from processing.background import import_gaps
 from processing.engine import release
 from processing.hot_state.write import write_hot_state
@@ -21,6 +25,28 @@ from tests.support.applied_files import PLAIN, numbered, process, process_badly
 from tests.support.batches import column, retry_all, statuses
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "hinted")]
+
+WITHIN_S = 30.0
+
+
+@pytest.fixture
+def ask_to_end(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Send SIGTERM as an operator would, to the process, and wait until the run knows of it."""
+    stops: list[threading.Event] = []
+    stopped_by_signals = process_events._stopped_by_signals
+
+    @contextmanager
+    def noted() -> Iterator[threading.Event]:
+        with stopped_by_signals() as stop:
+            stops.append(stop)
+            yield stop
+
+    def ask() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stops[-1].wait(WITHIN_S)
+
+    monkeypatch.setattr(process_events, "_stopped_by_signals", noted)
+    return ask
 
 
 def test_while_the_intake_is_stopped_nothing_is_applied(file: Callable[..., Path]) -> None:
@@ -50,13 +76,15 @@ def test_handlers_that_keep_failing_stop_the_run(
     assert set(statuses().values()) == {("processed", 2)}
 
 
-def test_a_signal_ends_it_at_the_border_of_a_batch(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_ends_it_at_the_border_of_a_batch(
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, ask_to_end: Callable[[], None]
+) -> None:
     lines = [{**PLAIN, "payload": {"n": number}} for number in range(30_000)]
     written = write_hot_state
 
     def interrupted(settled: Any) -> None:
         written(settled)
-        signal.raise_signal(signal.SIGTERM)
+        ask_to_end()
 
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
@@ -72,7 +100,7 @@ def test_a_signal_ends_it_at_the_border_of_a_batch(file: Callable[..., Path], mo
 
 
 def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
-    file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch, ask_to_end: Callable[[], None]
 ) -> None:
     settings.SEQUENCE_GAP_TIMEOUT_MS = 0
     monkeypatch.setattr(lines_of_files, "PIECE_LINES", 10)
@@ -81,7 +109,7 @@ def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
 
     def interrupted(*arguments: Any, **counts: Any) -> None:
         heard(*arguments, **counts)
-        signal.raise_signal(signal.SIGTERM)
+        ask_to_end()
 
     with monkeypatch.context() as patch:
         patch.setattr(imports, "heartbeat", interrupted)
@@ -92,7 +120,7 @@ def test_after_a_signal_lanes_wait_for_the_run_that_goes_on(
 
 
 def test_a_signal_while_lanes_are_released_leaves_the_rest_of_them_to_the_sweeper(
-    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, ask_to_end: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(release, "LANES_AT_ONCE", 1)
     users = [f"user-{number}" for number in range(10)]
@@ -101,7 +129,7 @@ def test_a_signal_while_lanes_are_released_leaves_the_rest_of_them_to_the_sweepe
 
     def interrupted(ready: Any) -> Any:
         result = released(ready)
-        signal.raise_signal(signal.SIGTERM)
+        ask_to_end()
         return result
 
     with monkeypatch.context() as patch:
