@@ -109,6 +109,9 @@ class DeadLetter(models.Model):
     class Meta:
         indexes = [
             models.Index("queued_at", name="dead_letters_queued"),
+            models.Index(
+                "queued_at", "event", name="dead_letters_open", condition=models.Q(discarded_at=None)
+            ),  # also read by the sweep, to put the list in Redis back
             models.Index("queued_at", name="dead_letters_unpublished", condition=models.Q(published_at=None)),
         ]
 

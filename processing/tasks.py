@@ -28,6 +28,7 @@ def sweep() -> None:
         sweeper.rescue_retries,
         sweeper.rescue_lanes,
         sweeper.rescue_hot_state,
+        sweeper.rescue_dead_letter_list,
         dead_letter_topic.publish_pending,
     ):
         try:

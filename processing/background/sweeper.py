@@ -13,7 +13,7 @@ from django.conf import settings
 from processing.domain.outcomes import HotStateUpdate
 from processing.engine import circuit_breaker, release
 from processing.engine.release import pass_gaps
-from processing.hot_state.write import write_hot_state
+from processing.hot_state.write import has_dead_letter_list, put_dead_letters_back, write_hot_state
 from processing.kafka import clients
 from processing.postgres.due import Gap, find_gaps_of_topics, overdue_fronts, overdue_retries
 from processing.postgres.outbox import events_of_outbox, overdue_outbox
@@ -48,6 +48,11 @@ def _write_from_outbox(outbox_id: int) -> int:
         return 0
     write_hot_state(HotStateUpdate(refresh=ids, outbox_id=outbox_id))
     return 1
+
+
+def rescue_dead_letter_list() -> int:
+    """Put the list of dead letters back if Redis has lost it."""
+    return 0 if has_dead_letter_list() else int(put_dead_letters_back())
 
 
 def _is_orphaned(gap: Gap, partition_counts: Mapping[str, int | None]) -> bool:

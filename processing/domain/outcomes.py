@@ -5,6 +5,7 @@ Results are frozen: a transaction makes one at its end, and the code that follow
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -67,6 +68,7 @@ class HotStateUpdate:
     orders: Sequence[OrderChange] = ()
     in_flight: Sequence[str] = ()
     outbox_id: int | None = None
+    made_at: float = field(default_factory=time.monotonic)  # seconds: tells a write that comes late
 
     def __bool__(self) -> bool:
         return bool(self.arrived or self.refresh or self.orders or self.in_flight)

@@ -11,7 +11,12 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from processing.domain.outcomes import HotStateUpdate
-from processing.hot_state.write import listed_dead_letters, rebuild_order_lists, write_hot_state
+from processing.hot_state.write import (
+    listed_dead_letters,
+    put_dead_letters_back,
+    rebuild_order_lists,
+    write_hot_state,
+)
 from processing.postgres.dead_letters import open_after
 from processing.postgres.hot_rows import final_since, users_with_lanes
 
@@ -20,8 +25,9 @@ ROWS = 1000
 
 def rebuild_dead_letters() -> Iterator[int]:
     """First the ids in Redis' list, some of which may no longer be dead letters, then all open ones by age."""
+    put_dead_letters_back()
     for ids in listed_dead_letters(ROWS):
-        write_hot_state(HotStateUpdate(refresh=ids))
+        write_hot_state(HotStateUpdate(refresh=ids), are_listed=True)
     after = (datetime.min.replace(tzinfo=UTC), "")
     while True:
         found = open_after(after, ROWS)

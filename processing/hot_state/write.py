@@ -1,12 +1,15 @@
 """The hot state: what Redis holds of the events, a view of Postgres. The one module of `processing` that writes Redis.
 
-Every write can be repeated, and come late: versions keep it from undoing newer ones. Each Lua script has one function
-here, of its name, that builds its arguments and runs it; a test compares their order on both sides.
+Every write can be repeated, and come late: versions keep it from undoing newer ones, and where a key that would tell is
+gone, the rows are looked at again after the write. Each Lua script has one function here, of its name, that builds its
+arguments and runs it; a test compares their order on both sides. A script without flags is refused whole by a full
+Redis: without its first line, one that begins by deleting would be let through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -24,7 +27,8 @@ from redis.commands.core import Script
 from processing.domain.envelope import Event
 from processing.domain.outcomes import HotStateUpdate, OrderChange
 from processing.domain.statuses import FINAL, Status
-from processing.postgres.hot_rows import hot_rows, order_lists
+from processing.postgres.dead_letters import open_ids
+from processing.postgres.hot_rows import event_versions, hot_rows, order_lists, order_versions
 from processing.postgres.outbox import delete_from_outbox
 
 INFLIGHT_TTL_S = 30
@@ -33,13 +37,16 @@ RETRACTED = "retracted"
 GONE_VERSION = 2**53 - 1  # of a deleted row: newer than any
 CALL_EVENTS = 500
 REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million arguments
+LETTERS_AT_ONCE = 50_000
+STAGE_TTL_S = 60  # of the parts of a list that is put back
+LATE_S = 2.0  # no other process takes a batch over, and goes on with its lanes, within so short a time
 
 Field = str | int | bytes
 
 
 class Refreshed(msgspec.Struct, frozen=True, gc=False):
-    """An event's hot state as its row has it, in the order of the script's arguments. Retracted by default: final no
-    more, since it was replayed or turned into the event that its bytes carry."""
+    """An event's hot state as its row has it, in the order of the script's arguments. Retracted by default: no
+    longer final, since it was replayed or became the event that its bytes carry."""
 
     id: str
     version: int
@@ -50,7 +57,7 @@ class Refreshed(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     seq: Field = ""
     error: str = ""
-    is_dead: int = 0
+    letter: str = "closed"  # or open, or "": it never was a dead letter
 
 
 log = structlog.get_logger(__name__)
@@ -89,15 +96,24 @@ def _unmark(ids: Sequence[str], whose: str) -> None:
         _run("unmark", [whose, *ids])
 
 
-def write_hot_state(update: HotStateUpdate) -> None:
-    """Write what follows a transaction, and drop its row of the outbox. Raises `redis.RedisError`."""
-    rows, orders = _refreshed(update.refresh, known={order.user_id for order in update.orders})
+def write_hot_state(update: HotStateUpdate, *, are_listed: bool = False) -> None:
+    """Write what follows a transaction, and drop its row of the outbox. Raises `redis.RedisError`.
+
+    Others may have written between the reading of the rows and this write; if so, it is made again from newer rows.
+    `are_listed`: the events to refresh were found in the list of dead letters; those that are none leave it.
+    """
+    rows, orders = _refreshed(update.refresh, {order.user_id for order in update.orders}, are_listed)
     *parts, last = _parts(update.arrived)
     for part in parts:
         _write(update, part)
     written = {event.id for event in update.arrived}
     idle = [id for id in update.in_flight if id not in written] if len(written) < len(update.in_flight) else []
-    rebuild_order_lists(_write(update, last, rows, idle, [*update.orders, *orders]))
+    rebuild_order_lists(_write_with_list(update, last, rows, idle, [*update.orders, *orders]))
+    while changed := _changed(rows):
+        rows, orders = _refreshed(changed, (), are_listed)
+        rebuild_order_lists(_write_with_list(update, (), rows, (), orders))
+    if time.monotonic() - update.made_at > LATE_S:
+        _check_order_lists({order.user_id: order.after for order in update.orders if order.before == 0})
     if update.outbox_id is not None:
         delete_from_outbox(update.outbox_id)
 
@@ -115,16 +131,35 @@ def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
     return [*parts, [*loose[whole:], *(event for event in arrived if event.seq is not None)]]
 
 
+def _write_with_list(
+    update: HotStateUpdate,
+    arrived: Sequence[Event],
+    rows: Sequence[Refreshed],
+    idle: Sequence[str],
+    orders: Sequence[OrderChange],
+) -> Sequence[str]:
+    """As `_write`; a list of dead letters that is gone is put back before it is changed."""
+    needs_list = any(row.letter for row in rows)
+    while (users := _write(update, arrived, rows, idle, orders, needs_list=needs_list)) is None:
+        needs_list = put_dead_letters_back({row.id for row in rows})  # without others, this write begins the list
+    return users
+
+
 def _write(
     update: HotStateUpdate,
     arrived: Sequence[Event],
     refreshed: Sequence[Refreshed] = (),
     idle: Sequence[str] = (),
     orders: Sequence[OrderChange] = (),
-) -> list[str]:
-    """Write so much of the update; returns the users whose order lists have to be built anew."""
+    *,
+    needs_list: bool = False,
+) -> list[str] | None:
+    """Write so much of the update; returns the users whose order lists have to be built anew.
+
+    None: `needs_list`, and the list of dead letters is gone; nothing is written.
+    """
     arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
-    arguments += (_ms(update.at), int(bool(update.in_flight)), len(arrived))
+    arguments += (_ms(update.at), int(bool(update.in_flight)), int(needs_list), len(arrived))
     for event in arrived:
         arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
     arguments.append(len(refreshed))
@@ -134,14 +169,30 @@ def _write(
     for order in orders:
         before = "" if order.before is None else order.before
         arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
-    return [user.decode() for user in _run("write", arguments)]
+    users = _run("write", arguments)
+    return None if users is None else [user.decode() for user in users]
+
+
+def _changed(rows: Sequence[Refreshed]) -> list[str]:
+    """Events whose rows are no longer as they were read. Only a processed one stays as it is."""
+    read = {row.id: row.version for row in rows if row.status != Status.PROCESSED}
+    now = event_versions(read) if read else {}
+    return [id for id, version in read.items() if now.get(id, GONE_VERSION) != version]
 
 
 def rebuild_order_lists(users: Sequence[str]) -> None:
     """Put the order lists of these users back, whole, from Postgres."""
     step = max(1, REBUILD_SEQS // settings.ORDER_LIST_MAX)
     for start in range(0, len(users), step):
-        _put_order_lists(order_lists(users[start : start + step], settings.ORDER_LIST_MAX))
+        lists = order_lists(users[start : start + step], settings.ORDER_LIST_MAX)
+        _put_order_lists(lists)
+        _check_order_lists({user: version for user, version, _ in lists})
+
+
+def _check_order_lists(written: Mapping[str, int]) -> None:
+    """Put those lists back whose lane has moved on, as (user, order version): the write may have undone a newer one."""
+    now = order_versions(written) if written else {}
+    rebuild_order_lists([user for user, version in written.items() if now.get(user, version) != version])
 
 
 def _put_order_lists(lists: Sequence[tuple[str, int, Sequence[int]]]) -> None:
@@ -150,6 +201,32 @@ def _put_order_lists(lists: Sequence[tuple[str, int, Sequence[int]]]) -> None:
     for user, version, seqs in lists:
         arguments += (user, version, len(seqs), *seqs)
     _run("put_order_lists", arguments)
+
+
+def put_dead_letters_back(without: Collection[str] = ()) -> bool:
+    """Put the list of dead letters back from Postgres, unless it is there; `without`: these are left out.
+
+    Returns whether it is there then: without other dead letters it is not.
+    """
+    while ids := [id for id in open_ids() if id not in without]:
+        stage = f"dead-letters:{uuid4().hex}"
+        starts = range(0, len(ids), LETTERS_AT_ONCE)
+        if all(_put_dead_letters(stage, start, ids) for start in starts):
+            return True
+    return False
+
+
+def _put_dead_letters(stage: str, start: int, ids: Sequence[str]) -> bool:
+    """The part that begins at `start`. False: the parts before it are gone."""
+    part = ids[start : start + LETTERS_AT_ONCE]
+    is_last = int(start + len(part) == len(ids))
+    head = (settings.HOT_STATE_TTL_S, stage, STAGE_TTL_S, start, is_last, len(part))
+    return bool(_run("put_dead_letters", [*head, *part]))
+
+
+def has_dead_letter_list() -> bool:
+    """Whether the list is there. Without dead letters there is none."""
+    return bool(_redis().exists("dlq:list"))
 
 
 def listed_dead_letters(rows: int) -> Iterator[list[str]]:
@@ -161,7 +238,9 @@ def listed_dead_letters(rows: int) -> Iterator[list[str]]:
         end = start
 
 
-def _refreshed(ids: Sequence[str], known: Collection[str]) -> tuple[list[Refreshed], list[OrderChange]]:
+def _refreshed(
+    ids: Sequence[str], known: Collection[str], are_listed: bool
+) -> tuple[list[Refreshed], list[OrderChange]]:
     """The hot state of these events as their rows have it now, and order lists to check, of users not in `known`.
 
     In the order of `ids`: that is the order in which dead letters join their list.
@@ -171,16 +250,18 @@ def _refreshed(ids: Sequence[str], known: Collection[str]) -> tuple[list[Refresh
     rows: list[Refreshed] = []
     orders: dict[str, OrderChange] = {}
     missing = set(ids)
-    for id, version, status, final_at, attempts, user, kind, seq, error, dead, replayed, order_version in hot_rows(ids):
-        missing.discard(id)
-        if status in FINAL:
-            at = 0 if final_at is None else _ms(final_at)
-            place = "" if seq is None else seq
-            rows.append(Refreshed(id, version, status, at, attempts, user, kind, place, error or "", int(dead)))
-        elif replayed:
-            rows.append(Refreshed(id, version))
-        if order_version is not None and status == Status.PROCESSED and user not in known:
-            orders[user] = OrderChange(user, None, order_version, [])
+    for row in hot_rows(ids):
+        missing.discard(row.id)
+        letter = "open" if row.is_dead else "closed" if row.was_dead or are_listed else ""
+        if row.status in FINAL:
+            at = 0 if row.final_at is None else _ms(row.final_at)
+            seq, error = "" if row.seq is None else row.seq, row.error or ""
+            event = (row.id, row.version, row.status, at, row.attempts, row.user_id, row.type, seq, error, letter)
+            rows.append(Refreshed(*event))
+        elif letter:
+            rows.append(Refreshed(row.id, row.version))
+        if row.order_version is not None and row.status == Status.PROCESSED and row.user_id not in known:
+            orders[row.user_id] = OrderChange(row.user_id, None, row.order_version, [])
     rows += [Refreshed(id, GONE_VERSION) for id in sorted(missing)]
     return rows, list(orders.values())
 

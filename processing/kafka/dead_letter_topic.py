@@ -1,10 +1,16 @@
-"""The dead-letter topic: every dead letter's copy goes there at least once; its row knows whether it has."""
+"""The dead-letter topic: every dead letter's copy goes there at least once; its row knows whether it has.
+
+Kafka may have taken the message in a compressed batch, so copies are compressed too. What is still larger than the
+topic allows is published without its value, or without value and key: headers tell their size and digest.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from hashlib import sha256
 from threading import Lock
 
 import msgspec
@@ -13,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from processing.domain.envelope import Envelope, encode_envelope
+from processing.domain.growing_pause import GrowingPause
 from processing.kafka import clients
 from processing.postgres.letter_copies import (
     Letter,
@@ -25,13 +32,16 @@ from processing.postgres.letter_copies import (
 
 LIMIT = 500
 GROUP_BYTES = 16_000_000  # of the messages that are in memory at once
-MESSAGE_MAX_BYTES = 64 * 2**20  # the broker's own limit decides
+MESSAGE_MAX_BYTES = 256 * 2**20  # before compression; the broker's own limit decides
 HEADER_MAX_CHARS = 2_000
 FLUSH_S = 10  # longer than the producer's delivery timeout
 LONGEST_WAIT_S = 20  # for another thread that is publishing
 
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 10, 3_600  # between warnings of one kind; the sweep goes on trying
+
 WHAT_TO_DO = "it stays a dead letter without a copy and is tried again by the next sweep"
 
+_warnings = GrowingPause(FIRST_PAUSE_S, LONGEST_PAUSE_S)
 _publishing = Lock()  # one thread a process: while Kafka is away, the sweeper must not take every thread of the worker
 log = structlog.get_logger(__name__)
 
@@ -52,6 +62,7 @@ class Sent:
 
     acknowledged: list[Letter] = field(default_factory=list)
     too_large: list[Letter] = field(default_factory=list)
+    failures: dict[int, tuple[int, Letter, KafkaError]] = field(default_factory=dict)  # by code: how many, and the last
 
 
 def publish_pending(limit: int = LIMIT) -> int:
@@ -93,7 +104,8 @@ def _publish(letters: Sequence[Letter]) -> Sent:
                 break
     except KafkaException as error:
         _forget_producer()
-        log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=str(error))
+        if _warnings.is_over("all", time.monotonic()):
+            log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=str(error))
     return total
 
 
@@ -143,6 +155,42 @@ def _envelope(content: LetterContent, payload: str, timestamp: int) -> bytes:
 
 
 def _produce(copies: Sequence[Copy]) -> Sent:
+    """As large as the topic takes them. Raises `KafkaException` when the producer cannot go on."""
+    sent = _produce_once(copies)
+    for lighten in (_without_value, _without_key):
+        if not sent.too_large:
+            break
+        copies = [lighten(copy) for copy in copies if copy.letter in sent.too_large]
+        again = _produce_once(copies)
+        published = [copy for copy in copies if copy.letter in again.acknowledged]
+        for copy in published:
+            log.warning(
+                "a dead letter is larger than its topic takes, even compressed: its copy has size and digest only",
+                event_id=copy.letter.id,
+                topic=settings.KAFKA_DLQ_TOPIC,
+                bytes=copy.letter.size,
+                left_out="value" if lighten is _without_value else "value, key",
+            )
+        sent = Sent(sent.acknowledged + again.acknowledged, again.too_large, {**sent.failures, **again.failures})
+    _warn(sent)
+    return sent
+
+
+def _without_value(copy: Copy) -> Copy:
+    return replace(copy, value=None, headers=[*copy.headers, *_digest("value", copy.value)])
+
+
+def _without_key(copy: Copy) -> Copy:
+    return replace(copy, key=None, headers=[*copy.headers, *_digest("key", copy.key)])
+
+
+def _digest(name: str, content: bytes | None) -> list[tuple[str, bytes]]:
+    if content is None:
+        return []
+    return [_header(f"dlq-{name}-bytes", len(content)), _header(f"dlq-{name}-sha256", sha256(content).hexdigest())]
+
+
+def _produce_once(copies: Sequence[Copy]) -> Sent:
     """`acknowledged`: all in-sync replicas have them now. Raises `KafkaException` when the producer cannot go on."""
     sent = Sent()
     producer = _producer()
@@ -166,20 +214,34 @@ def _produce(copies: Sequence[Copy]) -> Sent:
 def _note(sent: Sent, letter: Letter, error: KafkaError | None) -> None:
     if error is None:
         sent.acknowledged.append(letter)
-        return
-    hint = WHAT_TO_DO
-    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+    elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         sent.too_large.append(letter)
-        hint = f"raise max.message.bytes of the topic; {WHAT_TO_DO}"
-    elif error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
-        _forget_producer()  # a new one, and the topic if it is gone
-    log.warning(
-        f"Kafka did not take a dead letter: {hint}",
-        event_id=letter.id,
-        topic=settings.KAFKA_DLQ_TOPIC,
-        bytes=letter.size,
-        error=error.str(),
-    )
+    else:
+        if error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+            _forget_producer()  # a new one, and the topic if it is gone
+        count = sent.failures.get(error.code(), (0,))[0]
+        sent.failures[error.code()] = (count + 1, letter, error)
+
+
+def _warn(sent: Sent) -> None:
+    """One line for each kind of failure, however many letters, and the next one after a growing pause."""
+    now = time.monotonic()
+    if sent.too_large and _warnings.is_over("too large", now):
+        log.warning(
+            f"the topic takes no dead letter of this size: raise its max.message.bytes; {WHAT_TO_DO}",
+            topic=settings.KAFKA_DLQ_TOPIC,
+            letters=len(sent.too_large),
+            event_id=sent.too_large[-1].id,
+        )
+    for code, (count, letter, error) in sent.failures.items():
+        if _warnings.is_over(code, now):
+            log.warning(
+                f"Kafka did not take a dead letter: {WHAT_TO_DO}",
+                topic=settings.KAFKA_DLQ_TOPIC,
+                letters=count,
+                event_id=letter.id,
+                error=error.str(),
+            )
 
 
 def _forget_producer() -> None:
@@ -190,4 +252,9 @@ def _forget_producer() -> None:
 def _producer() -> Producer:
     """One a process, made when it is first needed, and the topic with it."""
     clients.ensure_topics([settings.KAFKA_DLQ_TOPIC])
-    return Producer({**clients.producer_config(), "message.max.bytes": MESSAGE_MAX_BYTES})
+    config = {
+        "compression.type": "gzip",
+        "message.max.bytes": MESSAGE_MAX_BYTES,
+        "batch.num.messages": 1,  # the topic's limit is one of batches: no letter is refused for its neighbours
+    }
+    return Producer({**clients.producer_config(), **config})

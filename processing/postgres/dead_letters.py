@@ -97,6 +97,14 @@ def find_open(ids: Sequence[str], event_type: str | None, since: datetime | None
     return [id for (id,) in cursor]
 
 
+def open_ids() -> list[str]:
+    """All open dead letters, the oldest first; each once, since one statement reads them."""
+    cursor = raw_cursor().execute(
+        "SELECT event_id FROM processing_deadletter WHERE discarded_at IS NULL ORDER BY queued_at, event_id"
+    )
+    return [id for (id,) in cursor]
+
+
 def open_after(after: tuple[datetime, str], limit: int) -> list[tuple[datetime, str]]:
     """The next open dead letters by age, as (time, event id)."""
     cursor = raw_cursor().execute(

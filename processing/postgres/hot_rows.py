@@ -11,7 +11,7 @@ from processing.postgres.transaction import raw_cursor
 
 
 class HotRow(NamedTuple):
-    """An event as the hot state has it. `dead`: it is an open dead letter. `replayed`: it was one before.
+    """An event as the hot state has it. `is_dead`: it is an open dead letter. `was_dead`: it was replayed or discarded.
 
     `order_version`: of its lane; None without a seq.
     """
@@ -25,8 +25,8 @@ class HotRow(NamedTuple):
     type: str
     seq: int | None
     error: str | None
-    dead: bool
-    replayed: bool
+    is_dead: bool
+    was_dead: bool
     order_version: int | None
 
 
@@ -34,13 +34,28 @@ def hot_rows(ids: Collection[str]) -> list[HotRow]:
     """The rows of these events, in the order given, which is that of lists in Redis. Ids without a row are left out."""
     cursor = raw_cursor().execute(
         """SELECT i.id, i.version, i.status, i.final_at, i.attempts, i.user_id, i.type, i.seq, i.error,
-                  d.event_id IS NOT NULL AND d.discarded_at IS NULL, i.replay IS NOT NULL, l.order_version
+                  d.event_id IS NOT NULL AND d.discarded_at IS NULL,
+                  i.replay IS NOT NULL OR d.discarded_at IS NOT NULL, l.order_version
            FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                 LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL WHERE i.id = ANY(%s)""",
         (list(ids),),
     )
     rows = {row[0]: HotRow._make(row) for row in cursor}
     return [rows[id] for id in dict.fromkeys(ids) if id in rows]
+
+
+def event_versions(ids: Collection[str]) -> dict[str, int]:
+    """The versions of these events' rows. Ids without a row are left out."""
+    cursor = raw_cursor().execute("SELECT id, version FROM processing_inboxevent WHERE id = ANY(%s)", (list(ids),))
+    return dict(cursor.fetchall())
+
+
+def order_versions(users: Collection[str]) -> dict[str, int]:
+    """The order versions of these users' lanes."""
+    cursor = raw_cursor().execute(
+        "SELECT user_id, order_version FROM processing_lane WHERE user_id = ANY(%s)", (list(users),)
+    )
+    return dict(cursor.fetchall())
 
 
 def order_lists(users: Sequence[str], longest: int) -> list[tuple[str, int, list[int]]]:

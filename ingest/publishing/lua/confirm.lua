@@ -1,3 +1,4 @@
+#!lua
 -- Remember the outcome of publishing: what Kafka acknowledged is known from here on, the rest leaves no trace.
 -- ARGV: head, then each event. `acknowledged` and `may_be_known` (its id) are 1 or 0; `token` is its request's, `memory`
 -- what to remember. A user may be '' (not limited), and so may an idempotency key.

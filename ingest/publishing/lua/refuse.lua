@@ -1,3 +1,4 @@
+#!lua
 -- Remember refused events, each under its own id if nothing real is known there, else under the id made for it.
 -- ARGV: head, then each event. Of the event itself all but the error may be ''.
 -- Returns the ids used.

@@ -1,3 +1,4 @@
+#!lua
 -- Decide about the events of several requests, in order, and reserve what is to be published. One step for all.
 -- ARGV: head, then each request, each followed by its events. A limit of 0 is none. `token` is the attempt's, `request`
 --   the request's own; `counts` (1 or 0): for its address, whatever its events are; `asked_user`: whose remaining limit

@@ -1,4 +1,5 @@
--- Mark events as being worked on. ARGV: head, then each event.
+#!lua
+-- Mark events as in flight. ARGV: head, then each event.
 -- A batch's mark ('1') is cleared by the batch's own write, whatever becomes of its events. Any other spares an event
 -- that is final, since nobody would clear it, and leaves one that another has marked with that mark, renewed.
 local position = 1

@@ -1,3 +1,4 @@
+#!lua
 -- Put order lists back whole, each unless a newer one is there. ARGV: head, then each list, and its seqs.
 local position = 1
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Take marks of `mark_in_flight` back; another's mark stays. ARGV: head (whose marks they are), then each event.
 local position = 1
 

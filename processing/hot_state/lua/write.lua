@@ -1,9 +1,11 @@
+#!lua
 -- Write the hot state of a batch in one step.
 -- ARGV: head; a count, and each event processed on arrival; a count, and each refreshed one, whose row has told its
 -- state; a count, and each one that is no longer in flight; each order change, and its seqs.
 -- A seq or an error may be '': none. So may the version before an order change: the seqs came late.
--- `are_marked` and `is_dead` are 1 or 0.
--- Returns the users whose order list has to be built anew from Postgres.
+-- `are_marked` and `needs_list` are 1 or 0; `letter` is 'open', 'closed' (it was a dead letter) or '' (it never was).
+-- Returns the users whose order list has to be built anew from Postgres; or nothing, and nothing is written, if
+-- `needs_list` and dlq:list is gone: then it is to be put back first.
 local position = 1
 
 local function take(count)
@@ -16,28 +18,69 @@ local function skip(count) -- the first and the last of so many, which may be mo
   return position - count, position - 1
 end
 
-local ttl_s, order_max, arrived_at, are_marked = take(4) -- head
+local ttl_s, order_max, arrived_at, are_marked, needs_list = take(5) -- head
 order_max = tonumber(order_max)
+if needs_list == '1' and redis.call('EXISTS', 'dlq:list') == 0 then
+  return false
+end
 
-local function bury(id, error, attempts, queued_at)
-  if redis.call('SADD', 'dead-letter-ids', id) == 1 then
-    redis.call('RPUSH', 'dlq:list', id)
-  end
-  redis.call('EXPIRE', 'dead-letter-ids', ttl_s)
-  redis.call('EXPIRE', 'dlq:list', ttl_s)
+local opened, closed = {}, {} -- ids that join and leave dlq:list
+
+local function open_letter(id, error, attempts, queued_at)
+  opened[#opened + 1] = id
   if id ~= 'list' then -- dlq:list is the list itself
     redis.call('HSET', 'dlq:' .. id, 'eventId', id, 'attempts', attempts, 'error', error, 'queuedAt', queued_at)
     redis.call('EXPIRE', 'dlq:' .. id, ttl_s)
   end
 end
 
-local function unbury(id)
-  if redis.call('SREM', 'dead-letter-ids', id) == 1 then
-    redis.call('LREM', 'dlq:list', 0, id)
-  end
+local function close_letter(id)
+  closed[#closed + 1] = id
   if id ~= 'list' then
     redis.call('DEL', 'dlq:' .. id)
   end
+end
+
+-- Where these ids stand in dlq:list. A few are found by LPOS: a pass takes ten times as long, whatever their number.
+local function places(ids)
+  local place, wanted = {}, {}
+  if #ids < 10 then
+    for _, id in ipairs(ids) do
+      place[id] = redis.call('LPOS', 'dlq:list', id)
+    end
+    return place
+  end
+  for _, id in ipairs(ids) do
+    wanted[id] = true
+  end
+  for first = 0, redis.call('LLEN', 'dlq:list') - 1, 1000 do
+    for offset, id in ipairs(redis.call('LRANGE', 'dlq:list', first, first + 999)) do
+      if wanted[id] then
+        place[id] = first + offset - 1
+      end
+    end
+  end
+  return place
+end
+
+-- Nothing but the list itself tells what is on it: any other key may be gone.
+local function update_list()
+  local place = places(closed)
+  for _, id in ipairs(closed) do
+    if place[id] then
+      redis.call('LSET', 'dlq:list', place[id], '')
+    end
+  end
+  if next(place) then
+    redis.call('LREM', 'dlq:list', 0, '')
+  end
+  place = places(opened)
+  for _, id in ipairs(opened) do
+    if not place[id] then
+      redis.call('RPUSH', 'dlq:list', id)
+    end
+  end
+  redis.call('EXPIRE', 'dlq:list', ttl_s)
 end
 
 -- Ids that are no longer in flight; a few calls delete their marks, in the same step.
@@ -49,10 +92,9 @@ local function clear_idle()
   end
 end
 
--- A later writer may have been here first. An event that is no longer final has no hash; a mark has its version.
-local function is_outdated(id, version, status)
+-- A later writer may have been here first. Where no hash tells, the caller finds out: it looks at the row again.
+local function is_outdated(id, version)
   return tonumber(redis.call('HGET', 'event:' .. id, 'version') or 0) > version
-    or status == 'failed' and tonumber(redis.call('GET', 'retracted:' .. id) or 0) >= version
 end
 
 local function write(id, version, status, at, attempts, user, kind, seq, error)
@@ -83,21 +125,24 @@ end
 
 local refreshed = take(1) -- count
 for _ = 1, tonumber(refreshed) do
-  local id, version, status, at, attempts, user_id, type, seq, error, is_dead = take(10) -- refreshed
-  if is_outdated(id, tonumber(version), status) then -- Redis has this or newer
-  elseif status == 'retracted' then
-    redis.call('SET', 'retracted:' .. id, version, 'EX', ttl_s)
-    redis.call('DEL', 'event:' .. id)
-    unbury(id)
-  else
-    write(id, version, status, at, attempts, user_id, type, seq, error)
-    if is_dead == '1' then
-      bury(id, error, attempts, at)
+  local id, version, status, at, attempts, user_id, type, seq, error, letter = take(10) -- refreshed
+  if not is_outdated(id, tonumber(version)) then
+    if status == 'retracted' then
+      redis.call('DEL', 'event:' .. id)
     else
-      unbury(id)
+      write(id, version, status, at, attempts, user_id, type, seq, error)
+    end
+    if letter == 'open' then
+      open_letter(id, error, attempts, at)
+    elseif letter == 'closed' then
+      close_letter(id)
     end
   end
   idle[#idle + 1] = 'inflight:' .. id
+end
+
+if #opened + #closed > 0 then
+  update_list()
 end
 
 local no_longer_in_flight = take(1) -- count
@@ -107,7 +152,7 @@ for _ = 1, tonumber(no_longer_in_flight) do
 end
 clear_idle()
 
--- Push to a list that exists, or that had nothing pushed to it yet; returns whether it did.
+-- Push to a list that exists, or to the first list of a lane; returns whether it did.
 local function push(list, is_first, from, to)
   for first = from, to, 1000 do
     local length = redis.call(is_first and 'RPUSH' or 'RPUSHX', list, unpack(ARGV, first, math.min(first + 999, to)))
@@ -121,16 +166,18 @@ local function push(list, is_first, from, to)
   return true
 end
 
+-- A list whose version is not known is built anew, as is one that is gone.
 local gone = {}
 while ARGV[position] do
   local user_id, before, after, count = take(4) -- order
   local from, to = skip(tonumber(count)) -- seqs
   local list, version_key = 'order:' .. user_id, 'order-version:' .. user_id
-  local version = redis.call('GET', version_key) or '0'
-  if before == version and push(list, version == '0', from, to) then
+  local version = redis.call('GET', version_key)
+  local is_first = before == '0' and redis.call('EXISTS', list, version_key) == 0
+  if (is_first or before == version) and push(list, is_first, from, to) then
     redis.call('SET', version_key, after, 'EX', ttl_s)
     redis.call('EXPIRE', list, ttl_s)
-  elseif tonumber(version) >= tonumber(after) and redis.call('EXISTS', list) == 1 then
+  elseif version and tonumber(version) >= tonumber(after) and redis.call('EXISTS', list) == 1 then
     redis.call('EXPIRE', list, ttl_s)
     redis.call('EXPIRE', version_key, ttl_s)
   else

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -13,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from processing.domain.growing_pause import GrowingPause
 from processing.kafka import dead_letter_topic
 from processing.models import DeadLetter, ImportRun
 from tests.support.factories import DeadLetterFactory, InboxEventFactory, envelope
@@ -133,18 +136,80 @@ def test_a_message_as_large_as_the_broker_takes_has_its_copy(read: Callable[[int
     assert len(message.value() or b"") == 900_000
 
 
-def test_letters_that_kafka_refuses_for_their_size_do_not_stand_before_the_others(
-    read: Callable[[int], list[Message]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_message_that_kafka_took_compressed_has_its_copy_whole(read: Callable[[int], list[Message]]) -> None:
+    value = b"three megabytes of text in one compressed batch " * 62_500
+    event = InboxEventFactory.create(poison=True, raw=value)
+    DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
+    assert dead_letter_topic.publish_pending() == 1
+    (message,) = read(1)
+    assert message.value() == value
+
+
+@pytest.fixture
+def small_topic(read: Callable[[int], list[Message]], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No copy may be larger than 2,000 bytes, or it is refused as by a broker."""
     monkeypatch.setattr(dead_letter_topic, "MESSAGE_MAX_BYTES", 2_000)
     dead_letter_topic._forget_producer()
+    monkeypatch.setattr(dead_letter_topic, "_warnings", GrowingPause(10, 3_600))
+    yield
+    dead_letter_topic._forget_producer()
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """The warnings of the dead-letter topic."""
+    told: list[dict[str, object]] = []
+    log = SimpleNamespace(warning=lambda text, **fields: told.append({"text": text, **fields}))
+    monkeypatch.setattr(dead_letter_topic, "log", log)
+    return told
+
+
+@pytest.mark.usefixtures("small_topic")
+def test_a_copy_that_is_too_large_goes_without_value_and_tells_its_size_and_digest(
+    read: Callable[[int], list[Message]], warnings: list[dict[str, object]]
+) -> None:
+    value = b"x" * 3_000
+    event = InboxEventFactory.create(poison=True, id="big", key=b"key", raw=value)
+    letter = DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
+    assert dead_letter_topic.publish_pending() == 1
+    assert dead_letter_topic.publish_pending() == 0
+    (message,) = read(1)
+    headers = dict(message.headers() or [])
+    assert (message.key(), message.value()) == (b"key", None)
+    assert headers["dlq-value-bytes"] == b"3000"
+    assert headers["dlq-value-sha256"] == sha256(value).hexdigest().encode()
+    assert headers["dlq-reason"] == b"poison"
+    assert [(each["event_id"], each["left_out"]) for each in warnings] == [("big", "value")]
+    letter.refresh_from_db()
+    assert letter.published_at is not None
+
+
+@pytest.mark.usefixtures("small_topic")
+def test_a_copy_whose_key_is_too_large_as_well_goes_without_both(read: Callable[[int], list[Message]]) -> None:
+    event = InboxEventFactory.create(poison=True, key=b"k" * 4_000, raw=b"x" * 3_000)
+    DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
+    assert dead_letter_topic.publish_pending() == 1
+    (message,) = read(1)
+    headers = dict(message.headers() or [])
+    assert (message.key(), message.value()) == (None, None)
+    assert (headers["dlq-value-bytes"], headers["dlq-key-bytes"]) == (b"3000", b"4000")
+
+
+@pytest.mark.usefixtures("small_topic")
+def test_letters_that_kafka_refuses_in_any_form_do_not_stand_before_the_others_and_are_told_once(
+    read: Callable[[int], list[Message]], warnings: list[dict[str, object]]
+) -> None:
     for size in (3_000, 3_000, 3_000, 10):
-        event = InboxEventFactory.create(poison=True, raw=b"x" * size)
+        error = "an error that makes headers too large: " * 60 if size > 10 else None
+        event = InboxEventFactory.create(poison=True, raw=b"x" * size, error=error)
         DeadLetterFactory.create(event=event, reason=DeadLetter.Reason.POISON, published_at=None)
     assert dead_letter_topic.publish_pending(limit=2) == 1
     assert (read(1)[0].value() or b"") == b"x" * 10
     assert DeadLetter.objects.filter(published_at=None).count() == 3
-    dead_letter_topic._forget_producer()
+    for _ in range(5):
+        dead_letter_topic.publish_pending()
+    assert len(warnings) == 1
+    assert DeadLetter.objects.filter(published_at=None).count() == 3
 
 
 def test_a_letter_that_was_replaced_while_kafka_was_spoken_to_stays_unpublished(

@@ -22,7 +22,7 @@ SCRIPTS = sorted(PACKAGE.rglob("*.lua"))
 
 EVENT = Event("id", "user_id", "type", "family", 7, False, 0, b"{}", None)
 ARRIVED = {"id": "id", "user_id": "user_id", "type": "type", "seq": 7}
-REFRESHED = Refreshed("r-id", 2, "failed", 3, 4, "r-user", "r-type", 5, "error", 1)
+REFRESHED = Refreshed("r-id", 2, "failed", 3, 4, "r-user", "r-type", 5, "error", "open")
 UPDATE = HotStateUpdate(datetime.fromtimestamp(1.234, UTC), in_flight=["idle"])
 ORDER = OrderChange("o-user", 8, 9, [11, 12])
 
@@ -36,10 +36,24 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
         lambda: hot_state._put_order_lists([("user", 6, [1, 2])]),
         {"head": {"ttl_s": 60}, "list": {"user_id": "user", "version": 6, "count": 2}, "seqs": [1, 2]},
     ),
-    "write": (
-        lambda: hot_state._write(UPDATE, [EVENT], [REFRESHED], ["i"], [ORDER]),
+    "put_dead_letters": (
+        lambda: hot_state._put_dead_letters("stage", 1, ["before", "a", "b"]),
         {
-            "head": {"ttl_s": 60, "order_max": 50, "arrived_at": 1234, "are_marked": 1},
+            "head": {
+                "ttl_s": 60,
+                "stage": "stage",
+                "stage_ttl_s": hot_state.STAGE_TTL_S,
+                "staged": 1,
+                "is_last": 1,
+                "count": 2,
+            },
+            "ids": ["a", "b"],
+        },
+    ),
+    "write": (
+        lambda: hot_state._write(UPDATE, [EVENT], [REFRESHED], ["i"], [ORDER], needs_list=True),
+        {
+            "head": {"ttl_s": 60, "order_max": 50, "arrived_at": 1234, "are_marked": 1, "needs_list": 1},
             "count": {},
             "arrived": ARRIVED,
             "refreshed": asdict(REFRESHED),
