@@ -18,7 +18,8 @@ from eventsite import runfile
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
-PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
+PASSWORD = re.compile(r"(://[^:/@]*):.*@", re.DOTALL)  # greedy: a password may have an @ of its own
+QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
 UNITS = {"": 1, "kib": 2**10, "mib": 2**20}
 
 Parser = Callable[..., Any]
@@ -74,8 +75,10 @@ class SiteEnv(Env):
         return self._refusals
 
     def _line(self, name: str, message: str) -> str:
-        text = hide_password(self.variables.get(name, ""))
-        return f"{name}={text!r} cannot be used: {' '.join(message.split())}"
+        text = self.variables.get(name, "")
+        if PASSWORD.search(text):
+            message = QUOTED.sub("'***'", message)  # a parser's error quotes what it could not read, which may be it
+        return f"{name}={hide_password(text)!r} cannot be used: {' '.join(message.split())}"
 
     def finish(self) -> None:
         """Raises `BadEnvironment` if anything was wrong."""

@@ -81,13 +81,14 @@ def event_type(
     """
 
     def declare(payload: type[S]) -> type[S]:
+        members = _check_payload(name, payload, user)
         own = family or _app_label(payload)
         form = EventForm(
             path=path or f"{own}/{name}",
             user=user,
             fixed_type=name,
             timestamp="optional",
-            user_in_payload=user in _check_payload(name, payload, user),
+            user_in_payload=user in members,
         )
         _check_path(name, form.path)
         register(
@@ -134,6 +135,12 @@ def _check_payload(name: str, payload: type, user: str) -> frozenset[str]:
     """The names of the Struct's members on the wire."""
     if not (isinstance(payload, type) and issubclass(payload, msgspec.Struct)):
         raise ValueError(f"event type {name!r}: decorate a msgspec.Struct, which {payload!r} is not")
+    if other := next((kind for kind in event_kinds() if kind.schema is payload), None):
+        # `on` names a type by its Struct: a second type would be recorded as processed, and never handled
+        raise ValueError(
+            f"event type {name!r}: {payload.__name__} is {other.label}'s already; give each type a Struct of its own, "
+            "which may be a subclass"
+        )
     if not 1 <= len(name) <= 100 or name.isspace():
         raise ValueError(f"event type {name!r}: the name must have 1 to 100 characters and not be blank")
     kind = msgspec.inspect.type_info(payload)

@@ -173,6 +173,10 @@ class TestDeclarationsThatCannotBe:
             self.declare(name, fields, **options)
         assert "\n" not in str(caught.value)
 
+    def test_a_struct_is_of_one_type_so_that_no_type_goes_without_the_handler_that_names_it(self) -> None:
+        with pytest.raises(ValueError, match=r"'order.moved': OrderPlaced is shop/order.placed's already; give each"):
+            event_type("order.moved", user="customerId")(OrderPlaced)
+
     def test_a_handler_is_of_an_event_type_and_the_only_one(self) -> None:
         def handle(events: Sequence[Event[Any]]) -> None: ...
 

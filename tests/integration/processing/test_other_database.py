@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from django.db import connection, connections
+from psycopg.sql import SQL, Identifier
 from pytest_django import DjangoDbBlocker
 
 from processing.domain import families as registry
@@ -57,7 +58,7 @@ def copies(url: str) -> list[str]:
         return [id for (id,) in session.execute("SELECT id FROM copies ORDER BY id")]
 
 
-def by_other(sql: str, *parameters: Any) -> list[Any]:
+def by_other(sql: Any, *parameters: Any) -> list[Any]:
     with connections[OTHER].cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall()) if cursor.description else []
@@ -112,8 +113,31 @@ def test_outside_of_handlers_the_other_database_is_its_owners(warehouse: str, ha
     assert copies(warehouse) == ["by a task", "there before"]
 
 
-@pytest.mark.parametrize("sql", ["INSERT INTO copies VALUES ('x')", "WITH x AS (SELECT 1) DELETE FROM copies"])
-def test_what_writes_is_known_by_its_first_word(warehouse: str, sql: str) -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO copies VALUES ('x')",
+        "WITH x AS (SELECT 1) DELETE FROM copies",
+        "-- by a tracer\n /* and another */ INSERT INTO copies VALUES ('x')",
+        b"DELETE FROM copies",
+        SQL("DELETE FROM {}").format(Identifier("copies")),
+    ],
+)
+def test_what_writes_is_known_by_its_first_word(warehouse: str, sql: Any) -> None:
     with no_other_database(), pytest.raises(Exception, match="wrote by the database 'warehouse'"):
         by_other(sql)
     assert copies(warehouse) == ["there before"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH c AS (SELECT id FROM copies) SELECT id FROM c WHERE id <> 'DELETE'",
+        'WITH c AS (SELECT id AS "update" FROM copies) SELECT "update" FROM c -- no insert',
+        "WITH c AS (SELECT 1) SELECT id FROM copies FOR UPDATE",
+        SQL("SELECT id FROM {}").format(Identifier("copies")),
+    ],
+)
+def test_what_only_has_such_a_word_is_read(warehouse: str, sql: Any) -> None:
+    with no_other_database():
+        assert by_other(sql) == [("there before",)]

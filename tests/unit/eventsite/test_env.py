@@ -146,6 +146,26 @@ def test_several_problems_of_one_text_stay_one_line() -> None:
     assert not any("\n" in line or "hidden" in line for line in told)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("REDIS_URL", "redis://:hid/den@host:6379/0"),  # unescaped, so that the port seems to be "hid"
+        ("REDIS_URL", "redis://:hid@den@host:port/0"),
+        ("CELERY_BROKER_URL", "amqp://me:hid?den@host//"),
+        ("DATABASE_URL", "postgres://me:hid%zzden@host/name"),
+        ("DATABASE_URL", "postgres://me:it's-hidden%zz@host/name"),
+    ],
+)
+def test_a_password_is_told_in_no_part_of_a_line(name: str, text: str) -> None:
+    read = site_env({name: text})
+    read.redis("REDIS_URL", "")
+    read.celery_broker("CELERY_BROKER_URL", "")
+    read.postgres("DATABASE_URL", "")
+    (line,) = read.problems()
+    assert line.startswith(f"{name}=") and "allowed is" in line
+    assert "hid" not in line and "den@" not in line
+
+
 def test_the_file_of_a_stack_that_was_killed_is_not_believed(tmp_path: Path) -> None:
     runfile.write(tmp_path / "run.env", {"A": "stale"})
     (tmp_path / "run.lock").touch()
