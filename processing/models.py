@@ -83,6 +83,9 @@ class Lane(models.Model):
     waiting_since = models.DateTimeField(null=True, help_text="when the first of the events that wait here was read")
     order_version = models.BigIntegerField(db_default=0, help_text="raised with each change of the order list")
     moved_at = models.DateTimeField(null=True, help_text="the time of the last outcome that moved it")
+    set_back_from = models.BigIntegerField(
+        null=True, help_text="an operator set it back: below this seq, final events may lie ahead"
+    )
 
     class Meta:
         indexes = [
@@ -93,12 +96,33 @@ class Lane(models.Model):
         return self.user_id
 
 
+class PassedGap(models.Model):
+    """Seqs that did not come in time: their lane went on without them."""
+
+    id = models.BigAutoField(primary_key=True)
+    user_id = models.TextField(db_collation=BYTE_ORDER)
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    waited_ms = models.BigIntegerField(help_text="since the first event behind the gap was read")
+    passed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user_id", "-id"], name="passed_gaps_user"),
+            models.Index("passed_at", name="passed_gaps_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_seq} to {self.last_seq} of {self.user_id}"
+
+
 class DeadLetter(models.Model):
     """An event that failed for good; it waits for an operator and never expires."""
 
     class Reason(models.TextChoices):
         FAILED = "failed", "its handler kept failing"
         POISON = "poison", "it could not be read"
+        AHEAD = "ahead", "its seq is too far ahead of its lane"
 
     event = models.OneToOneField(InboxEvent, models.CASCADE, primary_key=True, related_name="dead_letter")
     reason = models.TextField(choices=Reason)
@@ -117,6 +141,20 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return self.event_id
+
+
+class AddedPartition(models.Model):
+    """A partition as a consumer first saw it. One that came with its topic counts as reached."""
+
+    pk = models.CompositePrimaryKey("topic", "partition")
+    topic = models.TextField()
+    partition = models.IntegerField()
+    first_end = models.BigIntegerField(help_text="where it ended then; 0 for one that came with its topic")
+    seen_at = models.DateTimeField(db_default=Now())
+    reached_at = models.DateTimeField(null=True, help_text="when it had been read to there, or was no more")
+
+    def __str__(self) -> str:
+        return f"{self.topic}, partition {self.partition}"
 
 
 class HotStateOutbox(models.Model):
@@ -163,16 +201,22 @@ class ImportRun(models.Model):
 
 
 class OperatorAction(models.Model):
-    """Who did what to which event, and when."""
+    """Who did what to which event, or to whose lane (then without `event_id`), and when."""
 
-    event_id = models.TextField(db_index=True)
+    event_id = models.TextField(blank=True, db_index=True)
+    user_id = models.TextField(blank=True, db_default="", db_collation=BYTE_ORDER)
     action = models.TextField()
     actor = models.TextField()
     detail = models.TextField(blank=True)
     at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["user_id", "-id"], name="operator_actions_lane", condition=~models.Q(user_id="")),
+        ]
+
     def __str__(self) -> str:
-        return f"{self.action} {self.event_id} by {self.actor}"
+        return f"{self.action} {self.event_id or self.user_id} by {self.actor}"
 
 
 class Retention(models.Model):

@@ -134,6 +134,10 @@ def _watch(
         if not ready and port_is_open(settings.WEB_PORT):
             ready = True
             _say_where_to_look()
+            if any(service.variable == "KAFKA_BOOTSTRAP_SERVERS" for service in services):
+                say(
+                    "transactional producers need a real Kafka (see README): the broker here hands out aborted messages"
+                )
 
 
 def _say_where_to_look() -> None:

@@ -17,6 +17,7 @@ from ingest.health.checks import failures
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
 from ingest.http.problems import Problem, retry_after
+from processing.operators.gauges import OpenTransactionGauge, PassedGapsGauge
 
 STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
 
@@ -41,8 +42,11 @@ class ReadyView(JsonView):
 
 @cache
 def of_the_site() -> CollectorRegistry:
-    """What is asked of a service at each scrape, not counted by a process: the metrics that kinds of event declare."""
+    """What is asked of a service at each scrape, not counted by a process: of the log and the lanes, and the metrics
+    that kinds of event declare."""
     registry = CollectorRegistry()
+    registry.register(OpenTransactionGauge())
+    registry.register(PassedGapsGauge())
     for kind in event_kinds():
         for collector in kind.metrics:
             registry.register(collector)

@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from processing.admin import show
+from processing.admin.passed_gaps import gaps_of
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
+from processing.domain.away import StoppedError
 from processing.domain.statuses import WAITING, Status
-from processing.models import InboxEvent, Lane
+from processing.models import InboxEvent, Lane, OperatorAction
+from processing.operators.set_lane import foresee, set_lane
 
 SHOWN = 20
+MAX_DIGITS = 16
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -37,7 +45,65 @@ class LaneAdmin(ReadOnlyAdmin):
     ordering = ("user_id",)
     search_prefixes = ("user_id",)
     search_help_text = "The beginning of a user's id."
-    fields = readonly_fields = ("user_id", "next_seq", "waits_for", "waits_since", "waiting_events", "events")
+    fields = readonly_fields = (
+        "user_id",
+        "next_seq",
+        "waits_for",
+        "waits_since",
+        "waiting_events",
+        "events",
+        "passed_gaps",
+        "on_record",
+    )
+    change_form_template = "admin/processing/lane_change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.set_view)
+        return [path("<path:object_id>/set/", view, name="processing_lane_set"), *super().get_urls()]
+
+    def may_set(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("processing.change_lane"))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        url = reverse("admin:processing_lane_set", args=[quote(unquote(object_id))]) if self.may_set(request) else None
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "set_url": url})
+
+    def set_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """GET says what setting the lane would do; POST does it."""
+        user_id = unquote(object_id)
+        if not self.may_set(request):
+            raise PermissionDenied
+        lane_url = show.change_url(Lane, user_id)
+        asked = request.POST if request.method == "POST" else request.GET
+        seq, replay = asked.get("seq", "").strip(), "replay" in asked
+        if not seq.isascii() or not seq.isdecimal() or len(seq) > MAX_DIGITS:
+            messages.error(request, "A lane's next seq is a positive integer.")
+            return HttpResponseRedirect(lane_url)
+        if request.method == "POST":
+            self._set(request, user_id, int(seq), replay=replay)
+            return HttpResponseRedirect(lane_url)
+        foreseen = foresee(user_id, int(seq), replay=replay)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Set the lane of {user_id}",
+            "opts": self.model._meta,
+            "foreseen": foreseen,
+            "seq": seq,
+            "replay": replay,
+            "lane_url": lane_url,
+        }
+        return TemplateResponse(request, "admin/processing/set_lane.html", context)
+
+    def _set(self, request: HttpRequest, user_id: str, seq: int, *, replay: bool) -> None:
+        try:
+            setting = set_lane(user_id, seq, replay=replay, actor=request.user.get_username())
+        except StoppedError:
+            messages.error(request, "Postgres is not fit, see /health/ready: look, and try again.")
+            return
+        level = messages.WARNING if setting.refused is not None else messages.SUCCESS
+        messages.add_message(request, level, str(setting))
 
     @admin.display(description="waits since")
     def waits_since(self, obj: Lane) -> str:
@@ -73,6 +139,16 @@ class LaneAdmin(ReadOnlyAdmin):
         more = format_html("<li>… and more</li>") if len(rows) > SHOWN else ""
         return format_html("<ul>{}{}</ul>", lines, more) if rows else show.NOTHING
 
+    @admin.display(description="gaps that it passed")
+    def passed_gaps(self, obj: Lane) -> SafeString | str:
+        return gaps_of(obj.user_id)
+
+    @admin.display(description="operator actions")
+    def on_record(self, obj: Lane) -> SafeString | str:
+        actions = OperatorAction.objects.filter(user_id=obj.user_id).order_by("-id")[:SHOWN]
+        lines = [f"{show.utc(each.at)}  {each.actor}: {each.action} {each.detail}" for each in actions]
+        return show.preformatted("\n".join(lines), show.TEXT_MAX_CHARS) if lines else show.NOTHING
+
     @admin.display(description="all events")
     def events(self, obj: Lane) -> SafeString:
         return show.list_link(InboxEvent, "of this user", user=obj.user_id)
@@ -81,7 +157,9 @@ class LaneAdmin(ReadOnlyAdmin):
 def _what_must_be_done(front: InboxEvent) -> str:
     if front.import_run is not None:
         return f"run {front.import_run} over its file is over and all that stood in the log by then is committed"
-    return "all that stood in its partition by then is committed"
+    if front.topic is None:
+        return "the sweeper comes by, since that event keeps no place in the log"
+    return "all that stood in its partition by then is committed, and all that stood in added ones when they were seen"
 
 
 def _waiting(lane: Lane) -> QuerySet[InboxEvent]:

@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 
 from processing.postgres import retention
+from processing.postgres.passed_gaps import delete_passed_before
 
 SLICE = timedelta(hours=1)
 
@@ -17,13 +18,16 @@ log = structlog.get_logger(__name__)
 def retire() -> int:
     """Strip final events older than RETENTION_DAYS of payload, bytes, key and error; returns how many.
 
-    After RETENTION_FORGET_DAYS (0: never) their rows are deleted. Open dead letters stay as they are.
+    After RETENTION_FORGET_DAYS (0: never) their rows are deleted, and the record of passed gaps. Open dead
+    letters stay as they are.
     """
     now = datetime.now(UTC)
     stripped = _strip(now - timedelta(days=settings.RETENTION_DAYS))
     forgotten = 0
     if settings.RETENTION_FORGET_DAYS:
-        forgotten = retention.delete_received_before(now - timedelta(days=settings.RETENTION_FORGET_DAYS))
+        old = now - timedelta(days=settings.RETENTION_FORGET_DAYS)
+        forgotten = retention.delete_received_before(old)
+        delete_passed_before(old)
     if stripped or forgotten:
         log.info("retention", stripped=stripped, forgotten=forgotten)
     return stripped + forgotten

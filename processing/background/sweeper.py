@@ -15,6 +15,7 @@ from processing.engine import circuit_breaker, release
 from processing.engine.release import pass_gaps
 from processing.hot_state.write import has_dead_letter_list, put_dead_letters_back, write_hot_state
 from processing.kafka import clients
+from processing.postgres.added_partitions import any_unreached
 from processing.postgres.due import Gap, find_gaps_of_topics, overdue_fronts, overdue_retries
 from processing.postgres.outbox import events_of_outbox, overdue_outbox
 
@@ -56,20 +57,20 @@ def rescue_dead_letter_list() -> int:
 
 
 def _is_orphaned(gap: Gap, partition_counts: Mapping[str, int | None]) -> bool:
-    if gap.topic is None or gap.partition is None:
-        return False
+    if gap.topic is None or gap.partition is None:  # an event that was skipped and replayed with its lane
+        return True
     count = partition_counts.get(gap.topic, 0)
     return count is not None and gap.partition >= count
 
 
 def pass_orphaned_gaps() -> int:
-    """Pass gaps before events whose partition no longer exists: no consumer will."""
+    """Pass gaps before events whose partition no longer exists, or that keep none: no consumer will."""
     gaps = find_gaps_of_topics(settings.SEQUENCE_GAP_TIMEOUT_MS)
-    if not gaps or circuit_breaker.open_reason() is not None:
+    if not gaps or circuit_breaker.open_reason() is not None or any_unreached():
         return 0
     counts = clients.partition_counts()
     users = pass_gaps({gap.user_id: gap.next_seq for gap in gaps if _is_orphaned(gap, counts)})
     if users:
-        log.warning("passed gaps before events of partitions that are no more", lanes=len(users))
+        log.warning("passed gaps before events that no partition holds any more", lanes=len(users))
     release.release_all(users)
     return len(users)

@@ -15,13 +15,15 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
+from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch, position_of, read_batch
+from processing.consumer.log_end import LogEnd
 from processing.consumer.partitions import Key, Partitions
 from processing.consumer.processor import Processor
 from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka import clients
 from processing.postgres.ready import wait_for_migrations
-from processing.postgres.transaction import close_connection
+from processing.postgres.transaction import close_connection, retry_transient
 
 POLL_S = 0.05
 FULL_S = 1.0  # after this long without room partitions are paused; polling goes on, to stay in the group
@@ -52,25 +54,29 @@ class Poller:
         self._stop = stop
         self._consumer = Consumer(clients.consumer_config(group, _on_error), on_commit=self._on_commit)
         # A client's calls wait for each other, and polls follow each other at once: questions need their own client.
-        self._asker = Consumer(clients.consumer_config(group, _on_error))
+        self._asker = Consumer({**clients.asking_config("eventsite-consumer", group), "error_cb": _on_error})
         self._partitions = Partitions()
-        self._stages = Processor(self._partitions, self._ask_end, stop).stages
+        self._added = AddedPartitions(self._asker, self._topics)
+        self._log_end = LogEnd(self._partitions, self._ask_end)
+        self._stages = Processor(self._partitions, self._ask_end, self._added, stop).stages
         self._in_hand: deque[Batch] = deque()
         self._unanswered = 0  # commits that Kafka has not answered yet
         self._average_bytes = 1.0
 
-    def run(self, *, once: bool = False) -> None:
-        """Consume until stopped; `once`: until everything that the log holds is done."""
+    def run(self, *, once: bool = False) -> bool:
+        """Consume until stopped; `once`: until everything that the log holds is done. Returns whether it is."""
+        drained = False
         try:
             self._prepare()
         except StoppedError:
-            return
+            return drained
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
         self._stages.start()
         log.info("consuming", topics=self._topics)
         try:
-            while not self._stop.is_set() and not (once and self._drained()):
+            while not self._stop.is_set() and not drained:
                 self._step()
+                drained = once and self._is_idle() and self._log_end.is_reached()
             self._stages.finish(FINISH_S)
             self._commit_in_time()
         finally:
@@ -78,6 +84,7 @@ class Poller:
             self._close()
         self._raise_failure()
         log.info("stopped", topics=self._topics)
+        return drained
 
     def _raise_failure(self) -> None:
         failure = self._stages.failure
@@ -90,6 +97,7 @@ class Poller:
         """Wait for the cluster and the migrations. Raises `StoppedError`."""
         retry_while_away(self._make_topics, _why_kafka_is_away, stop=self._stop, first_wait_s=1.0)
         wait_for_migrations(self._stop)
+        retry_transient(self._added.any_unread, self._stop)
         close_connection()  # this thread no longer needs it
 
     def _make_topics(self) -> None:
@@ -251,11 +259,6 @@ class Poller:
             partition = self._partitions.find((each.topic, each.partition))
             if partition is not None:
                 partition.committed = None
-
-    def _drained(self) -> bool:
-        """Every assigned partition has been read to its end, and that end is committed."""
-        assigned = list(self._partitions)
-        return bool(assigned) and self._is_idle() and all(p.end is not None and p.committed == p.end for p in assigned)
 
     # --- the ends of the log, asked for by the commit stage ---
 

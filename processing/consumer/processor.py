@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import structlog
 from django.conf import settings
 
+from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch
 from processing.consumer.gaps import AskEnd, passable
 from processing.consumer.partitions import Partitions
@@ -33,9 +34,10 @@ log = structlog.get_logger(__name__)
 class Processor:
     """The stages behind the poll. A batch is done, and its positions with it, once its hot state is written."""
 
-    def __init__(self, partitions: Partitions, ask_end: AskEnd, stop: threading.Event) -> None:
+    def __init__(self, partitions: Partitions, ask_end: AskEnd, added: AddedPartitions, stop: threading.Event) -> None:
         self._partitions = partitions
         self._ask_end = ask_end
+        self._added = added
         self._stop = stop
         self._window = circuit_breaker.new_window()
         self._next_gap_check = 0.0
@@ -97,7 +99,10 @@ class Processor:
         can_be = passable(
             gaps, self._partitions, timeout_s=timeout_ms / 1000, ask_end=self._ask_end, now=time.monotonic()
         )
-        return release.pass_gaps(can_be) if can_be else set()
+        if can_be and not self._added.any_unread():
+            return release.pass_gaps(can_be)
+        self._added.look_again()
+        return set()
 
     def _count_failures(self, result: BatchResult) -> None:
         after_commit.count_failures(self._window, result, self._stop)

@@ -18,36 +18,70 @@ class LaneState:
     waiting: bool
     order_version: int
     moved_at: datetime | None = None  # the time of the last outcome that moved it
+    set_back_from: int | None = None  # an operator set it back: below this, final events may own seqs ahead of it
+
+    @property
+    def holds(self) -> bool:
+        """Whether new events join those that wait, and run when the lane is released."""
+        return self.waiting or self.set_back_from is not None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of it has an outcome or was passed."""
+        return self.next_seq > 1 or self.set_back_from is not None
 
 
 @dataclass
 class LanePlan:
-    """What becomes of a batch's events of one lane; `run` and `held` ascend by seq."""
+    """What becomes of a batch's events of one lane; `run` and `held` ascend by seq. `far`: too far ahead
+    of it, with the highest seq that it had or had passed then."""
 
     run: list[Event] = field(default_factory=list)
     held: list[Event] = field(default_factory=list)
     skipped: list[Event] = field(default_factory=list)
+    far: list[tuple[Event, int]] = field(default_factory=list)
     ready: bool = False  # the front has come, but others wait too: the lane can be released
 
 
-def plan_arrivals(lane: LaneState, arrivals: Iterable[Event], owned: Container[int]) -> LanePlan:
+def highest_of(lane: LaneState, highest_waiting: int) -> int:
+    """The highest seq that a lane has or has passed."""
+    return max(lane.next_seq - 1, highest_waiting)
+
+
+def is_far(lane: LaneState, seq: int, highest_waiting: int, max_ahead: int) -> bool:
+    """Whether a seq is more than `max_ahead` (0: never) over the highest that its lane has or has passed.
+
+    A lane without any outcome takes any seq.
+    """
+    return max_ahead > 0 and lane.has_begun and seq - highest_of(lane, highest_waiting) > max_ahead
+
+
+def plan_arrivals(
+    lane: LaneState, arrivals: Iterable[Event], owned: Container[int], *, max_ahead: int = 0, highest_waiting: int = 0
+) -> LanePlan:
     """Decide for new events of one lane, in the order of the log.
 
-    `owned` has the seqs among them that an event of the inbox already waits with. The first id of a seq owns it, so
-    any other is skipped, like one whose seq was passed. In a lane where others wait nothing runs here: the new ones are
-    held with them, and the lane is released afterwards.
+    `owned` has the seqs among them that an event of the inbox already has. The first id of a seq owns it, so any other
+    is skipped, like one whose seq was passed. In a lane where others wait nothing runs here: the new ones are held with
+    them, and the lane is released afterwards. Those that are too far ahead own no seq; a front that comes before one in
+    the log counts as an outcome.
     """
     plan = LanePlan()
     fresh: dict[int, Event] = {}
+    highest, begun = highest_of(lane, highest_waiting), lane.has_begun
     for event in arrivals:
         assert event.seq is not None
         if event.seq < lane.next_seq or event.seq in owned or event.seq in fresh:
             plan.skipped.append(event)
+        elif begun and 0 < max_ahead < event.seq - highest:
+            plan.far.append((event, highest))
         else:
             fresh[event.seq] = event
-    plan.ready = lane.waiting and lane.next_seq in fresh
+            highest = max(highest, event.seq)
+            begun = begun or event.seq == lane.next_seq
+    plan.ready = lane.holds and lane.next_seq in fresh
     front = lane.next_seq
-    while not lane.waiting and front in fresh:
+    while not lane.holds and front in fresh:
         plan.run.append(fresh.pop(front))
         front += 1
     plan.held = [fresh[seq] for seq in sorted(fresh)]

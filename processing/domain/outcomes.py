@@ -78,7 +78,8 @@ class HotStateUpdate:
 class BatchResult:
     """What a transaction did. If the process dies with it, the sweeper finds all of it in Postgres.
 
-    `ready` are the users whose lanes can release more. `held` and `skipped` count events that were on arrival.
+    `ready` are the users whose lanes can release more. `held`, `skipped` and `far` (a seq too far ahead) count events
+    that were on arrival.
     """
 
     hot_state: HotStateUpdate
@@ -86,6 +87,7 @@ class BatchResult:
     ready: frozenset[str] = frozenset()
     held: int = 0
     skipped: int = 0
+    far: int = 0
     poisons: int = 0
     duplicates: int = 0
 
@@ -105,6 +107,7 @@ class BatchResult:
             "retrying": self.count(Status.RETRYING),
             "failed": self.count(Status.FAILED),
             "skipped": self.skipped,
+            "too far ahead": self.far,
             "poison": self.poisons,
             "duplicates": self.duplicates,
         }

@@ -20,13 +20,13 @@ def time_in_lanes(lanes: Mapping[str, LaneState], now: datetime) -> datetime:
 
 def lane_moves(
     lanes: Mapping[str, LaneState],
-    outcomes: Collection[Outcome],
+    fronts: Mapping[str, int],
     orders: Iterable[OrderChange],
     waits: Collection[str],
 ) -> list[LaneMove]:
-    """The lanes that the outcomes have changed; `waits` are the users of whom something waits."""
+    """The lanes that change: `fronts` are the next seqs of those that moved, `waits` the users of whom something
+    waits."""
     versions = {order.user_id: order.after for order in orders}
-    fronts = lane_fronts(outcomes)
     moves = [
         LaneMove(user, fronts.get(user, lane.next_seq), user in waits, versions.get(user, lane.order_version))
         for user, lane in lanes.items()
@@ -51,12 +51,18 @@ def lane_fronts(outcomes: Iterable[Outcome]) -> dict[str, int]:
 def order_changes(
     lanes: Mapping[str, LaneState], outcomes: Iterable[Outcome], *, late: bool = False
 ) -> list[OrderChange]:
-    """What the outcomes add to the order lists; `late`: after their lanes had passed them."""
+    """What the outcomes add to the order lists; `late`: after their lanes had passed them.
+
+    In a lane that was set back they may lie before seqs that are there.
+    """
     seqs: dict[str, list[int]] = {}
     for outcome in outcomes:
         if outcome.event.seq is not None and outcome.status is Status.PROCESSED:
             seqs.setdefault(outcome.event.user_id, []).append(outcome.event.seq)
     return [
-        OrderChange(user, None if late else lanes[user].order_version, lanes[user].order_version + 1, sorted(processed))
-        for user, processed in seqs.items()
+        OrderChange(
+            user, None if late or lane.set_back_from else lane.order_version, lane.order_version + 1, sorted(found)
+        )
+        for user, found in seqs.items()
+        for lane in (lanes[user],)
     ]

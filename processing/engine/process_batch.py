@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
 
 from processing.domain.envelope import Event
 from processing.domain.lanes import LaneState, plan_arrivals
@@ -15,12 +18,14 @@ from processing.domain.messages import Arrived, Message, Poison
 from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, outcome_time
 from processing.domain.statuses import WAITING, Status
 from processing.engine.handlers import run_handlers
-from processing.engine.lane_moves import lane_moves, order_changes, time_in_lanes
+from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes, time_in_lanes
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
+from processing.postgres.due import highest_waiting
 from processing.postgres.inbox import (
     StatusChange,
     change_statuses,
+    disown_seqs,
     insert_arrivals,
     insert_poison,
     move_final_time,
@@ -57,10 +62,9 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING}
         waits |= {user for user, lane in lanes.items() if lane.waiting}
         orders = order_changes(lanes, outcomes)
-        move_lanes(cursor, lane_moves(lanes, outcomes, orders, waits), at)
+        move_lanes(cursor, lane_moves(lanes, lane_fronts(outcomes), orders, waits), at)
         new_poisons = [poison.id for poison in poisons if poison.id not in known_poisons]
-        add_dead_letters(cursor, failed_ids(outcomes), DeadLetter.Reason.FAILED, at)
-        add_dead_letters(cursor, new_poisons, DeadLetter.Reason.POISON, at)
+        _add_dead_letters(cursor, failed_ids(outcomes), new_poisons, plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
     if comes_again:
@@ -78,9 +82,19 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
         ready=frozenset(plan.ready),
         held=sum(change.status is Status.HELD for change in changes),
         skipped=plan.skipped,
+        far=len(plan.far),
         poisons=len(new_poisons),
         duplicates=len(arrivals) - len(fresh) + len(known_poisons),
     )
+
+
+def _add_dead_letters(
+    cursor: Cursor, failed: Sequence[str], poisons: Sequence[str], far: Sequence[str], at: datetime
+) -> None:
+    add_dead_letters(cursor, failed, DeadLetter.Reason.FAILED, at)
+    add_dead_letters(cursor, poisons, DeadLetter.Reason.POISON, at)
+    disown_seqs(cursor, far)
+    add_dead_letters(cursor, far, DeadLetter.Reason.AHEAD, at)
 
 
 @dataclass
@@ -91,6 +105,7 @@ class _Plan:
     changes: list[StatusChange] = field(default_factory=list)
     ready: set[str] = field(default_factory=set)
     skipped: int = 0
+    far: list[str] = field(default_factory=list)
 
 
 def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]) -> _Plan:
@@ -104,20 +119,54 @@ def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]
         else:
             by_lane.setdefault(event.user_id, []).append(event)
             places[event.id] = place
-    owned = owned_seqs(cursor, [e for user in by_lane if lanes[user].waiting for e in by_lane[user]])
+    owned = _owned(cursor, by_lane, lanes)
+    highest = _highest_waiting(cursor, by_lane, lanes)
     result = _Plan([])
     for user, arrivals in by_lane.items():
-        lane = lanes[user]
-        plan = plan_arrivals(lane, arrivals, owned.get(user, set()))
+        lane, top = lanes[user], highest.get(user, 0)
+        plan = plan_arrivals(
+            lane, arrivals, owned.get(user, ()), max_ahead=settings.SEQUENCE_MAX_AHEAD, highest_waiting=top
+        )
         for place, event in zip(sorted(places[event.id] for event in plan.run), plan.run, strict=True):
             attempts[place] = Attempt(event, ordering_key=user)
         result.changes += [StatusChange(event.id, Status.HELD, 0) for event in plan.held]
         result.changes += [StatusChange(e.id, Status.SKIPPED, 0, _why_skipped(lane, e)) for e in plan.skipped]
+        result.changes += [StatusChange(e.id, Status.FAILED, 0, why_far(user, e.seq or 0, top)) for e, top in plan.far]
+        result.far += [event.id for event, _ in plan.far]
         result.skipped += len(plan.skipped)
         if plan.ready:
             result.ready.add(user)
     result.attempts = [attempts[place] for place in sorted(attempts)]
     return result
+
+
+def _owned(
+    cursor: Cursor, by_lane: Mapping[str, Sequence[Event]], lanes: Mapping[str, LaneState]
+) -> dict[str, set[int]]:
+    """The seqs among these that another event has already, in lanes where that can be."""
+    set_back = [e for user in by_lane if lanes[user].set_back_from is not None for e in by_lane[user]]
+    waiting = [e for user in by_lane if lanes[user].holds for e in by_lane[user] if lanes[user].set_back_from is None]
+    return owned_seqs(cursor, waiting) | owned_seqs(cursor, set_back, final_too=True)
+
+
+def _highest_waiting(
+    cursor: Cursor, by_lane: Mapping[str, Sequence[Event]], lanes: Mapping[str, LaneState]
+) -> dict[str, int]:
+    """Asked for only where an event may be too far ahead."""
+    most = settings.SEQUENCE_MAX_AHEAD
+    doubtful = {
+        user
+        for user, arrivals in by_lane.items()
+        if lanes[user].waiting and 0 < most < max(e.seq or 0 for e in arrivals) - lanes[user].next_seq + 1
+    }
+    return highest_waiting(cursor, doubtful)
+
+
+def why_far(user_id: str, seq: int, highest: int) -> str:
+    return (
+        f"seq {seq} is more than {settings.SEQUENCE_MAX_AHEAD} (SEQUENCE_MAX_AHEAD) ahead of {highest}, the highest "
+        f"that the lane of {user_id!r} has or has passed: it owns no seq until a replay"
+    )
 
 
 def _why_skipped(lane: LaneState, event: Event) -> str:

@@ -33,8 +33,10 @@ from processing.postgres.due import (
     waiting_in_lanes,
 )
 from processing.postgres.inbox import change_statuses
+from processing.postgres.lane_setting import first_unowned
 from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
+from processing.postgres.passed_gaps import record_passed_gaps
 from processing.postgres.transaction import Cursor, retry_transient, transaction
 
 LANES_AT_ONCE = 100
@@ -91,10 +93,10 @@ def release_lanes(users: Collection[str]) -> BatchResult:
         attempts = [each.attempt for rows in found.values() for each in takewhile(_can_run, rows)]
         outcomes, hot_state = _run_waiting(cursor, attempts, lanes)
         orders = order_changes(lanes, outcomes)
-        fronts = lane_fronts(outcomes)
+        fronts = _stepped_over(cursor, lanes, lane_fronts(outcomes))
         still = still_waiting(cursor, fronts)
         moved = {user: lane for user, lane in lanes.items() if user in fronts}
-        move_lanes(cursor, lane_moves(moved, outcomes, orders, still), hot_state.at)
+        move_lanes(cursor, lane_moves(moved, fronts, orders, still), hot_state.at)
     return BatchResult(replace(hot_state, orders=orders), outcomes, frozenset(still))
 
 
@@ -121,6 +123,7 @@ def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
             lowest = lowest_waiting(cursor, user, lane.next_seq)
             if lane.next_seq == gaps[user] and lowest is not None and lowest > lane.next_seq:
                 moves.append(LaneMove(user, lowest, True, lane.order_version))
+        record_passed_gaps(cursor, moves)
         move_lanes(cursor, moves, outcome_time())
     return {move.user_id for move in moves}
 
@@ -136,6 +139,14 @@ def _run_waiting(
     final = [outcome.event.id for outcome in outcomes if outcome.status not in WAITING]
     tried = [outcome.event.id for outcome in outcomes]
     return outcomes, HotStateUpdate(at, refresh=final, in_flight=tried, outbox_id=add_to_outbox(cursor, final))
+
+
+def _stepped_over(cursor: Cursor, lanes: Mapping[str, LaneState], fronts: dict[str, int]) -> dict[str, int]:
+    """The fronts, in lanes that were set back behind final events, which own their seqs."""
+    return {
+        user: front if lanes[user].set_back_from is None else first_unowned(cursor, user, front)
+        for user, front in fronts.items()
+    }
 
 
 def _can_run(each: WaitingEvent) -> bool:

@@ -14,6 +14,7 @@ from processing.domain.families import own_topics
 
 ADMIN_TIMEOUT_S = 10
 ACK_TIMEOUT_MS = 5_000
+METADATA_EVERY_MS = 15_000  # partitions that are added are read after this and a rebalance: within 30 s
 SYSLOG_CRITICAL = 2
 QUEUED_KBYTES = 16_384  # fetched and not yet polled; bounds memory whatever the backlog
 SESSION_TIMEOUT_MS = 6_000  # a crashed consumer's partitions move on after this; the embedded broker waits half of it
@@ -59,12 +60,27 @@ def consumer_config(group: str, on_error: Callable[[KafkaError], None]) -> dict[
         "auto.offset.reset": "earliest",
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 100,
+        "topic.metadata.refresh.interval.ms": METADATA_EVERY_MS,
         "queued.max.messages.kbytes": QUEUED_KBYTES,
         "error_cb": on_error,
     }
     if settings.KAFKA_GROUP_PROTOCOL == "classic":  # with KIP-848 the broker decides
         config |= {"session.timeout.ms": SESSION_TIMEOUT_MS, "heartbeat.interval.ms": 1_000}
     return config
+
+
+def asking_config(name: str, group: str | None = None) -> dict[str, Any]:
+    """A client that asks where the log ends, open transactions included; it never joins the group."""
+    return {
+        **client_config(),
+        "group.id": group or settings.KAFKA_CONSUMER_GROUP,
+        "client.id": name,
+        "isolation.level": "read_uncommitted",  # else the log would end before the first open transaction
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 100,
+        "auto.offset.reset": "latest",
+    }
 
 
 def ensure_topics(names: Iterable[str], timeout_s: float = ADMIN_TIMEOUT_S) -> None:

@@ -1,4 +1,4 @@
-"""How far the consumer group is behind: committed offsets against the ends of the partitions."""
+"""How far the consumer group is behind: committed offsets against the high watermarks of the partitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from django.conf import settings
 
 from processing.domain.positions import Partition, Position
-from processing.kafka.clients import client_config, consumed_topics
+from processing.kafka.clients import asking_config, consumed_topics
 
 TIMEOUT_S = 2.0
 EXACT_TIMEOUT_S = 3.0
@@ -48,17 +48,7 @@ def _position(committed: int, low: int, high: int) -> Position:
 @cache
 def _consumer(pid: int, servers: str) -> Consumer:
     """One for each process; it never joins the group."""
-    return Consumer(
-        {
-            **client_config(),
-            "group.id": settings.KAFKA_CONSUMER_GROUP,
-            "client.id": "eventsite-lag",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 100,
-            "auto.offset.reset": "latest",
-        }
-    )
+    return Consumer(asking_config("eventsite-lag"))
 
 
 def _partitions(consumer: Consumer) -> list[TopicPartition]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import KafkaException
 
 from processing.domain.statuses import Status
 from processing.kafka.lag import group_lag
+from processing.kafka.open_transactions import OpenTransaction, open_transactions
 from processing.models import CircuitBreaker
 from processing.postgres import counts
+from processing.postgres.passed_gaps import count_passed_gaps
 
 
 def overview() -> dict[str, Any]:
@@ -23,6 +25,7 @@ def overview() -> dict[str, Any]:
         "unpublishedDeadLetters": counts.count_unpublished_dead_letters(),
         "hotStateToWrite": counts.count_outbox(),
         **_gaps(),
+        "passedGaps": count_passed_gaps(),
         **_breaker(),
     }
 
@@ -30,10 +33,26 @@ def overview() -> dict[str, Any]:
 def _lag() -> dict[str, Any]:
     try:
         lags = group_lag(exact=True)
+        held_up = open_transactions()
     except KafkaException as error:
-        return {"lag": None, "partitions": [], "lagError": str(error.args[0])}
+        return {"lag": None, "partitions": [], "openTransactions": [], "lagError": str(error.args[0])}
     partitions = [{"topic": topic, "partition": number, "lag": lag} for (topic, number), lag in sorted(lags.items())]
-    return {"lag": sum(lags.values()), "partitions": partitions}
+    return {
+        "lag": sum(lags.values()),
+        "partitions": partitions,
+        "openTransactions": [_open_transaction(each) for each in held_up],
+    }
+
+
+def _open_transaction(each: OpenTransaction) -> dict[str, Any]:
+    seconds = each.held_up_s(datetime.now(UTC))
+    return {
+        "topic": each.topic,
+        "partition": each.partition,
+        "offset": each.offset,
+        "since": _text(each.since),
+        "heldUpSeconds": None if seconds is None else round(seconds, 3),
+    }
 
 
 def _gaps() -> dict[str, Any]:

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from processing.domain.envelope import Event
-from processing.domain.lanes import LaneState
+from processing.domain.lanes import LaneState, highest_of, is_far
 from processing.domain.messages import Arrival, read_message
 from processing.domain.outcomes import outcome_time
-from processing.domain.statuses import Status
+from processing.domain.statuses import FINAL, Status
 from processing.engine.handlers import retry_policy
-from processing.postgres.dead_letters import delete_dead_letters
-from processing.postgres.inbox import StatusChange, change_statuses
+from processing.engine.process_batch import why_far
+from processing.models import DeadLetter
+from processing.postgres.dead_letters import add_dead_letters, delete_dead_letters
+from processing.postgres.due import highest_waiting
+from processing.postgres.inbox import StatusChange, change_statuses, disown_seqs
 from processing.postgres.lanes import LaneMove, move_lanes
 from processing.postgres.poisons import delete_events, fill_ids, poison_messages, taken_seqs
 from processing.postgres.transaction import Cursor
@@ -35,7 +38,7 @@ class Carried:
     became: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)  # ids of events that can be tried
-    skipped: list[str] = field(default_factory=list)
+    final: list[str] = field(default_factory=list)  # skipped, or too far ahead
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,20 @@ def read(poisons: Sequence[str]) -> Readings:
     return readings
 
 
-def place(lane: LaneState | None, event: Event, taken: Collection[tuple[str, int]]) -> tuple[Status, str | None]:
-    """The status of an event that was unreadable on arrival, and the reason if it is skipped. Pure.
+def place(
+    lane: LaneState | None, event: Event, taken: Collection[tuple[str, int]], highest: int = 0, max_ahead: int = 0
+) -> tuple[Status, str | None]:
+    """The status of an event that was unreadable on arrival, and the reason if it is skipped or failed. Pure.
 
-    `taken`: the (user, seq) that the inbox has for other events. If its lane has passed its seq, it takes effect late.
+    `taken`: the (user, seq) that the inbox has for other events; `highest`: the highest seq that waits in its lane. If
+    the lane has passed its seq, it takes effect late; if that is too far ahead, it stays a dead letter.
     """
     if lane is None or event.seq is None:
         return Status.RETRYING, None
     if (event.user_id, event.seq) in taken:
         return Status.SKIPPED, f"seq {event.seq} of {event.user_id!r} belongs to another event that came first"
+    if is_far(lane, event.seq, highest, max_ahead):
+        return Status.FAILED, why_far(event.user_id, event.seq, highest_of(lane, highest))
     return (Status.RETRYING if event.seq < lane.next_seq else Status.HELD), None
 
 
@@ -89,22 +97,28 @@ def put_in_place(
     """Put the events that these (locked) poisons carry in their places; `fresh` has the ids taken by `insert_ids`."""
     carried = Carried()
     placed: list[Placed] = []
-    taken = taken_seqs(cursor, poisons.values())
+    taken = taken_seqs(cursor, [(e.user_id, e.seq) for e in poisons.values() if e.seq is not None])
+    highest = highest_waiting(cursor, [user for user, lane in lanes.items() if lane.waiting])
     free = set(fresh)
     for poison, event in poisons.items():
         if event.id not in free:
             carried.became[poison] = f"known: the inbox already has {event.id!r}, which it carries"
         else:
             free.discard(event.id)
-            status, error = place(lanes.get(event.user_id), event, taken)
-            if event.seq is not None and status is not Status.SKIPPED:
+            top = highest.get(event.user_id, 0)
+            status, error = place(lanes.get(event.user_id), event, taken, top, settings.SEQUENCE_MAX_AHEAD)
+            if event.seq is not None and status not in FINAL:
+                highest[event.user_id] = max(top, event.seq)
                 taken.add((event.user_id, event.seq))
             placed.append(Placed(poison, event, status, error, orders[poison]))
             carried.became[poison] = f"became {event.id!r}: {error or status}"
     carried.details = {**carried.became, **{p.event.id: f"carried by {p.poison}: {p.status}" for p in placed}}
-    carried.waiting = [p.event.id for p in placed if p.status is not Status.SKIPPED]
-    carried.skipped = [p.event.id for p in placed if p.status is Status.SKIPPED]
+    carried.waiting = [p.event.id for p in placed if p.status not in FINAL]
+    carried.final = [p.event.id for p in placed if p.status in FINAL]
     _fill(cursor, placed, number)
+    far = [p.event.id for p in placed if p.status is Status.FAILED]
+    disown_seqs(cursor, far)
+    add_dead_letters(cursor, far, DeadLetter.Reason.AHEAD, outcome_time())
     delete_dead_letters(cursor, poisons)
     delete_events(cursor, [*poisons, *free])
     held = {p.event.user_id for p in placed if p.status is Status.HELD}

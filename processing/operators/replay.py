@@ -7,16 +7,24 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from processing.domain.lanes import LaneState
 from processing.domain.outcomes import outcome_time
 from processing.domain.statuses import Status
 from processing.engine.handlers import retry_policy
 from processing.models import DeadLetter
-from processing.operators import redecode
+from processing.operators import far_ahead, redecode
 from processing.operators.chunks import CHUNK, Effects, chunks, why_not
-from processing.postgres.dead_letters import Found, LockedDeadLetter, delete_dead_letters, locate, lock_dead_letters
+from processing.postgres.dead_letters import (
+    Found,
+    LockedDeadLetter,
+    delete_dead_letters,
+    far_events,
+    locate,
+    lock_dead_letters,
+)
 from processing.postgres.due import users_of_late_events
 from processing.postgres.inbox import StatusChange, change_statuses
-from processing.postgres.lanes import lock_lanes
+from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.operator_records import record
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.poisons import insert_ids
@@ -88,20 +96,26 @@ def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effect
     effects = Effects(refused=dict(readings.refused))
     with transaction() as cursor:
         fresh = insert_ids(cursor, readings.events.values())
-        lanes = lock_lanes(cursor, _users(cursor, orders, readings), create=True)
+        lanes = lock_lanes(cursor, _users(cursor, list(orders), readings), create=True)
         letters = lock_dead_letters(cursor, list(orders))
         gone = set(orders).difference(letters, effects.refused)
         effects.refused.update(why_not(cursor, gone, wanted=NO_DEAD_LETTER))
         effects.refused.update(_refusals(letters))
-        failed = {id: each for id, each in letters.items() if id not in effects.refused and id not in readings.events}
+        far = far_events(cursor, [id for id in letters if id not in effects.refused])
+        decided = far_ahead.decide(cursor, far, lanes, orders, number)
+        effects.refused.update(decided.refused)
+        others = {*effects.refused, *readings.events, *(event.id for event in far)}
+        failed = {id: letter for id, letter in letters.items() if id not in others}
         _retry(cursor, failed, orders, number)
+        _await_in_lanes_set_back(cursor, lanes)
         poisons = {id: event for id, event in readings.events.items() if id in letters and id not in effects.refused}
         carried = redecode.put_in_place(cursor, poisons, fresh, lanes, orders, number)
-        effects.done = {**dict.fromkeys(failed, "to be tried again"), **carried.became}
-        effects.refresh = [*failed, *poisons, *carried.skipped]
-        effects.due = [*failed, *carried.waiting]
+        effects.done = {**dict.fromkeys(failed, "to be tried again"), **decided.became, **carried.became}
+        effects.refresh = [*failed, *decided.became, *poisons, *carried.final]
+        effects.due = [*failed, *decided.waiting, *carried.waiting]
         effects.outbox_id = add_to_outbox(cursor, effects.refresh)
-        record(cursor, REPLAY, actor, {**dict.fromkeys(failed, f"replay {number}"), **carried.details})
+        details = {**dict.fromkeys(failed, f"replay {number}"), **decided.became, **carried.details}
+        record(cursor, REPLAY, actor, details)
     return effects
 
 
@@ -118,9 +132,16 @@ def _readable(poisons: Sequence[Found], refused: dict[str, str]) -> list[Found]:
     return found
 
 
-def _users(cursor: Cursor, ids: Collection[str], readings: redecode.Readings) -> set[str]:
-    """The users whose lanes these events are in."""
-    return users_of_late_events(cursor, ids) | {e.user_id for e in readings.events.values() if e.seq is not None}
+def _users(cursor: Cursor, ids: Sequence[str], readings: redecode.Readings) -> set[str]:
+    """The users whose lanes these events are in, or may come into."""
+    users = users_of_late_events(cursor, ids) | {event.user_id for event in far_events(cursor, ids)}
+    return users | {e.user_id for e in readings.events.values() if e.seq is not None}
+
+
+def _await_in_lanes_set_back(cursor: Cursor, lanes: Mapping[str, LaneState]) -> None:
+    """In a lane that was set back a replayed event may lie ahead: the lane waits for it like for any other."""
+    moves = [LaneMove(u, each.next_seq, True, each.order_version) for u, each in lanes.items() if each.set_back_from]
+    move_lanes(cursor, moves, outcome_time())
 
 
 def _refusals(letters: Mapping[str, LockedDeadLetter]) -> dict[str, str]:

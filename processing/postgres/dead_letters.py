@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from processing.domain.statuses import Status
 from processing.models import DeadLetter
 from processing.postgres.transaction import Cursor, raw_cursor
+
+# the seq of an event that was too far ahead of its lane, and owns none until it is replayed
+NAMED_SEQ: LiteralString = "CASE WHEN d.reason = 'ahead' THEN (i.payload::jsonb ->> 'seq')::numeric::bigint END"
+
+
+@dataclass(frozen=True)
+class FarEvent:
+    """A dead letter whose seq is too far ahead of its lane: the seq that its payload names."""
+
+    id: str
+    user_id: str
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,10 @@ class LockedDeadLetter:
 
 @dataclass(frozen=True)
 class Found:
-    """A dead letter's position in the log or a file, and its seq, if any. `size`: of its message, in bytes."""
+    """A dead letter's position in the log or a file, and its seq, if any, or the one that it is to own.
+
+    `size`: of its message, in bytes.
+    """
 
     position: tuple[Any, ...]
     id: str
@@ -74,13 +89,26 @@ def delete_dead_letters(cursor: Cursor, ids: Collection[str]) -> None:
 def locate(cursor: Cursor, ids: Sequence[str]) -> list[Found]:
     """Those of these events that are open dead letters."""
     cursor.execute(
-        """SELECT i.id, i.user_id, i.seq, coalesce(octet_length(i.raw), 0), d.reason = %s, i.received_at,
+        f"""SELECT i.id, i.user_id, coalesce(i.seq, {NAMED_SEQ}), coalesce(octet_length(i.raw), 0), d.reason = %s,
+                  i.received_at,
                   coalesce(i.topic, ''), coalesce(i.partition, i.import_run, 0), coalesce(i."offset", 0)
            FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
            WHERE i.id = ANY(%s) AND d.discarded_at IS NULL""",
         (DeadLetter.Reason.POISON, list(ids)),
     )
     return [Found((*place, id), id, user_id, seq, size, poison) for id, user_id, seq, size, poison, *place in cursor]
+
+
+def far_events(cursor: Cursor, ids: Sequence[str]) -> list[FarEvent]:
+    """Those of these events that are open dead letters since they are too far ahead, ascending by seq."""
+    cursor.execute(
+        f"""SELECT i.id, i.user_id, {NAMED_SEQ} AS named
+            FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
+            WHERE i.id = ANY(%s) AND d.reason = %s AND d.discarded_at IS NULL AND i.payload IS NOT NULL
+            ORDER BY named, i.id""",
+        (list(ids), DeadLetter.Reason.AHEAD),
+    )
+    return [FarEvent(*row) for row in cursor]
 
 
 def find_open(ids: Sequence[str], event_type: str | None, since: datetime | None) -> list[str]:

@@ -165,8 +165,8 @@ def find_gaps(timeout_ms: int, partitions: Collection[tuple[str, int]]) -> list[
 
 
 def find_gaps_of_topics(timeout_ms: int) -> list[Gap]:
-    """As `find_gaps`, of whatever partition."""
-    return _gaps("f.topic IS NOT NULL", {"timeout": timeout_ms})
+    """As `find_gaps`, of whatever partition, or of none: a skipped event keeps no place, also when it waits again."""
+    return _gaps("f.import_run IS NULL", {"timeout": timeout_ms})
 
 
 def find_gaps_of_imports(timeout_ms: int) -> list[Gap]:
@@ -196,6 +196,19 @@ def lowest_waiting(cursor: Cursor, user_id: str, next_seq: int) -> int | None:
     )
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def highest_waiting(cursor: Cursor, users: Collection[str]) -> dict[str, int]:
+    """The highest seq that waits in each of these users' lanes; those where none waits are left out."""
+    if not users:
+        return {}
+    cursor.execute(
+        """SELECT l.lane, w.seq FROM unnest(%s::text[]) AS l(lane), LATERAL (
+             SELECT i.seq FROM processing_inboxevent i
+             WHERE i.user_id = l.lane AND i.seq IS NOT NULL AND i.status = ANY(%s) ORDER BY i.seq DESC LIMIT 1) w""",
+        (sorted(users), WAITING_STATUSES),
+    )
+    return dict(cursor.fetchall())
 
 
 def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:

@@ -6,7 +6,7 @@ lock; each in byte order. All functions take a cursor of an open transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from processing.domain.statuses import WAITING, Status
 from processing.postgres.transaction import Cursor
 
 WAITING_STATUSES = sorted(WAITING)
+OWNING_STATUSES = sorted({*WAITING, Status.PROCESSED, Status.FAILED})  # at or behind a front; a skipped one came second
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,23 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
     return {p.id for p in poisons} - fresh
 
 
-def owned_seqs(cursor: Cursor, new: Sequence[Event]) -> dict[str, set[int]]:
-    """The seqs of these new events with which another event of the inbox already waits, by user."""
+def owned_seqs(cursor: Cursor, new: Sequence[Event], *, final_too: bool = False) -> dict[str, set[int]]:
+    """The seqs of these new events that another event of the inbox already waits with, by user.
+
+    `final_too`: or owns for good. That matters only in a lane that was set back.
+    """
     if not new:
         return {}
     cursor.execute(
         """SELECT i.user_id, i.seq FROM unnest(%s::text[], %s::bigint[]) AS n(user_id, seq)
-           JOIN processing_inboxevent i ON i.user_id = n.user_id AND i.seq = n.seq WHERE i.status = ANY(%s)""",
-        ([e.user_id for e in new], [e.seq for e in new], WAITING_STATUSES),
+           JOIN processing_inboxevent i ON i.user_id = n.user_id AND i.seq = n.seq
+           WHERE i.status = ANY(%s) AND i.id <> ALL(%s)""",
+        (
+            [e.user_id for e in new],
+            [e.seq for e in new],
+            OWNING_STATUSES if final_too else WAITING_STATUSES,
+            [e.id for e in new] if final_too else [],  # they are in the inbox as processed by now
+        ),
     )
     owned: dict[str, set[int]] = {}
     for user_id, seq in cursor:
@@ -152,6 +162,22 @@ def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: dateti
             **_columns([c.message for c in changes]),
         },
     )
+
+
+def disown_seqs(cursor: Cursor, ids: Sequence[str]) -> None:
+    """Take their seqs from these (locked) events: another event may own them. Their payloads still name them."""
+    if ids:
+        cursor.execute("UPDATE processing_inboxevent SET seq = NULL WHERE id = ANY(%s)", (list(ids),))
+
+
+def give_seqs(cursor: Cursor, seqs: Mapping[str, int]) -> None:
+    """Give these (locked) events a seq, by id."""
+    if seqs:
+        cursor.execute(
+            """UPDATE processing_inboxevent i SET seq = c.seq FROM unnest(%s::text[], %s::bigint[]) AS c(id, seq)
+               WHERE i.id = c.id""",
+            (list(seqs), list(seqs.values())),
+        )
 
 
 def move_final_time(cursor: Cursor, ids: Sequence[str], at: datetime) -> None:

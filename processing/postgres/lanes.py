@@ -32,7 +32,8 @@ def lock_lanes(cursor: Cursor, users: Collection[str], *, create: bool = False) 
             (ordered,),
         )
     cursor.execute(
-        """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version, moved_at FROM processing_lane
+        """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version, moved_at, set_back_from
+           FROM processing_lane
            WHERE user_id = ANY(%s) ORDER BY user_id FOR UPDATE""",
         (ordered,),
     )
@@ -46,6 +47,7 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
     cursor.execute(
         """UPDATE processing_lane l SET next_seq = c.next_seq, order_version = c.order_version,
                   moved_at = greatest(l.moved_at, %s),
+                  set_back_from = CASE WHEN l.set_back_from > c.next_seq THEN l.set_back_from END,
                   waiting_since = CASE
                     WHEN NOT c.waiting THEN NULL
                     WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())

@@ -17,6 +17,15 @@ def record(cursor: Cursor, action: str, actor: str, details: Mapping[str, str]) 
     )
 
 
+def record_of_lane(cursor: Cursor, action: str, actor: str, user_id: str, detail: str) -> None:
+    """Write down who did what to a user's lane."""
+    cursor.execute(
+        """INSERT INTO processing_operatoraction (event_id, user_id, action, actor, detail)
+           VALUES ('', %s, %s, %s, %s)""",
+        (user_id, action, actor, detail),
+    )
+
+
 def states(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[str, datetime | None]]:
     """By id of an inbox row its status, and when it was discarded as a dead letter, if it was."""
     cursor.execute(

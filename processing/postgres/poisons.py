@@ -65,9 +65,8 @@ def fill_ids(cursor: Cursor, events: Sequence[Event], poisons: Sequence[str], *,
     )
 
 
-def taken_seqs(cursor: Cursor, events: Iterable[Event]) -> set[tuple[str, int]]:
-    """The (user, seq) of these events that another row of the inbox has, whatever its status."""
-    wanted = [(event.user_id, event.seq) for event in events if event.seq is not None]
+def taken_seqs(cursor: Cursor, wanted: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    """The (user, seq) among these that a row of the inbox owns, whatever its status."""
     if not wanted:
         return set()
     cursor.execute(

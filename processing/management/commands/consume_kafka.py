@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from processing.consumer.poller import Poller
 from processing.kafka.clients import consumed_topics
@@ -27,25 +27,30 @@ class Command(BaseCommand):
         parser.add_argument("--topic", action="append", help="read this topic instead; can be given several times")
         parser.add_argument("--group", default=settings.KAFKA_CONSUMER_GROUP, help="consumer group")
         parser.add_argument("--batch-size", type=int, default=settings.CONSUMER_BATCH_SIZE, help="events a batch")
-        parser.add_argument("--once", action="store_true", help="process what there is, then exit")
+        parser.add_argument(
+            "--once", action="store_true", help="process what there is, then exit; stopped before: status 1"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
+        once = options["once"]
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: _end(stop))
+            signal.signal(number, lambda *_: _end(stop, status=1 if once else 0))
         topics = options["topic"] or consumed_topics()
-        Poller(topics, options["group"], options["batch_size"], stop).run(once=options["once"])
+        drained = Poller(topics, options["group"], options["batch_size"], stop).run(once=once)
+        if once and not drained:
+            raise CommandError("stopped before all that the log holds was done")
 
 
-def _end(stop: threading.Event) -> None:
+def _end(stop: threading.Event, status: int) -> None:
     stop.set()
-    watchdog = threading.Timer(END_WITHIN_S, _give_up)
+    watchdog = threading.Timer(END_WITHIN_S, _give_up, (status,))
     watchdog.daemon = True
     watchdog.start()
 
 
-def _give_up() -> None:
+def _give_up(status: int) -> None:
     try:
         log.warning("did not end in time: what is not committed will be read again")
     finally:
-        os._exit(0)
+        os._exit(status)

@@ -27,14 +27,25 @@ def table(status: dict[str, Any]) -> str:
     """One line a number."""
     rows = [("lag", "unknown: " + status["lagError"] if status["lag"] is None else str(status["lag"]))]
     rows += [(f"  {each['topic']}, partition {each['partition']}", str(each["lag"])) for each in status["partitions"]]
+    rows += [(f"  open transaction: {_place(each)}", _held_up(each)) for each in status["openTransactions"]]
     rows += [(name, str(status[name])) for name in ("held", "retrying")]
     unpublished = status["unpublishedDeadLetters"]
     not_there = f" ({unpublished} not on {settings.KAFKA_DLQ_TOPIC} yet)" if unpublished else ""
     rows.append(("dead letters", f"{status['deadLetters']}{not_there}"))
     since = f" (since {status['oldestGapSince']})" if status["gaps"] else ""
     rows.append(("gaps waited for", f"{status['gaps']}{since}"))
+    rows.append(("gaps passed", str(status["passedGaps"])))
     rows.append(("hot state to be written", str(status["hotStateToWrite"])))
     breaker = status["breaker"]
     rows.append(("intake", "open" if breaker is None else f"stopped at {breaker['openedAt']}: {breaker['reason']}"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _place(each: dict[str, Any]) -> str:
+    return f"{each['topic']}, partition {each['partition']}"
+
+
+def _held_up(each: dict[str, Any]) -> str:
+    since = "" if each["since"] is None else f" for {each['heldUpSeconds']:.0f} s, since {each['since']}"
+    return f"holds up offset {each['offset']}{since}"

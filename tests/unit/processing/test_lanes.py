@@ -62,3 +62,43 @@ def test_a_lane_wants_a_turn_when_its_front_comes_to_others_that_wait(
     arrivals: list[int], waiting: bool, ready: bool
 ) -> None:
     assert plan(arrivals, front=5, waiting=waiting).ready is ready
+
+
+# --- too far ahead ---
+
+CLOCK = 1_790_000_000_000
+
+
+def far(*seqs: int, front: int = 1, waiting: bool = False, highest: int = 0, most: int = 1_000_000) -> list[int | None]:
+    """The seqs of those that are too far ahead."""
+    lane = LaneState("u-1", front, waiting, order_version=0)
+    plan = plan_arrivals(lane, [event(seq) for seq in seqs], set(), max_ahead=most, highest_waiting=highest)
+    return [each.seq for each, _ in plan.far]
+
+
+def test_a_seq_far_ahead_of_what_its_lane_has_passed_takes_no_place_in_it() -> None:
+    assert far(CLOCK, 4, front=4) == [CLOCK]
+    assert far(1_000_003, front=4) == []
+    assert far(1_000_004, front=4) == [1_000_004]
+
+
+def test_what_came_before_it_in_the_batch_counts() -> None:
+    assert far(1, 2, 3, CLOCK, 4) == [CLOCK]
+    assert far(CLOCK, 1, 2, 3, 4) == [], "there was nothing yet that it could be far from"
+    assert far(900_000, 1_900_000, front=4) == []
+
+
+def test_what_waits_in_the_lane_counts() -> None:
+    assert far(1_500_000, front=4, waiting=True, highest=600_000) == []
+    assert far(1_600_001, front=4, waiting=True, highest=600_000) == [1_600_001]
+
+
+def test_a_lane_without_any_outcome_takes_any_seq_and_0_allows_any() -> None:
+    assert far(CLOCK) == []
+    assert far(CLOCK, front=4, most=0) == []
+
+
+def test_in_a_lane_that_was_set_back_nothing_runs_before_it_is_released() -> None:
+    lane = LaneState("u-1", 4, False, order_version=0, set_back_from=CLOCK)
+    plan = plan_arrivals(lane, [event(4), event(5)], {5})
+    assert ([e.seq for e in plan.held], [e.seq for e in plan.skipped], plan.ready) == ([4], [5], True)

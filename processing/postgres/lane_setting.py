@@ -1,0 +1,120 @@
+"""What setting a lane to another seq finds and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from processing.domain.lanes import LaneState
+from processing.domain.statuses import Status
+from processing.postgres.inbox import WAITING_STATUSES
+from processing.postgres.transaction import Cursor, raw_cursor
+
+OWN_FOR_GOOD = [Status.PROCESSED, Status.FAILED]
+
+
+@dataclass(frozen=True)
+class SkippedEvent:
+    """`first`: no other event has its seq. `readable`: its payload is kept, so it can run."""
+
+    id: str
+    seq: int
+    readable: bool
+    first: bool
+
+
+def limit_lock_wait(cursor: Cursor, seconds: float) -> None:
+    """From here on this transaction waits so long for a lock, at most: then `psycopg.errors.LockNotAvailable`."""
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(seconds * 1000)}ms",))
+
+
+def find_lane(user_id: str) -> LaneState | None:
+    """A lane as it is now, not locked."""
+    row = (
+        raw_cursor()
+        .execute(
+            """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version, moved_at, set_back_from
+               FROM processing_lane WHERE user_id = %s""",
+            (user_id,),
+        )
+        .fetchone()
+    )
+    return None if row is None else LaneState(*row)
+
+
+def find_tried(cursor: Cursor, user_id: str) -> str | None:
+    """An event of the lane that is being tried or retried."""
+    cursor.execute(
+        """SELECT id FROM processing_inboxevent WHERE user_id = %s AND seq IS NOT NULL AND status = %s
+           ORDER BY seq LIMIT 1""",
+        (user_id, Status.RETRYING),
+    )
+    row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def waiting_between(cursor: Cursor, user_id: str, first: int, below: int) -> list[str]:
+    """The events that wait in a lane from one seq on, below another."""
+    cursor.execute(
+        """SELECT id FROM processing_inboxevent WHERE user_id = %s AND seq >= %s AND seq < %s AND status = ANY(%s)
+           ORDER BY seq""",
+        (user_id, first, below, WAITING_STATUSES),
+    )
+    return [id for (id,) in cursor]
+
+
+def skipped_from(cursor: Cursor, user_id: str, first: int) -> list[SkippedEvent]:
+    """The skipped events of a lane from a seq on, ascending by seq; the first of a seq before the others."""
+    cursor.execute(
+        """SELECT i.id, i.seq, i.payload IS NOT NULL, NOT EXISTS (
+                    SELECT FROM processing_inboxevent o WHERE o.user_id = i.user_id AND o.seq = i.seq
+                      AND (o.status <> i.status OR (o.received_at, o.id) < (i.received_at, i.id)))
+           FROM processing_inboxevent i WHERE i.user_id = %s AND i.seq >= %s AND i.status = %s
+           ORDER BY i.seq, i.received_at, i.id""",
+        (user_id, first, Status.SKIPPED),
+    )
+    return [SkippedEvent(*row) for row in cursor]
+
+
+def first_unowned(cursor: Cursor, user_id: str, seq: int) -> int:
+    """The lowest seq from this one on that no processed or failed event owns; one index look-up for each step."""
+    cursor.execute(
+        """WITH RECURSIVE step(seq) AS (
+             SELECT %(seq)s::bigint UNION ALL
+             SELECT seq + 1 FROM step WHERE EXISTS (
+               SELECT FROM processing_inboxevent i
+               WHERE i.user_id = %(user)s AND i.seq = step.seq AND i.status = ANY(%(final)s)))
+           SELECT max(seq) FROM step""",
+        {"user": user_id, "seq": seq, "final": OWN_FOR_GOOD},
+    )
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def lock_events(cursor: Cursor, ids: Sequence[str]) -> None:
+    """Lock these rows, in byte order. Who holds their lane's lock finds them as they were."""
+    cursor.execute("SELECT FROM processing_inboxevent WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (list(ids),))
+
+
+def put_lane(cursor: Cursor, user_id: str, next_seq: int, set_back_from: int | None) -> None:
+    """Set a (locked) lane. What waits there does so from now on, so that a gap has its whole time to be filled."""
+    cursor.execute(
+        """UPDATE processing_lane SET next_seq = %(next)s, set_back_from = %(back)s,
+                  waiting_since = CASE WHEN EXISTS (
+                    SELECT FROM processing_inboxevent
+                    WHERE user_id = %(user)s AND seq >= %(next)s AND status = ANY(%(waiting)s)) THEN now() END
+           WHERE user_id = %(user)s""",
+        {"user": user_id, "next": next_seq, "back": set_back_from, "waiting": WAITING_STATUSES},
+    )
+
+
+def lowest_waiting_id(cursor: Cursor, user_id: str, next_seq: int) -> str | None:
+    """The first event that waits in a lane: a hint to a worker to release it."""
+    cursor.execute(
+        """SELECT id FROM processing_inboxevent WHERE user_id = %s AND seq >= %s AND status = ANY(%s)
+           ORDER BY seq LIMIT 1""",
+        (user_id, next_seq, WAITING_STATUSES),
+    )
+    row = cursor.fetchone()
+    return None if row is None else row[0]
