@@ -1,10 +1,16 @@
 -- Remember the outcome of publishing: what Kafka acknowledged is known from here on, the rest leaves no trace.
--- ARGV: ttl_s, then for each event: whether it was acknowledged (1 or 0), its request's token, whether its id could
+-- May be said again, and late: what others hold by then stays theirs.
+-- ARGV: ttl_s, then for each event: whether it was acknowledged (1 or 0), its attempt's token, whether its id could
 --   be known (1 or 0), id, user (or '': not limited), idempotency key (or ''), content digest, what to remember.
 local ttl = ARGV[1]
 
 local function rate_key(user)
   return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
+end
+
+local function is_ours_or_free(key, value)
+  local held = redis.call('GET', key)
+  return not held or held == value
 end
 
 local function release(key, value)
@@ -18,7 +24,7 @@ for position = 2, #ARGV, 8 do
   local id, user, key, digest = ARGV[position + 3], ARGV[position + 4], ARGV[position + 5], ARGV[position + 6]
   if acknowledged == '1' then
     redis.call('SET', 'accepted:' .. id, ARGV[position + 7], 'EX', ttl)
-    if key ~= '' then
+    if key ~= '' and is_ours_or_free(key, 'p:' .. token) then
       redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl)
     end
     if may_be_known and redis.call('HGET', 'event:' .. id, 'status') == 'invalid' then
@@ -28,7 +34,7 @@ for position = 2, #ARGV, 8 do
     if key ~= '' then
       release(key, 'p:' .. token)
     end
-    if user ~= '' then
+    if user ~= '' and (not may_be_known or is_ours_or_free('reserved:' .. id, token)) then
       redis.call('ZREM', rate_key(user), id)
     end
   end
