@@ -64,6 +64,7 @@ BODY_MAX_BYTES: int = _read.size("BODY_MAX_BYTES", 10 * MIB, least=1, most=1024 
 EVENT_MAX_BYTES: int = _read.size("EVENT_MAX_BYTES", 256 * KIB, least=1, most=900 * MIB)
 BACKPRESSURE_MAX_LAG: int = _read.number("BACKPRESSURE_MAX_LAG", 50_000)
 BACKPRESSURE_WAIT_MS: int = _read.number("BACKPRESSURE_WAIT_MS", 2_000, most=600_000)
+LIVE_EVENT_WAIT_MS: int = _read.number("LIVE_EVENT_WAIT_MS", 10_000, least=1, most=600_000)
 
 # --- the environment: processing ---
 RETRY_MAX_RETRIES: int = _read.number("RETRY_MAX_RETRIES", 3, most=1_000)

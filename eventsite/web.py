@@ -19,6 +19,7 @@ from granian.server import Server
 
 from eventsite.commandline import require_services
 from eventsite.parent import die_with_parent
+from eventsite.termination import on_termination
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,9 @@ def _load(_: str) -> Callable[..., Any]:
     """Runs in each worker."""
     die_with_parent(signal.SIGTERM)
     from eventsite.wsgi import application
+    from ingest.publishing import batcher
 
+    on_termination(batcher.leave)
     return application
 
 

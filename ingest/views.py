@@ -26,16 +26,20 @@ PROBLEMS = (400, 401, 405, 409, 413, 415, 429, 503)
 class IngestView(DoorView):
     """What the endpoints share that take events."""
 
+    def patience_s(self) -> float | None:
+        """How long a client waits for Kafka; None: as usual."""
+        return None
+
     def context(self) -> Context:
         return Context(self.caller, time.time_ns() // 1_000_000, settings.EVENT_MAX_BYTES)
 
     def take_one(self, request: Request, event: Parsed) -> Response:
-        admitted = admit([event], read_origin(request.META))
+        admitted = admit([event], read_origin(request.META), self.patience_s())
         self.remaining = admitted.remaining
         return answer_one(event, admitted.outcomes[0])
 
     def take_many(self, request: Request, events: list[Parsed]) -> Response:
-        admitted = admit(events, read_origin(request.META))
+        admitted = admit(events, read_origin(request.META), self.patience_s())
         self.remaining = admitted.remaining
         return answer_many(admitted.outcomes)
 

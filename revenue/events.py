@@ -12,7 +12,7 @@ REVENUE = register(
         handler=change_revenue,
         types=frozenset({ADD, SUBTRACT}),
         locks=lock_balances,
-        form=EventForm(type="name", event_id="none", timestamp="none", rated=False),
+        form=EventForm(type="name", timestamp="none", rated=False),
         admin_link=ledger_link,
     )
 )

@@ -6,6 +6,7 @@ from decimal import Decimal
 from http import HTTPStatus
 
 import msgspec
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -52,6 +53,10 @@ class LiveEventView(IngestView):
             (IDEMPOTENCY_KEY,),
         )
     }
+
+    def patience_s(self) -> float:
+        """Longer than elsewhere: its clients never send again."""
+        return float(settings.LIVE_EVENT_WAIT_MS / 1000)
 
     def post(self, request: Request) -> Response:
         text = read_body(request._request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 
 from ingest.http.problems import Problem, retry_after
 from ingest.parsing.candidate import Parsed, Refused
-from ingest.publishing.submission import Outcome, Status
+from ingest.publishing.submission import Outcome, Status, Truth
 
 WINDOW_S = 1
 
@@ -28,6 +29,7 @@ class Result(msgspec.Struct, omit_defaults=True):
     eventId: str  # noqa: N815 - the wire's name
     status: Status
     error: str = ""
+    outcome: Truth | msgspec.UnsetType = msgspec.UNSET
 
 
 class Results(msgspec.Struct):
@@ -48,15 +50,17 @@ def answer_one(event: Parsed, outcome: Outcome) -> Response:
 def refusal(event: Parsed, outcome: Outcome) -> Problem:
     error = ERRORS.get(outcome.status, outcome.error)
     id = outcome.event_id
+    truth = outcome.truth or Truth.NONE
     match outcome.status:
         case Status.CONFLICT:
             return Problem(HTTPStatus.CONFLICT, error, eventId=id)
         case Status.PENDING:
-            return Problem(HTTPStatus.CONFLICT, error, headers=retry_after(1), eventId=id)
+            return Problem(HTTPStatus.CONFLICT, error, headers=retry_after(1), eventId=id, outcome=truth)
         case Status.RATE_LIMITED:
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, error, headers=retry_after(WINDOW_S), eventId=id)
         case Status.UNAVAILABLE:
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), eventId=id)
+            named: dict[str, Any] = {"eventId": id} if id else {}
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), **named, outcome=truth)
     assert isinstance(event, Refused)
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if event.too_large else HTTPStatus.BAD_REQUEST
     return Problem(status, error, errors=[event.error], eventId=id)
@@ -68,7 +72,8 @@ def answer_many(outcomes: Sequence[Outcome]) -> Response:
     seen = {outcome.status for outcome in outcomes}
     if seen & {Status.UNAVAILABLE, Status.PENDING}:
         text = next(each.error for each in results if each.status == Status.UNAVAILABLE)
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=retry_after(1), results=results)
+        truth = Truth.UNKNOWN if any(each.outcome == Truth.UNKNOWN for each in results) else Truth.NONE
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=retry_after(1), outcome=truth, results=results)
     headers = retry_after(WINDOW_S) if Status.RATE_LIMITED in seen else {}
     return Response(Results(results), HTTPStatus.ACCEPTED, headers=headers)
 
@@ -78,7 +83,7 @@ def result(outcome: Outcome) -> Result:
     if status is Status.ACCEPTED or status is Status.DUPLICATE:
         return Result(outcome.event_id, status)
     shown = Status.UNAVAILABLE if status is Status.PENDING else status
-    return Result(outcome.event_id, shown, ERRORS.get(status, outcome.error))
+    return Result(outcome.event_id, shown, ERRORS.get(status, outcome.error), outcome.truth or msgspec.UNSET)
 
 
 def location(event_id: str) -> str:

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from ingest.api_keys.errors import KeyRefused, KeysUnreadable
 from ingest.parsing.candidate import FieldError
 from ingest.publishing.errors import AddressLimited, Unavailable
+from ingest.publishing.submission import Truth
 from processing.domain.envelope import Invalid
 from processing.postgres.errors import is_missing_object
 
@@ -26,7 +27,8 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemBody(msgspec.Struct, omit_defaults=True):
-    """RFC 9457, with two members of our own."""
+    """RFC 9457, with members of our own. `outcome` of what could not be taken: `none`, the same may be sent again;
+    `unknown`, it is to be sent again with this `eventId` or the same Idempotency-Key, so that it counts once."""
 
     type: str
     title: str
@@ -35,6 +37,7 @@ class ProblemBody(msgspec.Struct, omit_defaults=True):
     error: str
     errors: list[FieldError]
     eventId: str = ""  # noqa: N815 - the wire's name
+    outcome: Truth | msgspec.UnsetType = msgspec.UNSET
 
 
 class Problem(Exception):
@@ -90,9 +93,9 @@ def as_problem(error: Exception) -> Problem:
             return Problem(HTTPStatus.BAD_REQUEST, str(error), errors=[FieldError(error.path, error.message)])
         case Unavailable():
             headers = retry_after(error.retry_after)
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers, outcome=Truth.NONE)
         case KeysUnreadable():
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=retry_after(1))
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=retry_after(1), outcome=Truth.NONE)
         case KeyRefused():
             realm = {"WWW-Authenticate": 'Api-Key realm="events"'}
             return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=realm)

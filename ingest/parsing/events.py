@@ -149,7 +149,10 @@ def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
     name = digest = ""
     if key is not None:
         name = key_name(context.caller, key)
-        digest = content_digest([body.eventId, body.userId, body.type, body.timestamp, body.family, event.members])
+        content = [body.userId, body.type, body.timestamp, body.family, event.members]
+        digest = content_digest([None, *content])
+        if body.eventId is not None and body.eventId != derived_event_id(name, digest):  # else it is an answer's
+            digest = content_digest([body.eventId, *content])
     if not envelope.id:
         envelope.id = derived_event_id(name, digest) if name else new_event_id()
     value = encode_envelope(envelope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from redis import RedisError
@@ -14,10 +14,12 @@ from ingest.parsing.candidate import Candidate, Parsed, Refused
 from ingest.publishing import backpressure, batcher, reservations
 from ingest.publishing.errors import AddressLimited, Unavailable
 from ingest.publishing.followers import follow, leaders
-from ingest.publishing.submission import Outcome, Status, Submission
+from ingest.publishing.submission import Outcome, Status, Submission, Truth
 
-PATIENCE_S = 5.5  # a second request waits a little longer than the first may take
-RETRY_PENDING_S = 0.02
+PATIENCE_S = 5.0  # of a client, for Kafka's acknowledgement or for another attempt's outcome
+RETRY_PENDING_S = 0.02  # it grows: what takes longer than usual may take long
+RETRY_PENDING_MOST_S = 0.25
+PUBLISHED = (Status.ACCEPTED, Status.UNAVAILABLE)
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,11 @@ class Admitted:
     remaining: int | None
 
 
-def admit(events: Sequence[Parsed], origin: Origin) -> Admitted:
-    """Publish what is valid, remember what is refused. Raises `Unavailable`, `AddressLimited`."""
+def admit(events: Sequence[Parsed], origin: Origin, patience_s: float | None = None) -> Admitted:
+    """Publish what is valid, remember what is refused; answered within `patience_s`, by default PATIENCE_S.
+
+    Raises `Unavailable` and `AddressLimited`, both only where nothing was published.
+    """
     backpressure.wait()
     refused = [event for event in events if isinstance(event, Refused)]
     candidates = [event for event in events if isinstance(event, Candidate)]
@@ -48,7 +53,7 @@ def admit(events: Sequence[Parsed], origin: Origin) -> Admitted:
         request=token,
         candidates=[],
         traceparent=origin.traceparent,
-        deadline=time.monotonic() + PATIENCE_S,
+        deadline=time.monotonic() + (PATIENCE_S if patience_s is None else patience_s),
         address=origin.address,
         counts=bool(refused),
         asked_user=asked if not candidates else "",
@@ -64,51 +69,52 @@ def _publish(candidates: Sequence[Candidate], first: Submission) -> list[Outcome
     """Through the gate, again and again for those that others are publishing, until their outcome is known."""
     leading, following = leaders(candidates)
     outcomes: dict[int, Outcome] = {}
-    submission = first
+    submission, pause_s = first, RETRY_PENDING_S
     submission.candidates = [candidates[index] for index in leading]
     while True:
-        _submit(submission)
+        answers = _submit(submission)
         if submission.address_over_limit:
             raise AddressLimited
-        if submission.error and submission is first:
-            raise Unavailable(submission.error)
-        outcomes.update(zip(leading, filter(None, submission.outcomes), strict=True))
+        outcomes.update(zip(leading, answers, strict=True))
         leading = [index for index in leading if outcomes[index].status is Status.PENDING]
-        if not leading or time.monotonic() > first.deadline:
+        if not leading or time.monotonic() + pause_s > batcher.deadline(first.deadline):
             break
-        time.sleep(RETRY_PENDING_S)
-        submission = _again(first, [candidates[index] for index in leading])
+        time.sleep(pause_s)
+        pause_s = min(RETRY_PENDING_MOST_S, pause_s * 1.5)
+        submission = _again(first, [candidates[index] for index in leading], outcomes.values())
     outcomes |= {index: follow(outcomes[leader]) for index, leader in following.items()}
     return [outcomes[index] for index in range(len(candidates))]
 
 
-def _submit(submission: Submission) -> None:
+def _submit(submission: Submission) -> list[Outcome]:
     if submission.candidates:
-        batcher.submit(submission)
-        return
+        return batcher.submit(submission)
     try:
         reservations.reserve([submission])  # counts for its address
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis: {error}") from error
+    return []
 
 
-def _again(first: Submission, candidates: Sequence[Candidate]) -> Submission:
+def _again(first: Submission, candidates: Sequence[Candidate], outcomes: Iterable[Outcome]) -> Submission:
     """Another try for those pending."""
     return Submission(
         token=secrets.token_hex(8),
         candidates=candidates,
         traceparent=first.traceparent,
-        deadline=first.deadline + RETRY_PENDING_S,
-        address=first.address,
+        deadline=first.deadline,
+        # one that may be published already must not be sent away as a whole
+        address="" if any(outcome.status in PUBLISHED for outcome in outcomes) else first.address,
         request=first.request,
     )
 
 
 def _remember(refused: Sequence[Refused]) -> list[Outcome]:
+    """What Redis does not take is unavailable: what was published with it keeps its own outcome."""
     if not refused:
         return []
     try:
         ids = reservations.refuse(refused)
     except (RedisError, OSError) as error:
-        raise Unavailable(f"Redis: {error}") from error
+        return [Outcome(Status.UNAVAILABLE, event.id, f"Redis: {error}", Truth.NONE) for event in refused]
     return [Outcome(Status.INVALID, id, str(event.error)) for id, event in zip(ids, refused, strict=True)]

@@ -1,31 +1,32 @@
 """The gate: what many request threads want, done in few steps.
 
-Two threads per process. The first takes all requests that wait, reserves their events by one call to Redis and hands
+Three threads per process. The first takes all requests that wait, reserves their events by one call to Redis and hands
 them to Kafka; it does not wait for the acknowledgements, so the next group is reserved meanwhile. The second serves
 the acknowledgements and, by one call to Redis, remembers those of all groups that are through; then the requests go on.
+The third sees to what takes longer than a client waits, see `late_groups`.
 """
 
 from __future__ import annotations
 
-import atexit
 import math
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.util import Finalize
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 from redis import RedisError
 
-from ingest.parsing.candidate import Candidate
 from ingest.publishing import reservations
+from ingest.publishing.group import Group, Reserved
+from ingest.publishing.late_groups import LateGroups
 from ingest.publishing.per_process import PerProcess
-from ingest.publishing.producer import EventProducer, OnDelivery, reason
-from ingest.publishing.submission import Outcome, Status, Submission
-from processing.domain.envelope import decode_envelope
+from ingest.publishing.producer import EventProducer, reason
+from ingest.publishing.submission import BUSY, LATE, Outcome, Status, Submission, Truth, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -34,74 +35,95 @@ GATHER_S = 0.003  # so long a busy gate lets single events gather: they share a 
 GATHER_MAX_EVENTS = 50  # a bigger request has enough to share among its own
 BUSY_S = 0.02  # a gate that had a request so lately is busy; a lone request goes at once
 POLL_S = 0.1
-SAFETY_S = 30.0  # every step has a timeout of its own; this one only says that something is broken
-STOP_S = 5.0
-
-Reserved = tuple[Submission, int, Candidate]  # the int: which outcome of its submission
-
-
-@dataclass(eq=False)
-class Group:
-    """What was published together; `left` of it has no answer from Kafka yet."""
-
-    reserved: list[Reserved]
-    left: int
-    failed: dict[str, str] = field(default_factory=dict)  # event id: why
+LOOK_S = 0.5  # so often a request that waits sees whether the process is to end
+PREPARE_EVERY_S = 0.1
+ANSWER_WITHIN_S = 3.0  # of SIGTERM: then requests are answered with what is known
+FLUSH_WITHIN_S = 6.5  # of SIGTERM: so long Kafka is given for what it has not acknowledged
 
 
 class Batcher:
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()  # None: stop
         self._producer = EventProducer()
+        self._late = LateGroups(self._producer)
         self._through: deque[Group] = deque()
         self._lock = threading.Lock()
         self._taken_at = 0.0
+        self._why_waiting = ""  # what Kafka said when it was asked in vain
+        self._answer_by = self._flush_by = math.inf  # time.monotonic(), once the process is to end
         self._stopped = False
         self._threads = [
             threading.Thread(target=work, name=f"gate {work.__name__}", daemon=True)
-            for work in (self._reserve_until_stopped, self._confirm_until_stopped)
+            for work in (self._reserve_until_stopped, self._confirm_until_stopped, self._late.look_until_stopped)
         ]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, submission: Submission) -> None:
-        """Returns once every event of it has an outcome."""
+    def submit(self, submission: Submission) -> list[Outcome]:
+        """The outcome of each event of it, at its deadline at the latest."""
         self._waiting.put(submission)
-        if not submission.done.wait(SAFETY_S):
-            log.error("the gate did not answer", within_s=SAFETY_S)
-            submission.fail("the server could not finish in time")
+        while (left := self.deadline(submission.deadline) - time.monotonic()) > 0:
+            if submission.done.wait(min(left, LOOK_S)):
+                break
+        if submission.withdraw():
+            return submission.outcomes_by_now(self._why_waiting or BUSY, Truth.NONE)
+        return submission.outcomes_by_now(LATE, Truth.UNKNOWN)
+
+    def deadline(self, of_client: float) -> float:
+        """Until when a client may be let wait (time.monotonic())."""
+        return min(of_client, self._answer_by)
+
+    def leave(self) -> None:
+        """The process is to end: requests are answered soon, with what is known then."""
+        if self._answer_by == math.inf:
+            now = time.monotonic()
+            self._answer_by, self._flush_by = now + ANSWER_WITHIN_S, now + FLUSH_WITHIN_S
 
     def stop(self) -> None:
-        """End its threads; what is under way is finished first, if it takes no longer than STOP_S."""
+        """End its threads; what is under way is finished first, as far as time allows."""
+        self.leave()
         self._waiting.put(None)
-        for thread in self._threads:
-            thread.join(STOP_S)
+        for thread in self._threads[:2]:
+            thread.join(max(0.0, self._flush_by - time.monotonic()) + POLL_S)
+        self._late.stop()
+        self._threads[2].join(POLL_S)
+        if unanswered := self._producer.waiting():
+            log.warning("ended before Kafka acknowledged everything; the answers said so", events=unanswered)
 
     def _reserve_until_stopped(self) -> None:
         while (first := self._waiting.get()) is not None:
             submissions = self._take(first)
             try:
-                self._producer.prepare()
-                self._publish(submissions)
+                if self._is_prepared(submissions):
+                    self._publish(submissions)
             except (RedisError, OSError) as error:
                 fail_all(submissions, f"Redis: {error}")
-            except KafkaException as error:
-                fail_all([*submissions, *self._drain()], reason(error))  # each would wait as long for the same
             except Exception:  # a bug fails these requests, loudly; without its thread the gate would fail all to come
                 log.exception("the gate failed")
                 fail_all(submissions, "the server failed")
 
         self._stopped = True
 
+    def _is_prepared(self, submissions: Sequence[Submission]) -> bool:
+        """Whether Kafka can be written to, before all of these have gone."""
+        while not all(submission.withdrawn for submission in submissions):
+            try:
+                self._producer.prepare()
+            except KafkaException as error:
+                self._why_waiting = reason(error)
+                time.sleep(PREPARE_EVERY_S)
+            else:
+                self._why_waiting = ""
+                return True
+        return False
+
     def _take(self, first: Submission) -> list[Submission]:
-        """All that wait, up to a bound. Those that have waited too long go no further."""
+        """All that wait, up to a bound, without those that have gone."""
         if time.monotonic() - self._taken_at < BUSY_S and len(first.candidates) < GATHER_MAX_EVENTS:
             time.sleep(GATHER_S)
         self._taken_at = time.monotonic()
         taken = [first, *self._drain(GROUP_MAX_EVENTS - len(first.candidates))]
-        now = time.monotonic()
-        fail_all([submission for submission in taken if submission.deadline < now], "the server was busy for too long")
-        return [submission for submission in taken if submission.deadline >= now]
+        return [submission for submission in taken if not submission.withdrawn]
 
     def _drain(self, events: float = math.inf) -> list[Submission]:
         """What waits, without waiting for it, until it is this many events."""
@@ -133,72 +155,75 @@ class Batcher:
             else:
                 submission.done.set()
         if reserved:
+            for submission in submissions:
+                submission.claim()
             self._produce(Group(reserved, len(reserved) + 1))
 
     def _produce(self, group: Group) -> None:
-        publish, delivered = self._producer.publish, self._on_delivery(group)
-        for submission, _, event in group.reserved:
-            try:
-                publish(event, submission.traceparent, delivered)
-            except (BufferError, KafkaException) as error:
-                self._answered(group, event.id, reason(error))
+        self._late.watch(group)
+        publish = self._producer.publish
+        handed = 0
+        try:
+            for submission, index, event in group.reserved:
+                handed += 1
+                if submission.withdrawn:  # while it was being reserved
+                    self._refused(group, submission, index, BUSY)
+                    continue
+                try:
+                    publish(event, submission.traceparent, partial(self._delivered, group, submission, index))
+                except (BufferError, KafkaException) as error:
+                    self._refused(group, submission, index, reason(error))
+        finally:  # whatever happens, each has an answer
+            for submission, index, _ in group.reserved[handed:]:
+                self._refused(group, submission, index, "the server failed")
+            self._answered(group)
+
+    def _refused(self, group: Group, submission: Submission, index: int, why: str) -> None:
+        submission.outcomes[index] = unavailable(submission.candidates[index], why, Truth.NONE)
         self._answered(group)
 
-    def _on_delivery(self, group: Group) -> OnDelivery:
-        lock = self._lock
-
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                with lock:
-                    group.left -= 1
-                    last = group.left == 0
-                if last:
-                    self._through.append(group)
-                return
+    def _delivered(
+        self, group: Group, submission: Submission, index: int, error: KafkaError | None, message: Message
+    ) -> None:
+        event = submission.candidates[index]
+        if error is None:
+            submission.outcomes[index] = Outcome(Status.ACCEPTED, event.id)
+        else:  # also of what was purged: it may have been sent before
             self._producer.note(error)
-            value = message.value()
-            assert value is not None
-            self._answered(group, decode_envelope(value).id, f"Kafka: {error.str()}")
+            submission.outcomes[index] = unavailable(event, f"Kafka: {error.str()}", Truth.UNKNOWN)
+        self._answered(group)
 
-        return delivered
-
-    def _answered(self, group: Group, failed_id: str = "", error: str = "") -> None:
+    def _answered(self, group: Group) -> None:
         """One event less to wait for (the group itself counts as one, until all are handed over)."""
         with self._lock:
-            if failed_id:
-                group.failed[failed_id] = error
             group.left -= 1
-            if group.left == 0:
-                self._through.append(group)
+            last = group.left == 0
+        if last and not self._late.through(group):
+            self._through.append(group)
 
     def _confirm_until_stopped(self) -> None:
-        while not self._stopped or self._producer.is_busy() or self._through:
+        while not self._stopped or self._producer.waiting() or self._through:
             try:
                 self._producer.poll(POLL_S)
                 groups = [self._through.popleft() for _ in range(len(self._through))]
                 if groups:
-                    confirm(groups)
-            except Exception:  # as above; requests that wait for this answer are told so after SAFETY_S
+                    self._confirm(groups)
+            except Exception:  # as above; requests that wait for this are answered at their deadline
                 log.exception("the gate failed")
+            if time.monotonic() > self._flush_by:
+                return
 
-
-def confirm(groups: Sequence[Group]) -> None:
-    """Remember what Kafka said of these groups, and let their requests go on."""
-    error = ""
-    try:
-        reservations.confirm(
-            (submission, event, event.id not in group.failed)
-            for group in groups
-            for submission, _, event in group.reserved
-        )
-    except (RedisError, OSError) as failure:
-        error = f"Redis: {failure}"  # on Kafka, but not remembered here: the inbox will know it
-    for group in groups:
-        for submission, index, event in group.reserved:
-            why = error or group.failed.get(event.id, "")
-            submission.outcomes[index] = Outcome(Status.UNAVAILABLE if why else Status.ACCEPTED, event.id, why)
-        for submission in {id(submission): submission for submission, _, _ in group.reserved}.values():
-            submission.done.set()
+    def _confirm(self, groups: Sequence[Group]) -> None:
+        """Remember what Kafka said of these groups, and let their requests go on, whatever Redis says."""
+        if self._late.redis_is_away:
+            self._late.take(groups)
+        else:
+            try:
+                reservations.confirm(each for group in groups for each in group.settled())
+            except (RedisError, OSError):
+                self._late.take(groups)
+        for group in groups:
+            group.let_go()
 
 
 def fail_all(submissions: Sequence[Submission], error: str) -> None:
@@ -208,13 +233,25 @@ def fail_all(submissions: Sequence[Submission], error: str) -> None:
 
 def _start() -> Batcher:
     gate = Batcher()
-    atexit.register(gate.stop)
+    Finalize(None, gate.stop, exitpriority=1)  # `atexit` is not called in a server's forked workers
     return gate
 
 
 _batcher = PerProcess(_start)
 
 
-def submit(submission: Submission) -> None:
-    """Through this process's gate."""
-    _batcher.get().submit(submission)
+def submit(submission: Submission) -> list[Outcome]:
+    """Through this process's gate: an outcome for each event, at the submission's deadline at the latest."""
+    return _batcher.get().submit(submission)
+
+
+def deadline(of_client: float) -> float:
+    """Until when a client may be let wait (time.monotonic()): less than it asks for once the process is to end."""
+    return _batcher.get().deadline(of_client)
+
+
+def leave() -> None:
+    """The process was asked to end."""
+    gate = _batcher.made()
+    if gate is not None:
+        gate.leave()

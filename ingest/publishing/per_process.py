@@ -18,6 +18,11 @@ class PerProcess(Generic[T]):
         self._lock = threading.Lock()
         self._made: tuple[int, T] | None = None
 
+    def made(self) -> T | None:
+        """None: nobody has asked for it in this process."""
+        made = self._made
+        return made[1] if made is not None and made[0] == os.getpid() else None
+
     def get(self) -> T:
         made = self._made
         if made is None or made[0] != os.getpid():

@@ -18,8 +18,11 @@ from processing.kafka.clients import producer_config as base_config
 log = structlog.get_logger(__name__)
 librdkafka_log = logging.getLogger(__name__)  # confluent-kafka calls it with a level and %-arguments: no structlog
 
-DELIVERY_TIMEOUT_MS = 4_000  # librdkafka looks at most a second late: within the 5 s that a client is promised
+DELIVERY_TIMEOUT_MS = 300_000  # the client's deadline is seconds; after it the producer goes on, and the id is reserved
+ADMIN_TIMEOUT_S = 4.0  # within the 5 s that a client is promised
 MAX_QUEUED_KIB = 64 * 1024  # bounds the memory while Kafka does not take anything
+MAX_QUEUED_MESSAGES = 100_000
+RETIRED_S = 5.0
 MESSAGE_OVERHEAD_BYTES = 8_192  # key, headers and framing beside the value
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
@@ -30,17 +33,24 @@ class EventProducer:
 
     def __init__(self) -> None:
         self._producer: Producer | None = None
-        self._retired: list[Producer] = []
+        self._retired: list[
+            tuple[float, Producer]
+        ] = []  # until when (time.monotonic()) a message may still get into it
+        self._must_go = ""  # why it is to be replaced
         self._topic = settings.KAFKA_EVENTS_TOPIC
         self._doubtful = True  # whether the topic is there
 
     def prepare(self) -> None:
         """Connect and see to the topic. Raises `KafkaException` when Kafka does not answer in time."""
         if self._doubtful:
-            ensure_topics([self._topic], DELIVERY_TIMEOUT_MS / 1000)
+            self.make_topic()
             self._doubtful = False
         if self._producer is None:
             self._producer = Producer(producer_config(), logger=librdkafka_log)
+
+    def make_topic(self) -> None:
+        """If it is missing. Raises `KafkaException` when Kafka does not answer in time."""
+        ensure_topics([self._topic], ADMIN_TIMEOUT_S)
 
     def publish(self, event: Candidate, traceparent: str, on_delivery: OnDelivery) -> None:
         """Hand an event over; `on_delivery` is called by whoever polls. Raises `BufferError`, `KafkaException`."""
@@ -62,29 +72,37 @@ class EventProducer:
             time.sleep(timeout_s / 10)
         else:
             self._poll(producer, timeout_s)
-        for old in list(self._retired):
+        for until, old in list(self._retired):
             old.purge()
             old.poll(0)
-            if not len(old):
-                self._retired.remove(old)
+            if not len(old) and time.monotonic() > until:
+                self._retired.remove((until, old))
 
     def _poll(self, producer: Producer, timeout_s: float) -> None:
         try:
+            if self._must_go:
+                raise KafkaException(KafkaError(KafkaError._STATE, self._must_go))
             producer.poll(timeout_s)
         except KafkaException as error:  # it is told so once: the broker lost its log, and with it this producer's id
             log.warning("the Kafka producer cannot go on and is replaced", error=reason(error))
-            self._retired.append(producer)
+            self._retired.append((time.monotonic() + RETIRED_S, producer))
             self._producer = None
             self._doubtful = True
+            self._must_go = ""
+
+    def replace(self, why: str) -> None:
+        """Whoever polls next takes a new one; what the old one has not published is purged, its outcome unknown."""
+        self._must_go = why
 
     def note(self, error: KafkaError) -> None:
         """A delivery failed: is the topic gone?"""
         if error.code() in (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART):
             self._doubtful = True
 
-    def is_busy(self) -> bool:
-        """Whether messages wait for their delivery."""
-        return self._producer is not None and len(self._producer) > 0
+    def waiting(self) -> int:
+        """How many messages wait for their delivery."""
+        producers = [self._producer, *(old for _, old in self._retired)]
+        return sum(len(each) for each in producers if each is not None)
 
 
 def producer_config() -> dict[str, Any]:
@@ -93,8 +111,8 @@ def producer_config() -> dict[str, Any]:
         "client.id": "eventsite-door",
         "compression.type": "lz4",
         "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
-        "request.timeout.ms": DELIVERY_TIMEOUT_MS,
         "queue.buffering.max.kbytes": MAX_QUEUED_KIB,
+        "queue.buffering.max.messages": MAX_QUEUED_MESSAGES,
         "message.max.bytes": max(1_000_000, settings.EVENT_MAX_BYTES + MESSAGE_OVERHEAD_BYTES),
     }
 

@@ -18,10 +18,10 @@ from redis.commands.core import Script
 
 from ingest.parsing.candidate import Candidate, Refused
 from ingest.parsing.identity import new_event_id
-from ingest.publishing.submission import Outcome, Status, Submission
+from ingest.publishing.submission import Outcome, Status, Submission, Truth
 
 WINDOW_US = 1_000_000  # of both rate limits
-RESERVATION_MS = 10_000  # longer than publishing can take; what a dead process reserved is free again after it
+RESERVATION_MS = 10_000  # renewed while publishing goes on; what a dead process reserved is free again after it
 
 Field = str | int | bytes
 _encode = msgspec.json.Encoder().encode
@@ -69,17 +69,30 @@ def _read_answer(event: Candidate, answer: int | bytes) -> Outcome | None:
     if isinstance(answer, bytes):
         status = Status.DUPLICATE if answer[:1] == b"d" else Status.CONFLICT
         return Outcome(status, answer[1:].decode())
-    return Outcome(Status.PENDING if answer == 2 else Status.RATE_LIMITED, event.id)
+    if answer == 2:
+        return Outcome(Status.PENDING, event.id, truth=Truth.UNKNOWN)
+    return Outcome(Status.RATE_LIMITED, event.id)
 
 
-def confirm(published: Iterable[tuple[Submission, Candidate, bool]]) -> None:
-    """Remember which reserved events Kafka acknowledged, and free what the others held. Raises `redis.RedisError`."""
+def confirm(published: Iterable[tuple[Submission, Candidate, bool]], *, renewed: bool = False) -> None:
+    """Remember which reserved events Kafka acknowledged, and free what the others held. Raises `redis.RedisError`.
+
+    `renewed`: their reservations have been renewed, so ids that were made here are reserved too.
+    """
     arguments: list[Field] = [settings.HOT_STATE_TTL_S]
     for submission, event, acknowledged in published:
         memory = _encode(Accepted(event.user_id, event.type, event.timestamp)) if acknowledged else ""
-        arguments += (int(acknowledged), submission.token, int(event.known_before), event.id)
+        arguments += (int(acknowledged), submission.token, int(renewed or event.known_before), event.id)
         arguments += (event.user_id if event.rated else "", event.key, event.digest, memory)
     _run("confirm", arguments)
+
+
+def renew(under_way: Iterable[tuple[Submission, Candidate]]) -> None:
+    """Keep what events hold whose publishing goes on, ids that were made here too. Raises `redis.RedisError`."""
+    arguments: list[Field] = [RESERVATION_MS]
+    for submission, event in under_way:
+        arguments += (submission.token, event.id, event.key)
+    _run("renew", arguments)
 
 
 def refuse(refusals: Sequence[Refused]) -> list[str]:

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from ingest.parsing.candidate import Candidate
 
+LATE = "Kafka has not acknowledged it in time: send it again with this eventId or the same Idempotency-Key"
+BUSY = "the server was busy for too long"
+
 
 class Status(StrEnum):
     """What became of an event at the door."""
@@ -22,6 +25,13 @@ class Status(StrEnum):
     PENDING = "pending"  # another request is publishing the same; never answered to a client
 
 
+class Truth(StrEnum):
+    """What is known of an event that is not answered as accepted."""
+
+    NONE = "none"  # the producer was not called, or refused: the same may be sent again
+    UNKNOWN = "unknown"  # it may be on Kafka, now or later: only the same id or key counts once
+
+
 @dataclass(slots=True)
 class Outcome:
     """`event_id` is the one to answer with: the first event's for a duplicate or conflict."""
@@ -29,28 +39,57 @@ class Outcome:
     status: Status
     event_id: str
     error: str = ""
+    truth: Truth | None = None  # of what is unavailable or pending
+
+
+def unavailable(event: Candidate, error: str, truth: Truth) -> Outcome:
+    return Outcome(Status.UNAVAILABLE, event.id, error, truth)
 
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """One request's events on their way through the gate. `done` is set once every outcome is there."""
+    """One request's events on their way through the gate. `done` is set once every outcome is there.
+
+    The request waits until its deadline. What the producer has by then goes on without it; the rest is withdrawn.
+    """
 
     token: str  # this attempt's own: what it reserves in Redis bears it
     request: str  # the request's own, the same in all its attempts: it counts for its address once
     candidates: Sequence[Candidate]
     traceparent: str
-    deadline: float  # time.monotonic(): after it the gate does not begin with it any more
+    deadline: float  # time.monotonic(): the client's; the producer's is longer
     address: str = ""  # to be counted for it; empty: it is not
     counts: bool = False  # counts for its address whatever becomes of its events
     asked_user: str = ""  # whose remaining limit the answer shall tell
     outcomes: list[Outcome | None] = field(default_factory=list)
     remaining: int | None = None  # units of the rate limit; None: no limit, or not asked
     address_over_limit: bool = False
-    error: str = ""  # why the gate could not do its work
+    claimed: bool = False  # the producer is called for it: what has no outcome may be on Kafka
+    withdrawn: bool = False  # the request has gone before that: the producer must not be called
     done: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def claim(self) -> bool:
+        """Whether the producer may be called for it: its request still waits."""
+        with self._lock:
+            self.claimed = not self.withdrawn
+            return self.claimed
+
+    def withdraw(self) -> bool:
+        """Whether it is certain that the producer was not called for it, and will not be."""
+        with self._lock:
+            self.withdrawn = not self.claimed
+            return self.withdrawn
 
     def fail(self, error: str) -> None:
-        """Nothing of it was published, or it cannot be told."""
-        self.error = error
-        self.outcomes = [Outcome(Status.UNAVAILABLE, event.id, error) for event in self.candidates]
+        """Whatever has no outcome yet gets none."""
+        truth = Truth.NONE if self.withdraw() else Truth.UNKNOWN
+        self.outcomes = [*self.outcomes_by_now(error, truth)]
         self.done.set()
+
+    def outcomes_by_now(self, error: str, truth: Truth) -> list[Outcome]:
+        """An outcome for each event: this one for those that have none."""
+        known: Sequence[Outcome | None] = self.outcomes or [None] * len(self.candidates)
+        return [
+            outcome or unavailable(event, error, truth) for event, outcome in zip(self.candidates, known, strict=True)
+        ]

@@ -1,5 +1,6 @@
 #!lua
 -- Remember the outcome of publishing: what Kafka acknowledged is known from here on, the rest leaves no trace.
+-- May be said again, and late: what others hold by then stays theirs.
 -- ARGV: head, then each event. `acknowledged` and `may_be_known` (its id) are 1 or 0; `token` is its request's, `memory`
 -- what to remember. A user may be '' (not limited), and so may an idempotency key.
 local position = 1
@@ -15,6 +16,11 @@ local function rate_key(user)
   return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
 end
 
+local function is_ours_or_free(key, value)
+  local held = redis.call('GET', key)
+  return not held or held == value
+end
+
 local function release(key, value)
   if redis.call('GET', key) == value then -- it may have run out, and be another's by now
     redis.call('DEL', key)
@@ -25,7 +31,7 @@ while ARGV[position] do
   local acknowledged, token, may_be_known, id, user_id, key, digest, memory = take(8) -- event
   if acknowledged == '1' then
     redis.call('SET', 'accepted:' .. id, memory, 'EX', ttl_s)
-    if key ~= '' then
+    if key ~= '' and is_ours_or_free(key, 'p:' .. token) then
       redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)
     end
     if may_be_known == '1' and redis.call('HGET', 'event:' .. id, 'status') == 'invalid' then
@@ -35,7 +41,7 @@ while ARGV[position] do
     if key ~= '' then
       release(key, 'p:' .. token)
     end
-    if user_id ~= '' then
+    if user_id ~= '' and (may_be_known ~= '1' or is_ours_or_free('reserved:' .. id, token)) then
       redis.call('ZREM', rate_key(user_id), id)
     end
   end

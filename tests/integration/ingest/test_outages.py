@@ -14,35 +14,43 @@ from redis import Redis
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
 from ingest.health import checks
+from ingest.publishing import batcher
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
 
 
 @pytest.fixture
-def broker(tmp_path: Path, settings: Any, redis: Redis, restart: Callable[[], None]) -> Any:
+def broker(
+    tmp_path: Path, settings: Any, redis: Redis, restart: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> Any:
     settings.BACKPRESSURE_MAX_LAG = 0
+    monkeypatch.setattr(batcher, "FLUSH_WITHIN_S", 1.0)  # for a broker that stays away
     with Tansu(tmp_path / "broker") as service:
         settings.KAFKA_CLIENT_CONFIG = {"bootstrap.servers": service.address}
         restart()
         yield service
 
 
-def test_without_kafka_nothing_is_remembered(post: Post, redis: Redis, broker: Tansu) -> None:
+def test_without_kafka_nothing_is_remembered_as_accepted(post: Post, redis: Redis, broker: Tansu) -> None:
     assert post("/events", EVENT, Idempotency_Key="before").status_code == 202
-    known = set(redis.keys("*")) - {b"rate:u"}
+    known = set(redis.keys("accepted:*"))
     broker.stop()
-    assert_problem(post("/events", {**EVENT, "eventId": "e"}, Idempotency_Key="k"), 503)
-    assert set(redis.keys("*")) - {b"rate:u"} == known
-    assert redis.zcard("rate:u") == 1
+    problem = assert_problem(post("/events", {**EVENT, "eventId": "e"}, Idempotency_Key="k"), 503)
+    assert (problem["outcome"], problem["eventId"]) == ("unknown", "e")
+    assert set(redis.keys("accepted:*")) == known
     response = post("/events/batch", {"events": [EVENT, {**EVENT, "type": ""}, EVENT]})
     assert_problem(response, 503)
-    assert [each["status"] for each in response.json()["results"]] == ["unavailable", "invalid", "unavailable"]
+    results = response.json()["results"]
+    assert [each["status"] for each in results] == ["unavailable", "invalid", "unavailable"]
+    assert [each.get("outcome") for each in results] == ["unknown", None, "unknown"]
     assert response["Retry-After"]
 
 
 def test_a_door_that_never_saw_kafka_says_so(post: Post, redis: Redis, broker: Tansu) -> None:
     broker.stop()
     response = post("/events", EVENT)
-    assert "Kafka" in assert_problem(response, 503)["error"]
+    problem = assert_problem(response, 503)
+    assert "Kafka" in problem["error"]
+    assert problem["outcome"] == "none"
     assert response["Retry-After"]
 
 
@@ -53,8 +61,12 @@ def test_without_redis_nothing_is_taken_and_then_it_goes_on(
         settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": service.address}}
         assert post("/events", EVENT).status_code == 202
         service.stop()
-        assert "Redis" in assert_problem(post("/events", EVENT), 503)["error"]
-        assert_problem(post("/events", {}), 503)
+        problem = assert_problem(post("/events", EVENT), 503)
+        assert "Redis" in problem["error"]
+        assert problem["outcome"] == "none"
+        assert assert_problem(post("/events", {}), 503)["outcome"] == "none"
+        batch = assert_problem(post("/events/batch", {"events": [EVENT, {}]}), 503)
+        assert [each["outcome"] for each in batch["results"]] == ["none", "none"]
         service._start_once()
         assert post("/events", EVENT).status_code == 202
         caches["default"].close()
@@ -66,7 +78,9 @@ def test_a_backlog_sends_requests_away(post: Post, settings: Any, door: str, res
     settings.BACKPRESSURE_MAX_LAG, settings.BACKPRESSURE_WAIT_MS = 2, 100
     restart()
     response = post("/events", EVENT)
-    assert "backlog" in assert_problem(response, 503)["error"]
+    problem = assert_problem(response, 503)
+    assert "backlog" in problem["error"]
+    assert problem["outcome"] == "none"
     assert response["Retry-After"]
 
 
@@ -91,7 +105,9 @@ def test_a_key_that_cannot_be_looked_up_is_no_wrong_key(post: Post, settings: An
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO ingest_apikey")
-    assert "Postgres" in assert_problem(response, 503)["error"]
+    problem = assert_problem(response, 503)
+    assert "Postgres" in problem["error"]
+    assert problem["outcome"] == "none"
     assert response["Retry-After"]
 
 

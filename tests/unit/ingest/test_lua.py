@@ -60,6 +60,13 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
             },
         },
     ),
+    "renew": (
+        lambda: reservations.renew([(SUBMISSION, EVENT)]),
+        {
+            "head": {"reservation_ms": reservations.RESERVATION_MS},
+            "event": {"token": "token", "id": "id", "key": "key"},
+        },
+    ),
     "refuse": (
         lambda: reservations.refuse([Refused(FieldError("path", "error"), "id", "user_id", "type")]),
         {
