@@ -14,6 +14,7 @@ from ingest.parsing.candidate import Candidate, Parsed, Refused
 from ingest.publishing import backpressure, batcher, reservations
 from ingest.publishing.errors import AddressLimited, Unavailable
 from ingest.publishing.followers import follow, leaders
+from ingest.publishing.lost import settle
 from ingest.publishing.submission import Outcome, Status, Submission
 
 PATIENCE_S = 5.5  # a second request waits a little longer than the first may take
@@ -72,7 +73,7 @@ def _publish(candidates: Sequence[Candidate], first: Submission) -> list[Outcome
             raise AddressLimited
         if submission.error and submission is first:
             raise Unavailable(submission.error)
-        outcomes.update(zip(leading, filter(None, submission.outcomes), strict=True))
+        outcomes.update(zip(leading, settle(submission), strict=True))
         leading = [index for index in leading if outcomes[index].status is Status.PENDING]
         if not leading or time.monotonic() > first.deadline:
             break

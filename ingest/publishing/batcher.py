@@ -13,8 +13,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -23,9 +24,9 @@ from redis import RedisError
 from ingest.parsing.candidate import Candidate
 from ingest.publishing import reservations
 from ingest.publishing.per_process import PerProcess
-from ingest.publishing.producer import EventProducer, OnDelivery, reason
+from ingest.publishing.producer import EventProducer, reason
 from ingest.publishing.submission import Outcome, Status, Submission
-from processing.domain.envelope import decode_envelope
+from processing.domain.log_positions import Place
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Group:
     reserved: list[Reserved]
     left: int
     failed: dict[str, str] = field(default_factory=dict)  # event id: why
+    places: dict[str, Place | None] = field(default_factory=dict)  # event id: where Kafka has put it
 
 
 class Batcher:
@@ -139,16 +141,17 @@ class Batcher:
         publish, delivered = self._producer.publish, self._on_delivery(group)
         for submission, _, event in group.reserved:
             try:
-                publish(event, submission.traceparent, delivered)
+                publish(event, submission.traceparent, partial(delivered, event.id))
             except (BufferError, KafkaException) as error:
                 self._answered(group, event.id, reason(error))
         self._answered(group)
 
-    def _on_delivery(self, group: Group) -> OnDelivery:
-        lock = self._lock
+    def _on_delivery(self, group: Group) -> Callable[[str, KafkaError | None, Message], None]:
+        lock, place, places = self._lock, self._producer.place, group.places
 
-        def delivered(error: KafkaError | None, message: Message) -> None:
+        def delivered(event_id: str, error: KafkaError | None, message: Message) -> None:
             if error is None:
+                places[event_id] = place(message)
                 with lock:
                     group.left -= 1
                     last = group.left == 0
@@ -156,9 +159,7 @@ class Batcher:
                     self._through.append(group)
                 return
             self._producer.note(error)
-            value = message.value()
-            assert value is not None
-            self._answered(group, decode_envelope(value).id, f"Kafka: {error.str()}")
+            self._answered(group, event_id, f"Kafka: {error.str()}")
 
         return delivered
 
@@ -187,9 +188,12 @@ def confirm(groups: Sequence[Group]) -> None:
     error = ""
     try:
         reservations.confirm(
-            (submission, event, event.id not in group.failed)
-            for group in groups
-            for submission, _, event in group.reserved
+            (
+                (submission, event, event.id not in group.failed)
+                for group in groups
+                for submission, _, event in group.reserved
+            ),
+            {id: place for group in groups for id, place in group.places.items()},
         )
     except (RedisError, OSError) as failure:
         error = f"Redis: {failure}"  # on Kafka, but not remembered here: the inbox will know it

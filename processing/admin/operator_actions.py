@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
 from processing.models import InboxEvent, OperatorAction
-from processing.operators import actions
+from processing.operators import actions, losses
 from processing.operators import replay as replays
 
 
@@ -21,7 +21,7 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD)]
+        return [(name, name) for name in (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD, losses.ACKNOWLEDGE)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> QuerySet[OperatorAction]:
         return queryset.filter(action=self.value()) if self.value() else queryset
@@ -46,5 +46,7 @@ class OperatorActionAdmin(ReadOnlyAdmin):
         return show.utc(obj.at)
 
     @admin.display(description="event")
-    def event_link(self, obj: OperatorAction) -> SafeString:
+    def event_link(self, obj: OperatorAction) -> SafeString | str:
+        if obj.action == losses.ACKNOWLEDGE:
+            return obj.event_id
         return show.link(InboxEvent, obj.event_id)

@@ -56,7 +56,7 @@ def consumer_config(group: str, on_error: Callable[[KafkaError], None]) -> dict[
         "group.protocol": settings.KAFKA_GROUP_PROTOCOL,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
+        "auto.offset.reset": "error",  # `consumer.placing` decides where to begin, and tells what is gone
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": QUEUED_KBYTES,

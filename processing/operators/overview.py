@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from processing.domain.statuses import Status
 from processing.kafka.lag import group_lag
 from processing.models import CircuitBreaker
+from processing.operators import losses
 from processing.postgres import counts
 
 
@@ -22,6 +23,7 @@ def overview() -> dict[str, Any]:
         "deadLetters": counts.count_open_dead_letters(),
         "unpublishedDeadLetters": counts.count_unpublished_dead_letters(),
         "hotStateToWrite": counts.count_outbox(),
+        **losses.overview(),
         **_gaps(),
         **_breaker(),
     }
