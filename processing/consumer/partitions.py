@@ -25,10 +25,10 @@ class Partition:
     """An assigned partition. Each field has one thread that writes it; offsets are those of the next message.
 
     The poll: `paused`, `revoked`, `committed` (asked of Kafka), `polled`, `end` (where the log ended when its end was
-    last reached), `fetched_end` (that came with the last fetch), and what `placing` needs: `topic_id`, `generation` of
-    the stored position, `doubtful` (where to read on is to be decided anew), `truncated`. The commit stage: `stored`
-    (everything before is in Postgres), `targets` (of gaps, by user and seq). The publish stage: `done` (everything
-    before is in Redis too).
+    last reached), `fetched_end` (that came with the last fetch), and what `placing` needs: `start` (where reading
+    began), `topic_id`, `generation` of the stored position, `doubtful` (where to read on is to be decided anew),
+    `truncated`. The commit stage: `stored` (everything before is in Postgres), `targets` (of gaps, by user and seq).
+    The publish stage: `done` (everything before is in Redis too).
     """
 
     key: Key
@@ -37,6 +37,7 @@ class Partition:
     revoked: bool = False
     committed: int | None = None
     polled: int | None = None
+    start: int = 0
     topic_id: str = ""
     generation: int | None = None
     doubtful: bool = False

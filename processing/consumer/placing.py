@@ -7,7 +7,7 @@ next, and when the topic has another id. What is gone is recorded in the transac
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from threading import Event as Flag
 
 import structlog
@@ -52,11 +52,10 @@ class Placing:
             self._partitions.assign(keys, time.monotonic())  # nobody reads them any more
             return
         self._enter(placed)
-        offsets = [TopicPartition(*key, each.start) for key, each in placed.items()]
         if settings.KAFKA_GROUP_PROTOCOL == "consumer":
-            self._consumer.incremental_assign(offsets)
+            self._consumer.incremental_assign(self._next_of(placed))
         else:
-            self._consumer.assign(offsets)
+            self._consumer.assign(self._next_of(placed))
 
     def note(self, polled: KafkaMessage, error: KafkaError) -> bool:
         """Whether the error says that the log is not what it was; `step` sees to it."""
@@ -101,8 +100,19 @@ class Placing:
             return
         self._partitions.revoke(placed)
         self._enter(placed)
-        for key, each in placed.items():
-            self._consumer.seek(TopicPartition(*key, each.start))
+        if settings.KAFKA_GROUP_PROTOCOL == "consumer":
+            self._consumer.incremental_unassign([TopicPartition(*key) for key in placed])
+            self._consumer.incremental_assign(self._next_of(placed))
+            return
+        # one that the client gave up on cannot be sought, and this protocol assigns all partitions or none
+        self._consumer.assign(self._next_of(self._partitions.assigned()))
+        for partition in self._partitions:
+            partition.paused = True  # as those that went while they were
+
+    def _next_of(self, keys: Iterable[Key]) -> list[TopicPartition]:
+        """These partitions, each with the offset that is to be read next."""
+        found = [partition for key in keys if (partition := self._partitions.find(key)) is not None]
+        return [TopicPartition(*each.key, each.start if each.polled is None else each.polled) for each in found]
 
     def _enter(self, placed: Mapping[Key, Placement]) -> None:
         self._partitions.assign(placed, time.monotonic())
@@ -110,6 +120,7 @@ class Placing:
             partition = self._partitions.find(key)
             assert partition is not None
             partition.topic_id, partition.generation = each.position.topic_id, each.position.generation
+            partition.start = each.start
 
     def _place(self, keys: Collection[Key], truncated: Collection[Key] = ()) -> dict[Key, Placement]:
         """Raises `StoppedError`."""

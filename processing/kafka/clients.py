@@ -58,6 +58,7 @@ def consumer_config(group: str, on_error: Callable[[KafkaError], None]) -> dict[
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",  # `consumer.placing` decides where to begin, and tells what is gone
         "enable.partition.eof": True,
+        "topic.metadata.refresh.interval.ms": 30_000,  # a topic that is made again is missed for so long
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": QUEUED_KBYTES,
         "error_cb": on_error,

@@ -171,7 +171,7 @@ class Stack:
 
         def state() -> str:
             return (
-                f"everything is final: {self.count('inbox')} of {count} events, {self.waiting()} waiting, "
+                f"everything is final: {self.count('processing_inboxevent')} of {count} events, {self.waiting()} waiting, "
                 + "; ".join(f"committed {topic.committed()} of {topic.ends()}" for topic in self.topics)
             )
 

@@ -88,9 +88,10 @@ def states(stack: Stack) -> set[str]:
     return {ask(stack, f"/events/r-{n}")["status"] for n in range(COUNT)}
 
 
-def take_all_partitions(stack: Stack, consumer: Process) -> None:
+def take_all_partitions(stack: Stack) -> None:
     """Wait until it has them: from then on it is no first reading."""
-    stack.wait_until(lambda: stack.count("processing_partitionposition") == 2 * PARTITIONS, "it has its partitions")
+    counted = "SELECT count(*) FROM processing_partitionposition WHERE topic = %s"
+    stack.wait_until(lambda: stack.value(counted, stack.topic.name) == PARTITIONS, "it has its partitions")
 
 
 def delete_records(stack: Stack, up_to: Callable[[int], int] = lambda _: OFFSET_END) -> None:
@@ -131,7 +132,7 @@ def lose_and_send_again(stack: Stack, lose: Callable[[], None]) -> Process:
     """The whole story: 400 accepted events, nobody reads them, they are gone. Returns the consumer that told it."""
     stack.start("web")
     first = stack.start("consumer")
-    take_all_partitions(stack, first)
+    take_all_partitions(stack)
     assert first.terminate() == 0
     stack.wait_until(lambda: is_up(stack), "the web server is up")
     assert purchases(stack) == {"accepted"}
