@@ -90,8 +90,13 @@ def states(stack: Stack) -> set[str]:
 
 def take_all_partitions(stack: Stack) -> None:
     """Wait until it has them: from then on it is no first reading."""
-    counted = "SELECT count(*) FROM processing_partitionposition WHERE topic = %s"
-    stack.wait_until(lambda: stack.value(counted, stack.topic.name) == PARTITIONS, "it has its partitions")
+    stack.wait_until(lambda: len(stored(stack)) == PARTITIONS, "it has its partitions")
+
+
+def stored(stack: Stack) -> dict[int, int]:
+    """The stored positions of the topic, by partition."""
+    statement = "SELECT partition, next_offset FROM processing_partitionposition WHERE topic = %s"
+    return dict(stack.sql(statement, stack.topic.name))
 
 
 def delete_records(stack: Stack, up_to: Callable[[int], int] = lambda _: OFFSET_END) -> None:
@@ -249,15 +254,7 @@ def test_markers_and_aborted_messages_are_no_loss(stack: Stack) -> None:
             consumer = stack.start("consumer", CONSUMER_BATCH_SIZE="20")
     stack.topic.learn_ends()
     stack.wait_until_final(len(sent))
-    ends = stack.topic.ends()
-    assert (
-        dict(
-            stack.sql(
-                "SELECT partition, next_offset FROM processing_partitionposition WHERE topic = %s", stack.topic.name
-            )
-        )
-        == ends
-    )
+    assert stored(stack) == stack.topic.ends()
     consumer.kill()
     delete_records(stack)  # all of it was read, markers included
     consumer = stack.start("consumer")
@@ -274,11 +271,9 @@ def test_what_a_killed_consumer_has_stored_is_no_loss_when_it_is_deleted(stack: 
     consumer = stack.start("consumer", CONSUMER_BATCH_SIZE="50")
     stack.wait_for_rows(500)
     consumer.kill()
-    stored = dict(
-        stack.sql("SELECT partition, next_offset FROM processing_partitionposition WHERE topic = %s", stack.topic.name)
-    )
-    assert any(stored[partition] > offset for partition, offset in stack.topic.committed().items())
-    delete_records(stack, stored.__getitem__)
+    reached = stored(stack)
+    assert any(reached[partition] > offset for partition, offset in stack.topic.committed().items())
+    delete_records(stack, reached.__getitem__)
     stack.start("consumer")
     stack.wait_until_final(len(sent))
     assert losses(stack) == []
