@@ -81,8 +81,7 @@ def _run(variables: Mapping[str, str], requests: StopRequests, *, reload: bool) 
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{variables.get('PATH', os.defpath)}",
             "PYTHONUNBUFFERED": "1",
         }
-        new_log = any(service.forgets for service in services)
-        if not _prepare(environment, requests, new_log=new_log):
+        if not _prepare(environment, requests):
             return
         runfile.write(RUN_FILE, published(environment))
         supervisor = Supervisor(read_procfile(BASE), environment, BASE, say_for)
@@ -101,10 +100,9 @@ def published(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _prepare(environment: Mapping[str, str], requests: StopRequests, *, new_log: bool) -> bool:
+def _prepare(environment: Mapping[str, str], requests: StopRequests) -> bool:
     """Migrations, topics, static files, the admin's login. Returns whether we may go on."""
-    command = [*MANAGE, "prepare", "--admin", *(["--new-log"] if new_log else [])]
-    process = spawn(command, death_signal=signal.SIGTERM, folder=BASE, environment=environment)
+    process = spawn([*MANAGE, "prepare", "--admin"], death_signal=signal.SIGTERM, folder=BASE, environment=environment)
     while process.poll() is None and not requests.count:
         time.sleep(0.05)
     stop(process, signal.SIGTERM, STOP_WITHIN_S)
@@ -128,9 +126,7 @@ def _watch(
         if changes is not None and changes.any_since():
             say(f"code has changed: {', '.join(RELOADED)} start again")
             supervisor.restart(RELOADED)
-        if any(service.forgets for service in embedded.revive(services, say)):
-            _prepare(supervisor.environment, requests, new_log=True)  # its topics are gone
-            supervisor.terminate("consumer")  # and with them what it knows of them
+        embedded.revive(services, say)
         if not ready and port_is_open(settings.WEB_PORT):
             ready = True
             _say_where_to_look()

@@ -110,12 +110,6 @@ class Supervisor:
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child, meant=False)
 
-    def terminate(self, name: str) -> None:
-        """Have this one start anew."""
-        process = self.children[name].process
-        if process is not None:
-            process.terminate()
-
     def restart(self, names: Collection[str]) -> None:
         """Have these start anew, without the pause of those that die; one that is in its pause starts at once."""
         for name in names:

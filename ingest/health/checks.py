@@ -13,7 +13,9 @@ from redis import RedisError
 from ingest.publishing import reservations
 from ingest.publishing.per_process import PerProcess
 from ingest.publishing.producer import reason
+from processing.domain.away import StoppedError
 from processing.kafka.clients import client_config
+from processing.operators.health import degraded
 from processing.operators.health import problems as processing_problems
 from processing.postgres import schema
 
@@ -28,6 +30,14 @@ _all_migrated_until = 0.0
 def failures() -> dict[str, str]:
     """What fails, and why; empty when all is well."""
     return dict(_failures())
+
+
+def degradations() -> list[str]:
+    """What is wrong elsewhere, a line for each cause; empty when all is well."""
+    try:
+        return degraded()
+    except StoppedError as error:
+        return [f"what else is wrong is not known: {one_line(error)}"]
 
 
 def _failures() -> Iterator[tuple[str, str]]:

@@ -13,13 +13,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.families.declaration import event_kinds
-from ingest.health.checks import failures
+from ingest.health.checks import degradations, failures
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
 from ingest.http.problems import Problem, retry_after
 from processing.operators.gauges import OpenTransactionGauge, PassedGapsGauge
+from processing.operators.loss_metric import OpenLosses
 
 STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
+READY = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string"},
+        "degraded": {"type": "array", "items": {"type": "string"}, "description": "A line for each cause."},
+    },
+}
 
 
 class LiveView(JsonView):
@@ -30,14 +38,15 @@ class LiveView(JsonView):
 
 
 class ReadyView(JsonView):
-    operations = {"GET": Described("Can the site work?", {200: STATUS}, problems=(503,), tag="operations")}
+    operations = {"GET": Described("Can the site work?", {200: READY}, problems=(503,), tag="operations")}
 
     def get(self, request: Request) -> Response:
         failing = failures()
         if failing:
             error = "; ".join(f"{name}: {why}" for name, why in failing.items())
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), failing=failing)
-        return Response({"status": "ready"})
+        causes = degradations()
+        return Response({"status": "ready", "degraded": causes} if causes else {"status": "ready"})
 
 
 @cache
@@ -47,6 +56,7 @@ def of_the_site() -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(OpenTransactionGauge())
     registry.register(PassedGapsGauge())
+    registry.register(OpenLosses())
     for kind in event_kinds():
         for collector in kind.metrics:
             registry.register(collector)

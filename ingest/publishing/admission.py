@@ -14,6 +14,7 @@ from ingest.parsing.candidate import Candidate, Parsed, Refused
 from ingest.publishing import backpressure, batcher, reservations
 from ingest.publishing.errors import AddressLimited, Unavailable
 from ingest.publishing.followers import follow, leaders
+from ingest.publishing.lost import settle
 from ingest.publishing.submission import Outcome, Status, Submission, Truth
 
 PATIENCE_S = 5.0  # of a client, for Kafka's acknowledgement or for another attempt's outcome
@@ -75,7 +76,7 @@ def _publish(candidates: Sequence[Candidate], first: Submission) -> list[Outcome
         answers = _submit(submission)
         if submission.address_over_limit:
             raise AddressLimited
-        outcomes.update(zip(leading, answers, strict=True))
+        outcomes.update(zip(leading, settle(submission.candidates, answers), strict=True))
         leading = [index for index in leading if outcomes[index].status is Status.PENDING]
         if not leading or time.monotonic() + pause_s > batcher.deadline(first.deadline):
             break

@@ -187,6 +187,7 @@ class Batcher:
     ) -> None:
         event = submission.candidates[index]
         if error is None:
+            group.places[event.id] = self._producer.place(message)
             submission.outcomes[index] = Outcome(Status.ACCEPTED, event.id)
         else:  # also of what was purged: it may have been sent before
             self._producer.note(error)
@@ -219,7 +220,10 @@ class Batcher:
             self._late.take(groups)
         else:
             try:
-                reservations.confirm(each for group in groups for each in group.settled())
+                reservations.confirm(
+                    (each for group in groups for each in group.settled()),
+                    {id: place for group in groups for id, place in group.places.items()},
+                )
             except (RedisError, OSError):
                 self._late.take(groups)
         for group in groups:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ingest.parsing.candidate import Candidate
 from ingest.publishing.submission import Outcome, Status, Submission
+from processing.domain.log_positions import Place
 
 Reserved = tuple[Submission, int, Candidate]  # the int: which outcome of its submission
 Settled = tuple[Submission, Candidate, bool]  # whether Kafka acknowledged it
@@ -23,6 +24,7 @@ class Group:
     late: bool = False  # it belongs to the thread of late groups
     remembered: set[int] = field(default_factory=set)  # of a late group: places of those that Redis knows
     renewed_at: float = float("-inf")
+    places: dict[str, Place | None] = field(default_factory=dict)  # by event id: where Kafka has put it
 
     def settled(self) -> list[Settled]:
         """All of it, once none is left."""

@@ -105,7 +105,7 @@ class LateGroups:
         settled = group.newly_settled()
         try:
             if settled:
-                reservations.confirm((each for _, each in settled), renewed=True)
+                reservations.confirm((each for _, each in settled), group.places, renewed=True)
                 group.remembered.update(place for place, _ in settled)
             now = time.monotonic()
             if not group.is_over() and now - group.renewed_at >= RENEW_EVERY_S:

@@ -12,8 +12,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from ingest.parsing.candidate import Candidate
+from processing.domain.log_positions import Place
 from processing.kafka.clients import ensure_topics
 from processing.kafka.clients import producer_config as base_config
+from processing.kafka.topic_ids import TopicIds
 
 log = structlog.get_logger(__name__)
 librdkafka_log = logging.getLogger(__name__)  # confluent-kafka calls it with a level and %-arguments: no structlog
@@ -35,16 +37,20 @@ class EventProducer:
         self._producer: Producer | None = None
         self._retired: list[
             tuple[float, Producer]
-        ] = []  # until when (time.monotonic()) a message may still get into it
+        ] = []  # with when (time.monotonic()) no message gets into it any more
         self._must_go = ""  # why it is to be replaced
         self._topic = settings.KAFKA_EVENTS_TOPIC
         self._doubtful = True  # whether the topic is there
+        self._ids = TopicIds([self._topic])
+        self._topic_id = ""
 
     def prepare(self) -> None:
         """Connect and see to the topic. Raises `KafkaException` when Kafka does not answer in time."""
         if self._doubtful:
             self.make_topic()
+            self._ask_topic_id()
             self._doubtful = False
+        self._note_topic_id(self._ids.follow().get(self._topic, ""))
         if self._producer is None:
             self._producer = Producer(producer_config(), logger=librdkafka_log)
 
@@ -64,6 +70,27 @@ class EventProducer:
             headers=[("event-type", event.type), ("event-id", event.id), ("traceparent", traceparent)],
             on_delivery=on_delivery,
         )
+
+    def _ask_topic_id(self) -> None:
+        try:
+            self._ids.ask()
+        except KafkaException as error:  # events can go without: it only helps to tell what was lost
+            self._ids.doubt()
+            log.warning("the topic's id is not told, it is asked for again", topic=self._topic, error=reason(error))
+
+    def _note_topic_id(self, id: str) -> None:
+        """With another topic, a broker that forgot its log has forgotten this producer too, and refuses it for ever."""
+        known, self._topic_id = self._topic_id, id
+        if known and id and id != known and self._producer is not None:
+            log.warning("the topic has another id, the Kafka producer is replaced", topic=self._topic)
+            self._retire(self._producer)
+
+    def place(self, delivered: Message) -> Place | None:
+        """Where an acknowledged event stands now; None when the broker did not say."""
+        partition, offset = delivered.partition(), delivered.offset()
+        if partition is None or offset is None or offset < 0:
+            return None
+        return Place(self._topic, self._topic_id, partition, offset, int(time.time() * 1000))
 
     def poll(self, timeout_s: float) -> None:
         """Call what waits for deliveries."""
@@ -85,17 +112,21 @@ class EventProducer:
             producer.poll(timeout_s)
         except KafkaException as error:  # it is told so once: the broker lost its log, and with it this producer's id
             log.warning("the Kafka producer cannot go on and is replaced", error=reason(error))
-            self._retired.append((time.monotonic() + RETIRED_S, producer))
-            self._producer = None
+            self._retire(producer)
             self._doubtful = True
             self._must_go = ""
+
+    def _retire(self, producer: Producer) -> None:
+        self._retired.append((time.monotonic() + RETIRED_S, producer))
+        self._producer = None
 
     def replace(self, why: str) -> None:
         """Whoever polls next takes a new one; what the old one has not published is purged, its outcome unknown."""
         self._must_go = why
 
     def note(self, error: KafkaError) -> None:
-        """A delivery failed: is the topic gone?"""
+        """A delivery failed: is the topic gone, or another one?"""
+        self._ids.doubt()
         if error.code() in (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART):
             self._doubtful = True
 

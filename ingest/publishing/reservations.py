@@ -5,7 +5,7 @@ Each step is one script for all the events at hand, so that it is atomic and cos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from redis.commands.core import Script
 from ingest.parsing.candidate import Candidate, Refused
 from ingest.parsing.identity import new_event_id
 from ingest.publishing.submission import Outcome, Status, Submission, Truth
+from processing.domain.log_positions import Place
 
 WINDOW_US = 1_000_000  # of both rate limits
 RESERVATION_MS = 10_000  # renewed while publishing goes on; what a dead process reserved is free again after it
 
 Field = str | int | bytes
 _encode = msgspec.json.Encoder().encode
+_KNOWN = {b"d": Status.DUPLICATE, b"c": Status.CONFLICT, b"a": Status.UNSETTLED}
 
 
 class Accepted(msgspec.Struct, omit_defaults=True):
@@ -33,6 +35,7 @@ class Accepted(msgspec.Struct, omit_defaults=True):
     userId: str  # noqa: N815 - as on the wire
     type: str
     timestamp: int
+    place: Place | None = None
 
 
 def reserve(submissions: Sequence[Submission]) -> None:
@@ -67,21 +70,26 @@ def _read_answer(event: Candidate, answer: int | bytes) -> Outcome | None:
     if answer == 0:
         return None
     if isinstance(answer, bytes):
-        status = Status.DUPLICATE if answer[:1] == b"d" else Status.CONFLICT
-        return Outcome(status, answer[1:].decode())
+        return Outcome(_KNOWN[answer[:1]], answer[1:].decode())
     if answer == 2:
         return Outcome(Status.PENDING, event.id, truth=Truth.UNKNOWN)
     return Outcome(Status.RATE_LIMITED, event.id)
 
 
-def confirm(published: Iterable[tuple[Submission, Candidate, bool]], *, renewed: bool = False) -> None:
-    """Remember which reserved events Kafka acknowledged, and free what the others held. Raises `redis.RedisError`.
+def confirm(
+    published: Iterable[tuple[Submission, Candidate, bool]],
+    places: Mapping[str, Place | None] | None = None,
+    *,
+    renewed: bool = False,
+) -> None:
+    """Remember which reserved events Kafka acknowledged, with their places by id; free what the others held.
 
-    `renewed`: their reservations have been renewed, so ids that were made here are reserved too.
+    Raises `redis.RedisError`. `renewed`: their reservations were renewed, so ids that were made here are reserved too.
     """
+    place = (places or {}).get
     arguments: list[Field] = [settings.HOT_STATE_TTL_S]
     for submission, event, acknowledged in published:
-        memory = _encode(Accepted(event.user_id, event.type, event.timestamp)) if acknowledged else ""
+        memory = _encode(Accepted(event.user_id, event.type, event.timestamp, place(event.id))) if acknowledged else ""
         arguments += (int(acknowledged), submission.token, int(renewed or event.known_before), event.id)
         arguments += (event.user_id if event.rated else "", event.key, event.digest, memory)
     _run("confirm", arguments)
@@ -110,6 +118,24 @@ def look_up(event_id: str) -> tuple[Accepted | None, dict[str, str]]:
     state: Any = redis.hgetall(f"event:{event_id}")
     accepted = msgspec.json.decode(memory, type=Accepted) if memory else None
     return accepted, {name.decode(): value.decode() for name, value in state.items()}
+
+
+def places(event_ids: Sequence[str]) -> list[Place | None]:
+    """Where accepted events stand, each in its turn; None where it is not remembered. Raises `redis.RedisError`."""
+    memories: Any = connection().mget([f"accepted:{id}" for id in event_ids])
+    return [msgspec.json.decode(memory, type=Accepted).place if memory else None for memory in memories]
+
+
+def forget(lost: Iterable[tuple[str, Place]], claims: Iterable[tuple[str, str]]) -> None:
+    """Forget that these events were accepted, unless they have been again meanwhile, and the `claims` of idempotency
+    keys (key, value) that named them. Raises `redis.RedisError`.
+    """
+    arguments: list[Field] = []
+    for id, place in lost:
+        arguments += (f"accepted:{id}", _encode(place))
+    for key, value in claims:
+        arguments += (key, value)
+    _run("forget", arguments)
 
 
 def ping() -> None:

@@ -23,6 +23,7 @@ class Status(StrEnum):
     INVALID = "invalid"
     UNAVAILABLE = "unavailable"
     PENDING = "pending"  # another request is publishing the same; never answered to a client
+    UNSETTLED = "unsettled"  # accepted before and not yet final: a duplicate unless it was lost; never answered either
 
 
 class Truth(StrEnum):

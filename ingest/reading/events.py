@@ -9,6 +9,7 @@ from redis import RedisError
 
 from ingest.publishing import reservations
 from ingest.publishing.errors import Unavailable
+from ingest.publishing.lost import is_lost
 from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
@@ -79,7 +80,7 @@ def _find_in_redis(event_id: str) -> dict[str, Any] | None:
             "eventId": event_id,
             "userId": accepted.userId,
             "type": accepted.type,
-            "status": "accepted",
+            "status": "lost" if accepted.place and is_lost(event_id, accepted.place) else "accepted",
             "attempts": 0,
             "timestamp": accepted.timestamp,
         }

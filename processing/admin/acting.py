@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from processing.admin.readonly import ReadOnlyAdmin
 from processing.domain.away import StoppedError
-from processing.operators import actions
+from processing.operators import actions, losses
 from processing.operators.chunks import Result
 
 AT_ONCE = 10_000  # events that one click acts on, at most
@@ -31,12 +31,14 @@ class Action:
     label: str
     done: str
     run: Callable[..., Result]
+    noun: str = "event"
 
 
 RETRY_NOW = Action("retry_now", "Retry now", "Retried now", actions.retry_now)
 REPLAY = Action("replay", "Replay", "Replayed", actions.replay)
 DISCARD = Action("discard", "Discard", "Discarded", actions.discard)
-ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD)}
+ACKNOWLEDGE = Action("acknowledge", "Acknowledge", "Acknowledged", losses.acknowledge, noun="loss")
+ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD, ACKNOWLEDGE)}
 
 
 class ActingAdmin(ReadOnlyAdmin):
@@ -59,7 +61,11 @@ class ActingAdmin(ReadOnlyAdmin):
         if not self.may_act(request):
             return {}
         return {
-            action.name: (partial(_act_on_list, action), action.name, f"{action.label} the selected events")
+            action.name: (
+                partial(_act_on_list, action),
+                action.name,
+                f"{action.label} the selected {_plural(action.noun)}",
+            )
             for action in self.legal_in_list(request)
         }
 
@@ -123,9 +129,12 @@ def act(request: HttpRequest, action: Action, ids: Collection[str]) -> None:
 
 def sentences(action: Action, result: Result) -> Iterator[tuple[int, str]]:
     if result.done:
-        yield messages.SUCCESS, f"{action.done}: {_count(len(result.done))}. {_grouped(result.done)}"
+        yield messages.SUCCESS, f"{action.done}: {_count(len(result.done), action.noun)}. {_grouped(result.done)}"
     if result.refused:
-        yield messages.WARNING, f"Left as they were: {_count(len(result.refused))}. {_grouped(result.refused)}"
+        yield (
+            messages.WARNING,
+            f"Left as they were: {_count(len(result.refused), action.noun)}. {_grouped(result.refused)}",
+        )
 
 
 def _grouped(texts: dict[str, str]) -> str:
@@ -143,5 +152,9 @@ def _grouped(texts: dict[str, str]) -> str:
     return "; ".join(named)
 
 
-def _count(number: int) -> str:
-    return "1 event" if number == 1 else f"{number} events"
+def _count(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {_plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"

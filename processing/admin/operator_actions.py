@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
 from processing.models import InboxEvent, Lane, OperatorAction
-from processing.operators import actions
+from processing.operators import actions, losses
 from processing.operators import replay as replays
 from processing.operators.set_lane import SET_LANE
 
@@ -22,7 +22,8 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD, SET_LANE)]
+        names = (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD, SET_LANE, losses.ACKNOWLEDGE)
+        return [(name, name) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> QuerySet[OperatorAction]:
         return queryset.filter(action=self.value()) if self.value() else queryset
@@ -46,8 +47,10 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     def time(self, obj: OperatorAction) -> str:
         return show.utc(obj.at)
 
-    @admin.display(description="event, or lane")
-    def event_link(self, obj: OperatorAction) -> SafeString:
+    @admin.display(description="event, lane or loss")
+    def event_link(self, obj: OperatorAction) -> SafeString | str:
+        if obj.action == losses.ACKNOWLEDGE:
+            return obj.event_id
         if not obj.event_id:
             return show.link(Lane, obj.user_id, f"lane of {obj.user_id}")
         return show.link(InboxEvent, obj.event_id)

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
 
 from processing.consumer.partitions import Partition, Partitions
+from processing.domain.log_positions import PositionMove
 from processing.domain.messages import Arrival, Message, Poison, read_message
 
 
@@ -30,6 +31,14 @@ class Batch:
             self.arrivals.append(outcome)
         else:
             self.poisons.append(outcome)
+
+    def moves(self) -> list[PositionMove]:
+        """What its transaction does to the stored positions; nothing where they say as much already."""
+        return [
+            PositionMove(*partition.key, partition.generation, offset, max(offset, partition.fetched_end))
+            for partition, offset in self.positions.items()
+            if partition.generation is not None and offset != partition.stored
+        ]
 
     def without_revoked(self) -> Batch:
         """The batch without partitions that have gone to another consumer."""
@@ -54,9 +63,9 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
             continue
         if error is not None:
             assert error.code() == KafkaError._PARTITION_EOF
-            batch.positions[partition] = offset
+            batch.positions[partition] = partition.polled = offset
             continue
-        batch.positions[partition] = offset + 1
+        batch.positions[partition] = partition.polled = offset + 1
         batch.add(Message(topic, number, offset, polled.key(), polled.value()))
     return batch
 

@@ -24,9 +24,11 @@ class GapTarget:
 class Partition:
     """An assigned partition. Each field has one thread that writes it; offsets are those of the next message.
 
-    The poll: `paused`, `revoked`, `committed` (asked of Kafka), `end` (where the log ended when its end was last
-    reached), `fetched_end` (that came with the last fetch). The commit stage: `stored` (everything before is in
-    Postgres), `targets` (of gaps, by user and seq). The publish stage: `done` (everything before is in Redis too).
+    The poll: `paused`, `revoked`, `committed` (asked of Kafka), `polled`, `end` (where the log ended when its end was
+    last reached), `fetched_end` (that came with the last fetch), and what `placing` needs: `start` (where reading
+    began), `topic_id`, `generation` of the stored position, `doubtful` (where to read on is to be decided anew),
+    `truncated`. The commit stage: `stored` (everything before is in Postgres), `targets` (of gaps, by user and seq).
+    The publish stage: `done` (everything before is in Redis too).
     """
 
     key: Key
@@ -34,11 +36,21 @@ class Partition:
     paused: bool = True  # librdkafka keeps one paused that was so when it went
     revoked: bool = False
     committed: int | None = None
+    polled: int | None = None
+    start: int = 0
+    topic_id: str = ""
+    generation: int | None = None
+    doubtful: bool = False
+    truncated: bool = False
     end: int | None = None
     fetched_end: int = 0
     stored: int | None = None
     done: int | None = None
     targets: dict[tuple[str, int], GapTarget] = field(default_factory=dict)
+
+    def is_idle(self) -> bool:
+        """Whether all that was read of it is done."""
+        return self.polled == self.done
 
 
 class Partitions:

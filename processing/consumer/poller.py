@@ -19,6 +19,7 @@ from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch, position_of, read_batch
 from processing.consumer.log_end import LogEnd
 from processing.consumer.partitions import Key, Partitions
+from processing.consumer.placing import Placing
 from processing.consumer.processor import Processor
 from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka import clients
@@ -56,6 +57,7 @@ class Poller:
         # A client's calls wait for each other, and polls follow each other at once: questions need their own client.
         self._asker = Consumer({**clients.asking_config("eventsite-consumer", group), "error_cb": _on_error})
         self._partitions = Partitions()
+        self._placing = Placing(self._consumer, self._partitions, self._topics, group, stop)
         self._added = AddedPartitions(self._asker, self._topics)
         self._log_end = LogEnd(self._partitions, self._ask_end)
         self._stages = Processor(self._partitions, self._ask_end, self._added, stop).stages
@@ -111,6 +113,7 @@ class Poller:
             self._resume()
             self._poll(POLL_S)
         self._commit()
+        self._placing.step()
 
     def _poll(self, timeout_s: float) -> None:
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
@@ -135,6 +138,8 @@ class Poller:
             if partition is not None:
                 partition.end = offset
             return True
+        if self._placing.note(message, error):
+            return False
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing, making it", error=error.str())
             self._make_missing_topics()
@@ -173,7 +178,7 @@ class Poller:
             partition.paused = True
 
     def _resume(self) -> None:
-        paused = [partition for partition in self._partitions if partition.paused]
+        paused = [partition for partition in self._partitions if partition.paused and not partition.doubtful]
         if paused:
             self._consumer.resume([TopicPartition(*partition.key) for partition in paused])
             for partition in paused:
@@ -184,7 +189,7 @@ class Poller:
     def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         keys = _keys(partitions)
         log.info("got partitions", partitions=_by_topic(keys))
-        self._partitions.assign(keys, time.monotonic())
+        self._placing.assign(keys)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("giving partitions back", partitions=_by_topic(_keys(partitions)))

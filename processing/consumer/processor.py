@@ -24,6 +24,7 @@ from processing.engine.process_batch import process_batch
 from processing.engine.stages import IDLE_S, Stages
 from processing.hot_state.write import mark_in_flight
 from processing.postgres.due import find_gaps
+from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.transaction import retry_transient
 
 QUEUED = 2  # batches between two stages; bounds memory
@@ -49,18 +50,21 @@ class Processor:
 
     def _commit(self, batch: Batch) -> Iterator[BatchResult]:
         batch = batch.without_revoked()
+        moves = batch.moves()
         if batch:
             started = time.perf_counter()
             ids = [arrival.event.id for arrival in batch.arrivals]
             retry_while_away(lambda: mark_in_flight(ids), after_commit.why_redis_is_away, stop=self._stop)
-            result = retry_transient(lambda: process_batch(batch.arrivals, batch.poisons), self._stop)
+            result = retry_transient(lambda: process_batch(batch.arrivals, batch.poisons, moves=moves), self._stop)
             _note_stored(batch)
             self._count_failures(result)
             ms = round((time.perf_counter() - started) * 1000)
             log.info("stored a batch", events=len(batch), ms=ms, **result.counts())
             yield result
             yield from self._release(result.ready)
-        else:
+        else:  # the end of a partition, which may stand behind markers and aborted messages
+            if moves:
+                retry_transient(lambda: _store(moves), self._stop)
             _note_stored(batch)
 
     def _between(self) -> Iterator[BatchResult]:
@@ -111,6 +115,11 @@ class Processor:
 
     def _publish(self, result: BatchResult) -> None:
         after_commit.publish(result, lambda update: after_commit.wait_for_redis(update, self._stop))
+
+
+def _store(moves: Moves) -> None:
+    with transaction_moving(moves):
+        pass
 
 
 def _note_stored(batch: Batch) -> None:

@@ -1,7 +1,8 @@
 """The transaction of a batch: arrivals are recorded, and those that no lane holds back run.
 
-What commits, in this order: inbox rows, lanes, the handlers' effects, statuses, lane positions, dead letters, and the
-row of the outbox for what no redelivery would bring again. What follows the commit is in `after_commit`.
+What commits, in this order: inbox rows, lanes, the handlers' effects, statuses, lane positions, dead letters, the row
+of the outbox for what no redelivery would bring again, and how far the log has been read. What follows the commit is in
+`after_commit`.
 """
 
 from __future__ import annotations
@@ -32,19 +33,22 @@ from processing.postgres.inbox import (
     owned_seqs,
 )
 from processing.postgres.lanes import lock_lanes, move_lanes
+from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.outbox import add_to_outbox
-from processing.postgres.transaction import Cursor, transaction
+from processing.postgres.transaction import Cursor
 
 
-def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, comes_again: bool = True) -> BatchResult:
+def process_batch(
+    arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, comes_again: bool = True, moves: Moves = ()
+) -> BatchResult:
     """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing.
 
     Unless the batch surely `comes_again` after a crash, which one from a file does not, its final events are named in
-    the outbox, and none of its events is marked as in flight.
+    the outbox, and none of its events is marked as in flight. `moves`: how far it reads each partition.
     """
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
-    with transaction() as cursor:
+    with transaction_moving(moves) as cursor:
         inserted_at = outcome_time()
         known = insert_arrivals(cursor, unique, inserted_at) if unique else set()
         known_poisons = insert_poison(cursor, poisons, inserted_at)
@@ -56,9 +60,7 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
         arrived = [o.event for o in outcomes if o.status is Status.PROCESSED]
         if at > inserted_at:
             move_final_time(cursor, [event.id for event in arrived], at)
-        changes = plan.changes + status_changes(o for o in outcomes if o.status is not Status.PROCESSED)
-        changes = [_with_message(change, first[change.id].message) for change in changes]
-        change_statuses(cursor, changes, at, fresh=True)
+        changes = _change_statuses(cursor, plan, outcomes, first, at)
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING}
         waits |= {user for user, lane in lanes.items() if lane.waiting}
         orders = order_changes(lanes, outcomes)
@@ -95,6 +97,16 @@ def _add_dead_letters(
     add_dead_letters(cursor, poisons, DeadLetter.Reason.POISON, at)
     disown_seqs(cursor, far)
     add_dead_letters(cursor, far, DeadLetter.Reason.AHEAD, at)
+
+
+def _change_statuses(
+    cursor: Cursor, plan: _Plan, outcomes: Sequence[Outcome], first: Mapping[str, Arrived], at: datetime
+) -> list[StatusChange]:
+    """Of all that did not end as processed; these changes, each with its message."""
+    changes = plan.changes + status_changes(o for o in outcomes if o.status is not Status.PROCESSED)
+    changes = [_with_message(change, first[change.id].message) for change in changes]
+    change_statuses(cursor, changes, at, fresh=True)
+    return changes
 
 
 @dataclass

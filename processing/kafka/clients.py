@@ -14,7 +14,7 @@ from processing.domain.families import own_topics
 
 ADMIN_TIMEOUT_S = 10
 ACK_TIMEOUT_MS = 5_000
-METADATA_EVERY_MS = 15_000  # partitions that are added are read after this and a rebalance: within 30 s
+METADATA_EVERY_MS = 15_000  # added partitions, or a topic made again, are seen after this: read within 30 s
 SYSLOG_CRITICAL = 2
 QUEUED_KBYTES = 16_384  # fetched and not yet polled; bounds memory whatever the backlog
 SESSION_TIMEOUT_MS = 6_000  # a crashed consumer's partitions move on after this; the embedded broker waits half of it
@@ -57,7 +57,7 @@ def consumer_config(group: str, on_error: Callable[[KafkaError], None]) -> dict[
         "group.protocol": settings.KAFKA_GROUP_PROTOCOL,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
+        "auto.offset.reset": "error",  # `consumer.placing` decides where to begin, and tells what is gone
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 100,
         "topic.metadata.refresh.interval.ms": METADATA_EVERY_MS,

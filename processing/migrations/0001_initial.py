@@ -15,6 +15,17 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='AddedPartition',
+            fields=[
+                ('pk', models.CompositePrimaryKey('topic', 'partition', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('topic', models.TextField()),
+                ('partition', models.IntegerField()),
+                ('first_end', models.BigIntegerField(help_text='where it ended then; 0 for one that came with its topic')),
+                ('seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('reached_at', models.DateTimeField(help_text='when it had been read to there, or was no more', null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='CircuitBreaker',
             fields=[
                 ('id', models.IntegerField(primary_key=True, serialize=False)),
@@ -85,17 +96,61 @@ class Migration(migrations.Migration):
                 ('waiting_since', models.DateTimeField(help_text='when the first of the events that wait here was read', null=True)),
                 ('order_version', models.BigIntegerField(db_default=0, help_text='raised with each change of the order list')),
                 ('moved_at', models.DateTimeField(help_text='the time of the last outcome that moved it', null=True)),
+                ('set_back_from', models.BigIntegerField(help_text='an operator set it back: below this seq, final events may lie ahead', null=True)),
             ],
+        ),
+        migrations.CreateModel(
+            name='Loss',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('topic', models.TextField(db_collation='C')),
+                ('partition', models.IntegerField()),
+                ('topic_id', models.TextField(blank=True, help_text='of the log that lost them; empty where the broker has none')),
+                ('first_offset', models.BigIntegerField()),
+                ('last_offset', models.BigIntegerField(help_text='none: how far they reached was never seen', null=True)),
+                ('why', models.TextField(choices=[('deleted', 'deleted: retention, or somebody, was faster'), ('truncated', 'truncated: the log ends before what was read of it'), ('made anew', 'made anew: the topic was deleted, or the broker forgot it')])),
+                ('found_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('acknowledged_at', models.DateTimeField(null=True)),
+                ('acknowledged_by', models.TextField(blank=True, db_default='')),
+            ],
+            options={
+                'verbose_name_plural': 'losses',
+            },
         ),
         migrations.CreateModel(
             name='OperatorAction',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.TextField(db_index=True)),
+                ('event_id', models.TextField(blank=True, db_index=True)),
+                ('user_id', models.TextField(blank=True, db_collation='C', db_default='')),
                 ('action', models.TextField()),
                 ('actor', models.TextField()),
                 ('detail', models.TextField(blank=True)),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+        ),
+        migrations.CreateModel(
+            name='PartitionPosition',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('topic', models.TextField(db_collation='C')),
+                ('partition', models.IntegerField()),
+                ('topic_id', models.TextField(blank=True, help_text='of the log that was read; empty where the broker has none')),
+                ('generation', models.IntegerField(db_default=1, help_text='raised when the log is another one, or was cut')),
+                ('next_offset', models.BigIntegerField(help_text='everything before it is in the inbox, or recorded as lost')),
+                ('end_offset', models.BigIntegerField(help_text='the highest end of the log that was seen')),
+                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+        ),
+        migrations.CreateModel(
+            name='PassedGap',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('user_id', models.TextField(db_collation='C')),
+                ('first_seq', models.BigIntegerField()),
+                ('last_seq', models.BigIntegerField()),
+                ('waited_ms', models.BigIntegerField(help_text='since the first event behind the gap was read')),
+                ('passed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
         migrations.CreateModel(
@@ -109,7 +164,7 @@ class Migration(migrations.Migration):
             name='DeadLetter',
             fields=[
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='dead_letter', serialize=False, to='processing.inboxevent')),
-                ('reason', models.TextField(choices=[('failed', 'its handler kept failing'), ('poison', 'it could not be read')])),
+                ('reason', models.TextField(choices=[('failed', 'its handler kept failing'), ('poison', 'it could not be read'), ('ahead', 'its seq is too far ahead of its lane')])),
                 ('queued_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('published_at', models.DateTimeField(help_text='when Kafka had its copy on the dead-letter topic', null=True)),
                 ('discarded_at', models.DateTimeField(null=True)),
@@ -152,8 +207,36 @@ class Migration(migrations.Migration):
             index=models.Index(models.F('waiting_since'), condition=models.Q(('waiting_since__isnull', False)), name='lanes_waiting'),
         ),
         migrations.AddIndex(
+            model_name='loss',
+            index=models.Index(models.F('topic'), models.F('partition'), name='losses_place'),
+        ),
+        migrations.AddIndex(
+            model_name='loss',
+            index=models.Index(models.F('found_at'), condition=models.Q(('acknowledged_at', None)), name='losses_open'),
+        ),
+        migrations.AddIndex(
+            model_name='operatoraction',
+            index=models.Index(condition=models.Q(('user_id', ''), _negated=True), fields=['user_id', '-id'], name='operator_actions_lane'),
+        ),
+        migrations.AddConstraint(
+            model_name='partitionposition',
+            constraint=models.UniqueConstraint(fields=('topic', 'partition'), name='one_position_a_partition'),
+        ),
+        migrations.AddIndex(
+            model_name='passedgap',
+            index=models.Index(fields=['user_id', '-id'], name='passed_gaps_user'),
+        ),
+        migrations.AddIndex(
+            model_name='passedgap',
+            index=models.Index(models.F('passed_at'), name='passed_gaps_time'),
+        ),
+        migrations.AddIndex(
             model_name='deadletter',
             index=models.Index(models.F('queued_at'), name='dead_letters_queued'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('queued_at'), models.F('event'), condition=models.Q(('discarded_at', None)), name='dead_letters_open'),
         ),
         migrations.AddIndex(
             model_name='deadletter',

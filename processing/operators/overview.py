@@ -11,6 +11,7 @@ from processing.domain.statuses import Status
 from processing.kafka.lag import group_lag
 from processing.kafka.open_transactions import OpenTransaction, open_transactions
 from processing.models import CircuitBreaker
+from processing.operators import losses
 from processing.postgres import counts
 from processing.postgres.passed_gaps import count_passed_gaps
 
@@ -24,6 +25,7 @@ def overview() -> dict[str, Any]:
         "deadLetters": counts.count_open_dead_letters(),
         "unpublishedDeadLetters": counts.count_unpublished_dead_letters(),
         "hotStateToWrite": counts.count_outbox(),
+        **losses.overview(),
         **_gaps(),
         "passedGaps": count_passed_gaps(),
         **_breaker(),

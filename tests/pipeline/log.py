@@ -33,14 +33,14 @@ class Place:
 class Topic:
     """One topic and one group that reads it. What was produced through it is known exactly."""
 
-    def __init__(self, servers: str, name: str, group: str, partitions: int) -> None:
+    def __init__(self, servers: str, name: str, group: str, partitions: int, *, make: bool = True) -> None:
         self.name = name
         self.group = group
         self.partitions = range(partitions)
         self._client: dict[str, Any] = {"bootstrap.servers": servers}
         self._ends = dict.fromkeys(self.partitions, 0)
         admin = AdminClient(self._client)
-        for made in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+        for made in admin.create_topics([NewTopic(name, partitions, 1)]).values() if make else ():
             made.result(ANSWER_S)
         self._asker = Consumer({**self._client, "group.id": group, "enable.auto.commit": False})
         self._producer = Producer(

@@ -46,6 +46,7 @@ class Stack:
         self.environment = {
             "DJANGO_SETTINGS_MODULE": "eventsite.settings",
             "IGNORE_ENV_FILES": "1",
+            "PYTHONFAULTHANDLER": "1",
             "DEBUG": "1",
             "HOME": os.environ.get("HOME", "/"),
             "DATABASE_URL": database_url,
@@ -171,7 +172,8 @@ class Stack:
 
         def state() -> str:
             return (
-                f"everything is final: {self.count('processing_inboxevent')} of {count} events, {self.waiting()} waiting, "
+                f"everything is final: {self.count('processing_inboxevent')} of {count} events, "
+                f"{self.waiting()} waiting, "
                 + "; ".join(f"committed {topic.committed()} of {topic.ends()}" for topic in self.topics)
             )
 

@@ -7,7 +7,9 @@ from typing import Any
 from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 
+from processing.kafka.clients import consumed_topics
 from processing.kafka.lag import group_lag
+from processing.postgres.log_positions import forget_positions
 
 PAUSE_S = 0.3
 
@@ -29,4 +31,5 @@ class Command(BaseCommand):
                 time.sleep(PAUSE_S)
         except KafkaException as error:
             raise CommandError(f"the broker does not say what is left: {error}") from error
+        forget_positions(consumed_topics())  # or the next start would miss what it cannot know to be empty
         self.stdout.write("all that came in is processed")

@@ -8,7 +8,6 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from eventsite.admin_login import ensure_admin
-from ingest.publishing.lost_log import forget_what_was_lost
 from processing.kafka.clients import ensure_topics
 
 
@@ -17,14 +16,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--admin", action="store_true", help="make the admin user even with DEBUG off")
-        parser.add_argument("--new-log", action="store_true", help="the broker's log is a new one, the old is lost")
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)
         ensure_topics([settings.KAFKA_EVENTS_TOPIC, settings.KAFKA_PRODUCT_TOPIC, settings.KAFKA_DLQ_TOPIC])
-        if options["new_log"] and (lost := forget_what_was_lost()):
-            self.stdout.write(f"The broker lost {lost} accepted events when it was killed: they can be sent again")
         if settings.DEBUG or options["admin"]:
             login = ensure_admin(settings.VAR_DIR / "admin.password")
             self.stdout.write(f"Admin login: {login}")

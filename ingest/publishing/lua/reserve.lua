@@ -6,7 +6,8 @@
 --   whose events are not limited.
 -- Returns for each request: the least remaining limit of its users (-1: no limit), whether its address is over its
 --   limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing is under way,
---   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id.
+--   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id, 'a' .. id accepted as id and not
+--   yet final, so a duplicate unless it was lost.
 local position = 1
 
 local function take(count)
@@ -52,13 +53,17 @@ local function spend(key, limit, member)
   return true
 end
 
+local function duplicate(id)
+  return (redis.call('EXISTS', 'dedup:' .. id) == 1 and 'd' or 'a') .. id
+end
+
 local function known(key, id, digest, token, may_be_known)
   if key ~= '' then
     local held = redis.call('GET', key)
     if held then
       local state, first, rest = held:match('^(%a):([^:]*):?(.*)$')
       if state == 'd' then
-        return (first == digest and 'd' or 'c') .. rest
+        return first == digest and duplicate(rest) or 'c' .. rest
       elseif first ~= token or taken[key] then
         return 2
       end
@@ -69,7 +74,7 @@ local function known(key, id, digest, token, may_be_known)
       if key ~= '' then
         redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)
       end
-      return 'd' .. id
+      return duplicate(id)
     end
     local holder = redis.call('GET', 'reserved:' .. id)
     if holder and holder ~= token then

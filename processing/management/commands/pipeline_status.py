@@ -32,6 +32,7 @@ def table(status: dict[str, Any]) -> str:
     unpublished = status["unpublishedDeadLetters"]
     not_there = f" ({unpublished} not on {settings.KAFKA_DLQ_TOPIC} yet)" if unpublished else ""
     rows.append(("dead letters", f"{status['deadLetters']}{not_there}"))
+    rows += loss_rows(status["losses"])
     since = f" (since {status['oldestGapSince']})" if status["gaps"] else ""
     rows.append(("gaps waited for", f"{status['gaps']}{since}"))
     rows.append(("gaps passed", str(status["passedGaps"])))
@@ -49,3 +50,15 @@ def _place(each: dict[str, Any]) -> str:
 def _held_up(each: dict[str, Any]) -> str:
     since = "" if each["since"] is None else f" for {each['heldUpSeconds']:.0f} s, since {each['since']}"
     return f"holds up offset {each['offset']}{since}"
+
+
+def loss_rows(losses: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """A line a topic and reason; one line where nothing was lost, or all of it is acknowledged."""
+    if not losses:
+        return [("lost messages", "0")]
+    return [("lost messages", _loss(each)) for each in losses]
+
+
+def _loss(each: dict[str, Any]) -> str:
+    count = f"{each['messages']} or more of {each['topic']} ({each['why']})"
+    return f"{count}, {each['losses']} losses, the first found at {each['since']}"

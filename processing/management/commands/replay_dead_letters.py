@@ -39,7 +39,9 @@ class Command(BaseCommand):
         missing = set(options["id"]).difference(ids) if not (options["type"] or options["since"]) else set()
         with tqdm(total=len(ids), unit="", disable=None) as progress:
             try:
-                result = actions.replay(ids=[*ids, *missing], actor=actor(), progress=progress.update)
+                result = actions.replay(
+                    ids=[*ids, *missing], actor=actor("replay_dead_letters"), progress=progress.update
+                )
             except StoppedError as error:
                 raise CommandError("Postgres is not fit, see its log: run this again, it goes on") from error
         self.stdout.write(f"replayed: {len(result.done)}")
@@ -71,9 +73,9 @@ def lines(texts: Mapping[str, str]) -> list[str]:
     ]
 
 
-def actor() -> str:
+def actor(command: str) -> str:
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         user = "unknown"
-    return f"{user} (replay_dead_letters)"
+    return f"{user} ({command})"

@@ -24,8 +24,8 @@ READ_TIMEOUT_S = 10.0
 
 
 @pytest.fixture
-def door(settings: Any, redis: Redis, topics: Callable[..., str], restart: Callable[[], None]) -> str:
-    """A door with nothing behind it yet; its topic."""
+def door(settings: Any, redis: Redis, topics: Callable[..., str], restart: Callable[[], None], db: None) -> str:
+    """A door with nothing behind it yet; its topic. It asks Postgres about events that are known and not final."""
     settings.KAFKA_EVENTS_TOPIC = topics("door-events", partitions=2)
     settings.BACKPRESSURE_MAX_LAG = 0
     return str(settings.KAFKA_EVENTS_TOPIC)

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from django.db import connection
 from redis import Redis
 
 from ingest.parsing.candidate import Candidate, Context
@@ -44,7 +45,10 @@ def at_once(work: Sequence[Callable[[], Admitted]]) -> list[Outcome]:
 
     def run(one: Callable[[], Admitted]) -> Outcome:
         barrier.wait()
-        return one().outcomes[0]
+        try:
+            return one().outcomes[0]
+        finally:
+            connection.close()  # this thread's own
 
     with ThreadPoolExecutor(len(work)) as pool:
         return list(pool.map(run, work))

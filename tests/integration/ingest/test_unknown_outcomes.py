@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.db import connection
 from django_redis import get_redis_connection
 from redis import Redis
 
@@ -28,8 +30,28 @@ WITHIN_S = 30
 
 
 @pytest.fixture
+def post(post: Post) -> Post:
+    """From any thread: its own connection to Postgres is closed behind it."""
+    here = threading.current_thread()
+
+    def send(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return post(*args, **kwargs)
+        finally:
+            if threading.current_thread() is not here:
+                connection.close()
+
+    return send
+
+
+@pytest.fixture
 def frozen(
-    tmp_path: Path, settings: Any, redis: Redis, restart: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    settings: Any,
+    redis: Redis,
+    restart: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    transactional_db: None,
 ) -> Iterator[Callable[[], Any]]:
     """`with frozen():` the door's broker, which has its topic, stands still. Clients and threads are impatient."""
     settings.BACKPRESSURE_MAX_LAG = 0

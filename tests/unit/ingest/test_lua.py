@@ -13,6 +13,7 @@ from pytest_django import Settings
 from ingest.parsing.candidate import Candidate, FieldError, Refused
 from ingest.publishing import reservations
 from ingest.publishing.submission import Submission
+from processing.domain.log_positions import Place
 from tests.unit import lua
 
 PACKAGE = Path(reservations.__file__).parent.parent
@@ -20,6 +21,7 @@ SCRIPTS = sorted(PACKAGE.rglob("*.lua"))
 
 EVENT = Candidate("id", "user_id", "type", 5, b"value", known_before=True, key="key", digest="digest")
 SUBMISSION = Submission("token", "request", [EVENT], "", 0.0, "address", counts=True, asked_user="asked_user")
+PLACE = Place("topic", "topic_id", 0, 1, 2)
 MEMORY = msgspec.json.encode(reservations.Accepted("user_id", "type", 5))
 
 CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
@@ -66,6 +68,10 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
             "head": {"reservation_ms": reservations.RESERVATION_MS},
             "event": {"token": "token", "id": "id", "key": "key"},
         },
+    ),
+    "forget": (
+        lambda: reservations.forget([("id", PLACE)], []),
+        {"key": {"key": "accepted:id", "text": msgspec.json.encode(PLACE)}},
     ),
     "refuse": (
         lambda: reservations.refuse([Refused(FieldError("path", "error"), "id", "user_id", "type")]),

@@ -6,7 +6,9 @@ import threading
 
 import orjson
 import pytest
+from confluent_kafka import Consumer
 
+from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch
 from processing.consumer.partitions import Partition, Partitions
 from processing.consumer.processor import Processor
@@ -97,12 +99,18 @@ def test_a_batch_of_which_all_went_is_empty(partitions: Partitions) -> None:
     assert not rest.positions
 
 
+def processor_of(partitions: Partitions) -> Processor:
+    """Its clients have no broker: nothing here asks one."""
+    added = AddedPartitions(Consumer({"group.id": "none"}), [])
+    return Processor(partitions, lambda key: None, added, threading.Event())
+
+
 @pytest.mark.parametrize("comes_back", [False, True])
 def test_a_batch_that_waited_while_its_partition_went_is_neither_stored_nor_done(
     partitions: Partitions, comes_back: bool
 ) -> None:
     """Nor is it done for the partition that came back, which is read again from what was committed."""
-    processor = Processor(partitions, lambda key: None, threading.Event())
+    processor = processor_of(partitions)
     batch = batch_of(partitions, FIRST)
     old = one(partitions, FIRST)
     partitions.revoke([FIRST])
@@ -115,7 +123,7 @@ def test_a_batch_that_waited_while_its_partition_went_is_neither_stored_nor_done
 
 
 def test_a_batch_whose_partition_goes_when_it_is_stored_already_is_done_for_nobody(partitions: Partitions) -> None:
-    processor = Processor(partitions, lambda key: None, threading.Event())
+    processor = processor_of(partitions)
     batch = batch_of(partitions, FIRST)
     partitions.revoke([FIRST])
     partitions.assign([FIRST], 2.0)
@@ -126,7 +134,7 @@ def test_a_batch_whose_partition_goes_when_it_is_stored_already_is_done_for_nobo
 
 def test_the_ends_of_partitions_are_done_like_messages(partitions: Partitions) -> None:
     """A batch of nothing but an end moves the position: what was before it is done."""
-    processor = Processor(partitions, lambda key: None, threading.Event())
+    processor = processor_of(partitions)
     batch = Batch(positions={one(partitions, FIRST): 5})
     assert list(processor._commit(batch)) == []
     processor.stages._done(batch)

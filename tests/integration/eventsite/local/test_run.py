@@ -79,6 +79,10 @@ class Run:
     def output(self) -> str:
         return (self.folder / "output").read_text()
 
+    def losses(self) -> int:
+        """How many a consumer has told, so far."""
+        return self.output().count("messages left the log before they were read")
+
     def left_behind(self) -> list[str]:
         """The command lines of processes that work in this folder."""
         processes = [process for process in Path("/proc").iterdir() if process.name.isdecimal()]
@@ -116,6 +120,7 @@ def test_the_data_outlives_both_a_hard_and_an_orderly_end(run: Run) -> None:
 
     run.start()
     assert run.ask("/events/one")["status"] == "processed"
+    run.until(lambda: "degraded" in run.ask("/health/ready"))  # its log was not drained
     assert len({line for line in run.output().splitlines() if line.startswith("Admin login:")}) == 1
     assert runfile.read_if_up(run.folder / "var" / "run.env")["WEB_PORT"] == str(run.port)
     run.ask("/events/batch", {"events": [{"userId": f"u{n}", "type": "t"} for n in range(1000)]})
@@ -123,6 +128,13 @@ def test_the_data_outlives_both_a_hard_and_an_orderly_end(run: Run) -> None:
     assert "all that came in is processed" in run.output()
     assert run.left_behind() == []
     assert not (run.folder / "var" / "run.env").exists()
+    told = run.losses()
+
+    run.start()
+    run.ask("/events", {"userId": "u", "type": "t", "eventId": "two"})
+    run.until(lambda: run.ask("/events/two")["status"] == "processed")
+    assert run.losses() == told > 0  # a log that was drained has lost nothing
+    assert run.signal(signal.SIGTERM) == 0
 
 
 def test_code_that_changes_is_what_answers_next(run: Run) -> None:

@@ -1,0 +1,83 @@
+"""Events that were accepted, and that the log lost before they were read: sent again they count.
+
+Only an event that is known and not yet final is looked up, so new events and most duplicates pay nothing for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from redis import RedisError
+
+from ingest.parsing.candidate import Candidate
+from ingest.publishing import reservations
+from ingest.publishing.errors import Unavailable
+from ingest.publishing.submission import Outcome, Status, Truth
+from processing.domain.away import StoppedError
+from processing.domain.log_positions import Place
+from processing.postgres.losses import lost_events
+from processing.postgres.transaction import retry_transient
+
+PATIENCE_S = 1.0  # for Postgres, which the door does not need for anything else
+
+
+def settle(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """An unsettled outcome becomes a duplicate; if its event was lost it is forgotten, and pending, as free to be sent.
+
+    Where that cannot be told it is unavailable.
+    """
+    unsettled = [outcome for outcome in outcomes if outcome.status is Status.UNSETTLED]
+    if not unsettled:
+        return outcomes
+    try:
+        lost = _find_lost({outcome.event_id for outcome in unsettled})
+        reservations.forget(lost.items(), _claims(candidates, outcomes, lost))
+    except (RedisError, OSError) as error:
+        return [_unavailable(outcome, f"Redis: {error}") for outcome in outcomes]
+    except StoppedError as error:
+        return [_unavailable(outcome, str(error)) for outcome in outcomes]
+    return [_settled(outcome, event, lost) for outcome, event in zip(outcomes, candidates, strict=True)]
+
+
+def is_lost(event_id: str, place: Place) -> bool:
+    """Whether no consumer will find this accepted event. Raises `Unavailable`."""
+    try:
+        return bool(retry_transient(lambda: lost_events([(event_id, place)]), patience_s=PATIENCE_S))
+    except StoppedError as error:
+        raise Unavailable(str(error)) from error
+
+
+def _find_lost(ids: set[str]) -> dict[str, Place]:
+    """Raises `RedisError`, `StoppedError`."""
+    asked = sorted(ids)
+    places = {id: place for id, place in zip(asked, reservations.places(asked), strict=True) if place is not None}
+    if not places:
+        return {}
+    lost = retry_transient(lambda: lost_events(list(places.items())), patience_s=PATIENCE_S)
+    return {id: places[id] for id in lost}
+
+
+def _claims(
+    candidates: Sequence[Candidate], outcomes: Sequence[Outcome], lost: dict[str, Place]
+) -> list[tuple[str, str]]:
+    """The idempotency keys of these events that name a lost event, with what they hold."""
+    return [
+        (event.key, f"d:{event.digest}:{outcome.event_id}")
+        for outcome, event in zip(outcomes, candidates, strict=True)
+        if event.key and outcome.status is Status.UNSETTLED and outcome.event_id in lost
+    ]
+
+
+def _settled(outcome: Outcome, event: Candidate, lost: dict[str, Place]) -> Outcome:
+    if outcome.status is not Status.UNSETTLED:
+        return outcome
+    if outcome.event_id in lost:
+        return Outcome(Status.PENDING, event.id, truth=Truth.UNKNOWN)
+    return replace(outcome, status=Status.DUPLICATE)
+
+
+def _unavailable(outcome: Outcome, error: str) -> Outcome:
+    if outcome.status is not Status.UNSETTLED:
+        return outcome
+    return Outcome(Status.UNAVAILABLE, outcome.event_id, f"whether it was lost cannot be told: {error}", Truth.UNKNOWN)
