@@ -52,6 +52,10 @@ class Process:
     def is_running(self) -> bool:
         return self._child.poll() is None
 
+    def status(self) -> int | None:
+        """The exit status; below 0 the signal that ended it, None while it runs."""
+        return self._child.poll()
+
     def kill(self) -> None:
         """SIGKILL, to all of it."""
         self.meant_to_run = False

@@ -146,7 +146,8 @@ class Stack:
 
         def reached() -> bool:
             for process in self.processes:
-                assert not process.meant_to_run or process.is_running(), f"{process.log.name} ended by itself"
+                ended = process.meant_to_run and not process.is_running()
+                assert not ended, f"{process.log.name} ended by itself: {process.status()}"
             return condition()
 
         wait_until(reached, timeout_s, what)
