@@ -57,7 +57,7 @@ def decide(
 def _change(event: FarEvent, lane: LaneState, order: int, number: int, *, is_taken: bool) -> StatusChange:
     if is_taken:
         error = f"seq {event.seq} of {event.user_id!r} belongs to another event that came first"
-        return StatusChange(event.id, Status.SKIPPED, 0, error)
+        return StatusChange(event.id, Status.SKIPPED, 0, error, replay=number, replay_order=order)
     if event.seq >= lane.next_seq:
         return StatusChange(event.id, Status.HELD, 0, replay=number, replay_order=order)
     limit = retry_policy().attempt_limit()
