@@ -16,7 +16,6 @@ from ingest.publishing.producer import reason
 from processing.domain.away import StoppedError
 from processing.kafka.clients import client_config
 from processing.operators.health import degraded
-from processing.operators.health import problems as processing_problems
 from processing.postgres import schema
 
 KAFKA_TIMEOUT_S = 2.0
@@ -46,18 +45,9 @@ def _failures() -> Iterator[tuple[str, str]]:
         if error:
             yield name, error
         elif name == "postgres":
-            yield from _of_postgres()
-
-
-def _of_postgres() -> Iterator[tuple[str, str]]:
-    """What can only be told with Postgres there."""
-    missing = _missing_migrations()
-    if missing:
-        yield "migrations", f"not applied: {', '.join(missing)}; run manage.py migrate"
-        return
-    problems = processing_problems()
-    if problems:
-        yield "processing", "; ".join(problems)
+            missing = _missing_migrations()
+            if missing:
+                yield "migrations", f"not applied: {', '.join(missing)}; run manage.py migrate"
 
 
 def _postgres() -> str:

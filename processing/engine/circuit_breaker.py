@@ -33,7 +33,8 @@ def observe(window: FailureWindow, outcomes: Sequence[Outcome]) -> None:
     if reason is None:
         return
     last = next((outcome.error for outcome in reversed(outcomes) if outcome.error is not None), "")
-    opened = row.insert(f"{reason}; the last: {last}", retry_policy().delay_ms(1))
+    error_class = last.partition(":")[0]  # no more of it: health answers and alerts hold no event's content
+    opened = row.insert(f"{reason}; the last: {error_class}", retry_policy().delay_ms(1))
     window.forget()
     if opened:
         log.error("stopped the intake: handlers keep failing; waiting events are tried one at a time", reason=reason)

@@ -7,12 +7,11 @@ from processing.operators import losses
 from processing.postgres.transaction import retry_transient
 
 
-def problems() -> list[str]:
-    """Empty when processing goes on; asks Postgres."""
+def degraded() -> list[str]:
+    """What is wrong and hinders no web process, a line for each cause; asks Postgres. Raises `StoppedError`."""
+    return retry_transient(lambda: [*_stopped(), *losses.degraded()], patience_s=0)
+
+
+def _stopped() -> list[str]:
     reason = circuit_breaker.open_reason()
     return [] if reason is None else [f"the intake is stopped: {reason}"]
-
-
-def degraded() -> list[str]:
-    """What is wrong and hinders no process, a line for each cause; asks Postgres. Raises `StoppedError`."""
-    return retry_transient(losses.degraded, patience_s=0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 from pytest_django.fixtures import Settings
 from redis import Redis
 
 from processing.domain.failure_window import FailureWindow
 from processing.engine import after_commit, circuit_breaker, probe
 from processing.models import CircuitBreaker
-from processing.operators.health import problems
+from processing.operators.health import degraded
 from tests.support import flaky
 from tests.support.batches import column, retry_all, statuses, store, value
 
@@ -28,7 +29,16 @@ def opened(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.usefixtures("hints_off", "opened")
 class TestOpen:
     def test_it_says_why(self) -> None:
-        assert "3 handler runs failed in a row" in problems()[0]
+        (line,) = degraded()
+        assert "3 handler runs failed in a row" in line
+
+    def test_it_holds_nothing_of_an_event(self) -> None:
+        """The last error's class tells enough: health answers and alerts go to places where no payload belongs."""
+        assert degraded()[0].endswith("; the last: RuntimeError")
+
+    def test_the_web_server_is_ready_all_the_same(self, client: Client) -> None:
+        answer = client.get("/health/ready")
+        assert (answer.status_code, answer.json()["degraded"]) == (200, degraded())
 
     def test_retries_wait(self) -> None:
         assert retry_all() == 0
@@ -44,18 +54,18 @@ class TestOpen:
         for _ in range(4):
             probe.probe()
         assert sorted(statuses().values()) == [("processed", 3), ("retrying", 2), ("retrying", 2)]
-        assert problems() == []
+        assert degraded() == []
 
     def test_nothing_that_waits_closes_it(self) -> None:
         column("UPDATE processing_inboxevent SET status = 'processed' RETURNING id")
         assert probe.probe() is None
-        assert problems() == []
+        assert degraded() == []
 
     def test_drills_are_not_tried(self, settings: Settings) -> None:
         settings.FAULT_INJECTION = True
         column("UPDATE processing_inboxevent SET payload = '{\"fail\": true}' RETURNING id")
         assert probe.probe() is None
-        assert problems() == []
+        assert degraded() == []
 
     def test_a_try_waits_for_its_time(self) -> None:
         CircuitBreaker.objects.update(next_probe_at="2999-01-01T00:00:00Z")
