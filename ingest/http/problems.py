@@ -123,8 +123,12 @@ def _of_frameworks(error: Exception) -> Problem:
 
 
 def _of_postgres(error: Exception) -> Problem:
-    log.error("Postgres cannot be used", exc_info=error)
-    hint = "a table or column is missing, see /health/ready" if is_missing_object(error) else "try again later"
+    if is_missing_object(error):  # a migration is to come, or was taken back
+        log.error("Postgres cannot be used", error=str(error))
+        hint = "a table or column is missing, see /health/ready"
+    else:
+        log.error("Postgres cannot be used", exc_info=error)
+        hint = "try again later"
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Postgres cannot be used: {hint}", headers=retry_after(1))
 
 

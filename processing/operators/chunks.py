@@ -68,8 +68,8 @@ def why_not(cursor: Cursor, ids: Collection[str], *, wanted: str) -> dict[str, s
         return {}
     reasons = dict.fromkeys(sorted(ids), f"{wanted}: the inbox does not have it")
     for id, (status, discarded_at) in states(cursor, ids).items():
-        was = f"discarded at {discarded_at:%Y-%m-%d %H:%M:%S} UTC" if discarded_at else status
-        reasons[id] = f"{wanted}: it is {was}"
+        now = f"was discarded at {discarded_at:%Y-%m-%d %H:%M:%S} UTC" if discarded_at else f"is {status}"
+        reasons[id] = f"{wanted}: it {now}"
     return reasons
 
 

@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         ids = find_open(options["id"], options["type"], options["since"])
         if options["dry_run"]:
-            self.stdout.write(f"would replay {len(ids)} dead letters")
+            self.stdout.write(f"would replay: {len(ids)}")
             for id in ids[:NAMED]:
                 self.stdout.write(f"  {id!r}")
             return

@@ -44,7 +44,7 @@ def test_retry_now_refuses_what_is_not_retrying_and_says_what_it_is() -> None:
     result = actions.retry_now(ids=[processed.id, letter.event_id, "nobody"], actor="ada")
     assert result.done == {}
     assert result.refused["done"] == "is not retrying: it is processed"
-    assert result.refused["dead"].startswith("is not retrying: it is discarded at 20")
+    assert result.refused["dead"].startswith("is not retrying: it was discarded at 20")
     assert result.refused["nobody"] == "is not retrying: the inbox does not have it"
     assert not OperatorAction.objects.exists()
 
@@ -74,7 +74,7 @@ def test_discard_is_legal_once(redis: Redis) -> None:
     DeadLetterFactory.create(event__id="dead")
     actions.discard(ids=["dead"], actor="ada")
     result = actions.discard(ids=["dead"], actor="bob")
-    assert result.refused["dead"].startswith("is no dead letter: it is discarded at ")
+    assert result.refused["dead"].startswith("is no dead letter: it was discarded at ")
     assert OperatorAction.objects.count() == 1
 
 

@@ -111,7 +111,7 @@ def test_options_choose_what_is_replayed(arguments: list[str], expected: set[str
     DeadLetterFactory.create(event__id="a", event__type="blue", queued_at="2026-01-01T00:00:00Z")
     DeadLetterFactory.create(event__id="b", event__type="red", queued_at="2026-01-01T00:00:00Z")
     DeadLetterFactory.create(event__id="c", event__type="red", queued_at="2026-06-01T00:00:00Z")
-    assert f"would replay {len(expected)} dead letters" in output_of("replay_dead_letters", *arguments, "--dry-run")
+    assert f"would replay: {len(expected)}" in output_of("replay_dead_letters", *arguments, "--dry-run")
     assert not InboxEvent.objects.filter(status=Status.RETRYING).exists()
     output_of("replay_dead_letters", *arguments)
     assert set(InboxEvent.objects.filter(status=Status.RETRYING).values_list("id", flat=True)) == expected
