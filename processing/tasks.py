@@ -8,7 +8,7 @@ import structlog
 from celery import shared_task
 from redis import RedisError
 
-from processing.background import import_gaps, retention, sweeper
+from processing.background import import_gaps, kinds, retention, sweeper
 from processing.engine import release
 from processing.kafka import dead_letter_topic
 from processing.postgres.schema import has_migrations
@@ -35,6 +35,11 @@ def sweep() -> None:
             _unless_transient(each)
         except Exception:  # a bug in one is logged, and the others still run
             log.exception("a sweep failed", sweep=each.__name__)
+
+
+@shared_task
+def tend_kinds() -> None:
+    _unless_transient(kinds.tend_kinds)
 
 
 @shared_task

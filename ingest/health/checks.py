@@ -44,10 +44,12 @@ def _of_postgres() -> Iterator[tuple[str, str]]:
     missing = _missing_migrations()
     if missing:
         yield "migrations", f"not applied: {', '.join(missing)}; run manage.py migrate"
-        return
+
+
+def degraded() -> dict[str, list[str]]:
+    """What is wrong elsewhere, while the site itself can work; empty when all is well. Asks Postgres."""
     problems = processing_problems()
-    if problems:
-        yield "processing", "; ".join(problems)
+    return {"processing": problems} if problems else {}
 
 
 def _postgres() -> str:

@@ -13,12 +13,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.families.declaration import event_kinds
-from ingest.health.checks import failures
+from ingest.health.checks import degraded, failures
+from ingest.health.waiting import EventsThatWait
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
 from ingest.http.problems import Problem, retry_after
 
 STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
+READY = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string"},
+        "degraded": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+    },
+}
 
 
 class LiveView(JsonView):
@@ -29,20 +37,22 @@ class LiveView(JsonView):
 
 
 class ReadyView(JsonView):
-    operations = {"GET": Described("Can the site work?", {200: STATUS}, problems=(503,), tag="operations")}
+    operations = {"GET": Described("Can the site work?", {200: READY}, problems=(503,), tag="operations")}
 
     def get(self, request: Request) -> Response:
         failing = failures()
         if failing:
             error = "; ".join(f"{name}: {why}" for name, why in failing.items())
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), failing=failing)
-        return Response({"status": "ready"})
+        wrong_elsewhere = degraded()
+        return Response({"status": "ready", **({"degraded": wrong_elsewhere} if wrong_elsewhere else {})})
 
 
 @cache
 def of_the_site() -> CollectorRegistry:
     """What is asked of a service at each scrape, not counted by a process: the metrics that kinds of event declare."""
     registry = CollectorRegistry()
+    registry.register(EventsThatWait())
     for kind in event_kinds():
         for collector in kind.metrics:
             registry.register(collector)

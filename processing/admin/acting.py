@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from processing.admin.readonly import ReadOnlyAdmin
 from processing.domain.away import StoppedError
-from processing.operators import actions
+from processing.operators import actions, kinds
 from processing.operators.chunks import Result
 
 AT_ONCE = 10_000  # events that one click acts on, at most
@@ -36,7 +36,11 @@ class Action:
 RETRY_NOW = Action("retry_now", "Retry now", "Retried now", actions.retry_now)
 REPLAY = Action("replay", "Replay", "Replayed", actions.replay)
 DISCARD = Action("discard", "Discard", "Discarded", actions.discard)
-ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD)}
+PAUSE = Action("pause", "Pause", "Paused", kinds.pause_all)
+RESUME = Action("resume", "Resume", "Resumed", kinds.resume_all)
+PAUSE_TYPE = Action("pause_type", "Pause its type", "Paused its type", kinds.pause_type_of)
+PAUSE_FAMILY = Action("pause_family", "Pause its family", "Paused its family", kinds.pause_family_of)
+ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD, PAUSE, RESUME, PAUSE_TYPE, PAUSE_FAMILY)}
 
 
 class ActingAdmin(ReadOnlyAdmin):
@@ -44,12 +48,17 @@ class ActingAdmin(ReadOnlyAdmin):
     again."""
 
     change_form_template = "admin/processing/acting_change_form.html"
+    acts_on = "events"
 
     def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
         raise NotImplementedError
 
     def legal_for(self, obj: Any) -> Collection[Action]:
         raise NotImplementedError
+
+    def legal_for_kind_of(self, obj: Any) -> Collection[Action]:
+        """Those that act on the kind of an event."""
+        return ()
 
     def may_act(self, request: HttpRequest) -> bool:
         opts = self.model._meta
@@ -59,7 +68,7 @@ class ActingAdmin(ReadOnlyAdmin):
         if not self.may_act(request):
             return {}
         return {
-            action.name: (partial(_act_on_list, action), action.name, f"{action.label} the selected events")
+            action.name: (partial(_act_on_list, action), action.name, f"{action.label} the selected {self.acts_on}")
             for action in self.legal_in_list(request)
         }
 
@@ -92,13 +101,19 @@ class ActingAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         obj = self.get_object(request, unquote(object_id))
-        offered = self.legal_for(obj) if obj is not None and self.may_act(request) else ()
+        may_act = obj is not None and self.may_act(request)
+        context = {
+            "buttons": self._buttons(object_id, self.legal_for(obj) if may_act else ()),
+            "buttons_of_kind": self._buttons(object_id, self.legal_for_kind_of(obj) if may_act else ()),
+        }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+
+    def _buttons(self, object_id: str, offered: Collection[Action]) -> list[dict[str, str]]:
         name = f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_act"
-        buttons = [
+        return [
             {"label": action.label, "url": reverse(name, args=[quote(unquote(object_id)), action.name])}
             for action in offered
         ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "buttons": buttons})
 
 
 def _act_on_list(action: Action, _: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.statuses import WAITING, Status
-from processing.models import InboxEvent, Lane
+from processing.models import InboxEvent, Kind, Lane
 
 SHOWN = 20
 
@@ -24,27 +24,28 @@ class WaitingFilter(admin.SimpleListFilter):
     parameter_name = "waiting"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "for something")]
+        return [("yes", "for something"), *((each.value, each.label) for each in Lane.WaitsFor if each.value)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Lane]) -> QuerySet[Lane]:
-        return queryset.filter(waiting_since__isnull=False) if self.value() == "yes" else queryset
+        waiting = queryset.filter(waiting_since__isnull=False) if self.value() else queryset
+        return waiting if self.value() in (None, "yes") else waiting.filter(waits_for=self.value())
 
 
 @admin.register(Lane)
 class LaneAdmin(ReadOnlyAdmin):
-    list_display = ("user_id", "next_seq", "waits_since")
+    list_display = ("user_id", "next_seq", "waits_for", "waits_since")
     list_filter = (WaitingFilter, time_filter("waiting_since"))
     ordering = ("user_id",)
     search_prefixes = ("user_id",)
     search_help_text = "The beginning of a user's id."
-    fields = readonly_fields = ("user_id", "next_seq", "waits_for", "waits_since", "waiting_events", "events")
+    fields = readonly_fields = ("user_id", "next_seq", "what_it_waits_for", "waits_since", "waiting_events", "events")
 
     @admin.display(description="waits since")
     def waits_since(self, obj: Lane) -> str:
         return show.utc(obj.waiting_since)
 
     @admin.display(description="waits for")
-    def waits_for(self, obj: Lane) -> SafeString | str:
+    def what_it_waits_for(self, obj: Lane) -> SafeString | str:
         front = _waiting(obj).first()
         if front is None:
             return "nothing"
@@ -53,6 +54,10 @@ class LaneAdmin(ReadOnlyAdmin):
                 f"seq {obj.next_seq}, missing since {show.utc(obj.waiting_since)}; the next that is here is "
                 f"{front.seq}. The gap is passed {settings.SEQUENCE_GAP_TIMEOUT_MS} ms (SEQUENCE_GAP_TIMEOUT_MS) "
                 f"after that one was read, once {_what_must_be_done(front)}."
+            )
+        if front.waits_for is not None:
+            return format_html(
+                "{}, of which event {} is", show.link(Kind, front.waits_for), show.link(InboxEvent, front.pk)
             )
         if front.status == Status.RETRYING:
             return format_html(

@@ -11,9 +11,11 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
-from processing.models import InboxEvent, OperatorAction
-from processing.operators import actions
+from processing.models import InboxEvent, Kind, OperatorAction
+from processing.operators import actions, kinds
 from processing.operators import replay as replays
+
+OF_KINDS = (kinds.PAUSE, kinds.RESUME)  # `event_id` has the kind's name
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -21,7 +23,7 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD)]
+        return [(name, name) for name in (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD, *OF_KINDS)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> QuerySet[OperatorAction]:
         return queryset.filter(action=self.value()) if self.value() else queryset
@@ -45,6 +47,6 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     def time(self, obj: OperatorAction) -> str:
         return show.utc(obj.at)
 
-    @admin.display(description="event")
+    @admin.display(description="event or kind")
     def event_link(self, obj: OperatorAction) -> SafeString:
-        return show.link(InboxEvent, obj.event_id)
+        return show.link(Kind if obj.action in OF_KINDS else InboxEvent, obj.event_id)

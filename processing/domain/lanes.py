@@ -28,10 +28,13 @@ class LanePlan:
     held: list[Event] = field(default_factory=list)
     skipped: list[Event] = field(default_factory=list)
     ready: bool = False  # the front has come, but others wait too: the lane can be released
+    stuck: bool = False  # the front has come, but its kind is set aside
 
 
-def plan_arrivals(lane: LaneState, arrivals: Iterable[Event], owned: Container[int]) -> LanePlan:
-    """Decide for new events of one lane, in the order of the log.
+def plan_arrivals(
+    lane: LaneState, arrivals: Iterable[Event], owned: Container[int], set_aside: Container[str] = ()
+) -> LanePlan:
+    """Decide for new events of one lane, in the order of the log. `set_aside` has the ids of those that cannot run now.
 
     `owned` has the seqs among them that an event of the inbox already waits with. The first id of a seq owns it, so
     any other is skipped, like one whose seq was passed. In a lane where others wait nothing runs here: the new ones are
@@ -45,10 +48,11 @@ def plan_arrivals(lane: LaneState, arrivals: Iterable[Event], owned: Container[i
             plan.skipped.append(event)
         else:
             fresh[event.seq] = event
-    plan.ready = lane.waiting and lane.next_seq in fresh
     front = lane.next_seq
-    while not lane.waiting and front in fresh:
+    plan.ready = lane.waiting and front in fresh and fresh[front].id not in set_aside
+    while not lane.waiting and front in fresh and fresh[front].id not in set_aside:
         plan.run.append(fresh.pop(front))
         front += 1
+    plan.stuck = front in fresh and fresh[front].id in set_aside
     plan.held = [fresh[seq] for seq in sorted(fresh)]
     return plan

@@ -23,15 +23,19 @@ def lane_moves(
     outcomes: Collection[Outcome],
     orders: Iterable[OrderChange],
     waits: Collection[str],
+    look_at: Collection[str] = (),
 ) -> list[LaneMove]:
-    """The lanes that the outcomes have changed; `waits` are the users of whom something waits."""
+    """The lanes that the outcomes have changed; `waits` are the users of whom something waits.
+
+    `look_at`: users whose lanes wait for something else now, though their position may be the same.
+    """
     versions = {order.user_id: order.after for order in orders}
     fronts = lane_fronts(outcomes)
     moves = [
         LaneMove(user, fronts.get(user, lane.next_seq), user in waits, versions.get(user, lane.order_version))
         for user, lane in lanes.items()
     ]
-    return [move for move in moves if move != _position(lanes[move.user_id])]
+    return [move for move in moves if move.user_id in look_at or move != _position(lanes[move.user_id])]
 
 
 def _position(lane: LaneState) -> LaneMove:

@@ -6,10 +6,11 @@ row of the outbox for what no redelivery would bring again. What follows the com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from processing.domain.envelope import Event
+from processing.domain.kinds import SetAside
 from processing.domain.lanes import LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
 from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, outcome_time
@@ -19,6 +20,7 @@ from processing.engine.lane_moves import lane_moves, order_changes, time_in_lane
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.inbox import (
+    SetAsideArrival,
     StatusChange,
     change_statuses,
     insert_arrivals,
@@ -26,6 +28,7 @@ from processing.postgres.inbox import (
     move_final_time,
     owned_seqs,
 )
+from processing.postgres.kinds import read_set_aside
 from processing.postgres.lanes import lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.transaction import Cursor, transaction
@@ -40,13 +43,14 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction() as cursor:
+        set_aside = _find_set_aside(read_set_aside(cursor), (first[event.id] for event in unique))
         inserted_at = outcome_time()
-        known = insert_arrivals(cursor, unique, inserted_at) if unique else set()
+        known = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
         known_poisons = insert_poison(cursor, poisons, inserted_at)
         fresh = [event for event in unique if event.id not in known]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
         at = time_in_lanes(lanes, inserted_at)
-        plan = _plan(cursor, fresh, lanes)
+        plan = _plan(cursor, fresh, lanes, set_aside)
         outcomes = run_handlers(plan.attempts)
         arrived = [o.event for o in outcomes if o.status is Status.PROCESSED]
         if at > inserted_at:
@@ -54,10 +58,9 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
         changes = plan.changes + status_changes(o for o in outcomes if o.status is not Status.PROCESSED)
         changes = [_with_message(change, first[change.id].message) for change in changes]
         change_statuses(cursor, changes, at, fresh=True)
-        waits = {first[change.id].event.user_id for change in changes if change.status in WAITING}
-        waits |= {user for user, lane in lanes.items() if lane.waiting}
+        waits = {first[change.id].event.user_id for change in changes if change.status in WAITING} | plan.waits
         orders = order_changes(lanes, outcomes)
-        move_lanes(cursor, lane_moves(lanes, outcomes, orders, waits), at)
+        move_lanes(cursor, lane_moves(lanes, outcomes, orders, waits, plan.stuck), at)
         new_poisons = [poison.id for poison in poisons if poison.id not in known_poisons]
         add_dead_letters(cursor, failed_ids(outcomes), DeadLetter.Reason.FAILED, at)
         add_dead_letters(cursor, new_poisons, DeadLetter.Reason.POISON, at)
@@ -76,7 +79,7 @@ def process_batch(arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, com
         ),
         outcomes=outcomes,
         ready=frozenset(plan.ready),
-        held=sum(change.status is Status.HELD for change in changes),
+        held=sum(change.status is Status.HELD for change in changes) + plan.set_aside,
         skipped=plan.skipped,
         poisons=len(new_poisons),
         duplicates=len(arrivals) - len(fresh) + len(known_poisons),
@@ -90,32 +93,55 @@ class _Plan:
     attempts: list[Attempt]
     changes: list[StatusChange] = field(default_factory=list)
     ready: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)  # users whose lanes wait for a kind now
+    waits: set[str] = field(default_factory=set)  # users of whom something waits, or is set aside
     skipped: int = 0
+    set_aside: int = 0
 
 
-def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]) -> _Plan:
+def _find_set_aside(kinds: SetAside, arrivals: Iterable[Arrived]) -> dict[str, SetAsideArrival]:
+    """By id those whose kind is not open; they are stored, and wait."""
+    found: dict[str, SetAsideArrival] = {}
+    for arrival in arrivals if kinds else ():
+        event = arrival.event
+        kind = kinds.find(event.family, event.type, arrival.message.topic if kinds.topics else None)
+        if kind is not None:
+            found[event.id] = SetAsideArrival(event.id, kind, arrival.message)
+    return found
+
+
+def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState], set_aside: Collection[str]) -> _Plan:
     """A lane's attempts share the places that they have in the log, in the order of their seqs."""
+    result = _Plan([], waits={user for user, lane in lanes.items() if lane.waiting})
     attempts: dict[int, Attempt] = {}
     by_lane: dict[str, list[Event]] = {}
     places: dict[str, int] = {}
     for place, event in enumerate(fresh):
         if event.seq is None:
-            attempts[place] = Attempt(event)
+            if event.id in set_aside:
+                result.set_aside += 1
+            else:
+                attempts[place] = Attempt(event)
         else:
             by_lane.setdefault(event.user_id, []).append(event)
             places[event.id] = place
-    owned = owned_seqs(cursor, [e for user in by_lane if lanes[user].waiting for e in by_lane[user]])
-    result = _Plan([])
+    owned = owned_seqs(cursor, [e for user in by_lane if lanes[user].waiting for e in by_lane[user]], set_aside)
     for user, arrivals in by_lane.items():
         lane = lanes[user]
-        plan = plan_arrivals(lane, arrivals, owned.get(user, set()))
+        plan = plan_arrivals(lane, arrivals, owned.get(user, set()), set_aside)
         for place, event in zip(sorted(places[event.id] for event in plan.run), plan.run, strict=True):
             attempts[place] = Attempt(event, ordering_key=user)
-        result.changes += [StatusChange(event.id, Status.HELD, 0) for event in plan.held]
+        held = [event for event in plan.held if event.id not in set_aside]
+        result.changes += [StatusChange(event.id, Status.HELD, 0) for event in held]
+        if len(held) < len(plan.held):
+            result.set_aside += len(plan.held) - len(held)
+            result.waits.add(user)
         result.changes += [StatusChange(e.id, Status.SKIPPED, 0, _why_skipped(lane, e)) for e in plan.skipped]
         result.skipped += len(plan.skipped)
         if plan.ready:
             result.ready.add(user)
+        if plan.stuck:
+            result.stuck.add(user)
     result.attempts = [attempts[place] for place in sorted(attempts)]
     return result
 
@@ -130,9 +156,7 @@ def _with_message(change: StatusChange, message: Message) -> StatusChange:
     """The change with the event's message, unless it is skipped: a skipped event is never run again."""
     if change.status is Status.SKIPPED:
         return change
-    return StatusChange(
-        change.id, change.status, change.attempts, change.error, change.attempt_limit, change.retry_in_ms, message
-    )
+    return replace(change, message=message)
 
 
 def status_changes(outcomes: Iterable[Outcome]) -> list[StatusChange]:

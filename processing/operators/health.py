@@ -1,11 +1,17 @@
-"""What is wrong with processing, in words, for `/health/ready`."""
+"""What is wrong with processing, in words, for `/health/ready`. No event's content is told."""
 
 from __future__ import annotations
 
-from processing.engine import circuit_breaker
+from processing.domain.kinds import KindState
+from processing.operators.kinds import describe
+from processing.postgres.kinds import find_kinds
 
 
 def problems() -> list[str]:
     """Empty when processing goes on; asks Postgres."""
-    reason = circuit_breaker.open_reason()
-    return [] if reason is None else [f"the intake is stopped: {reason}"]
+    return [
+        f"{describe(row.name)} is stopped since {row.since:%Y-%m-%d %H:%M:%S} UTC: {row.reason}"
+        + (f"; the last: {row.error_class} in {row.error_place}" if row.error_class else "")
+        for row in find_kinds()
+        if row.state is KindState.STOPPED
+    ]
