@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from processing.domain.kinds import KindState
 from processing.domain.log_positions import Why
 from processing.domain.statuses import Status
 
@@ -38,9 +39,9 @@ class InboxEvent(models.Model):
     topic = models.TextField(null=True)
     partition = models.IntegerField(null=True)
     offset = models.BigIntegerField(null=True, help_text="in its partition; of an imported event, the line's number")
-    import_run = models.IntegerField(
-        null=True, help_text="the run over a file that brought it, if it is not from Kafka"
-    )
+    import_run = models.IntegerField(null=True, help_text="the run that brought it, if it is not from Kafka")
+    waits_for = models.TextField(null=True, help_text="the kind that is set aside, for which it waits")
+    arrival = models.BigIntegerField(null=True, help_text="its place among those that wait for a kind")
     key = models.BinaryField(null=True)
     raw = models.BinaryField(null=True)
 
@@ -53,8 +54,14 @@ class InboxEvent(models.Model):
             models.Index("received_at", name="inbox_received"),
             models.Index(fields=["user_id", "-received_at"], name="inbox_user_newest"),
             models.Index(fields=["type", "-received_at"], name="inbox_type_newest"),
-            # the rescue of retries and the breaker's probe
-            models.Index("next_attempt_at", name="inbox_retrying", condition=models.Q(status=Status.RETRYING)),
+            # the rescue of retries; those whose kind is set aside wait elsewhere
+            models.Index(
+                "next_attempt_at",
+                name="inbox_retrying",
+                condition=models.Q(status=Status.RETRYING, waits_for__isnull=True),
+            ),
+            # those that wait for a kind, in the order in which they came
+            models.Index("waits_for", "arrival", name="inbox_set_aside", condition=models.Q(waits_for__isnull=False)),
             # events that were replayed together: few rows, of which the planner knows nothing yet
             models.Index(
                 "user_id",
@@ -79,9 +86,17 @@ class InboxEvent(models.Model):
 class Lane(models.Model):
     """A user's next `seq`. Whoever moves the lane locks this row."""
 
+    class WaitsFor(models.TextChoices):
+        NOTHING = "", "nothing"
+        GAP = "gap", "a seq that is missing"
+        RETRY = "retry", "the retry of its next event"
+        KIND = "kind", "its next event's kind, which is set aside"
+        TURN = "turn", "its turn: its next event is there"
+
     user_id = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
     next_seq = models.BigIntegerField(db_default=1)
     waiting_since = models.DateTimeField(null=True, help_text="when the first of the events that wait here was read")
+    waits_for = models.TextField(choices=WaitsFor, db_default="", blank=True)
     order_version = models.BigIntegerField(db_default=0, help_text="raised with each change of the order list")
     moved_at = models.DateTimeField(null=True, help_text="the time of the last outcome that moved it")
     set_back_from = models.BigIntegerField(
@@ -90,7 +105,10 @@ class Lane(models.Model):
 
     class Meta:
         indexes = [
-            models.Index("waiting_since", name="lanes_waiting", condition=models.Q(waiting_since__isnull=False)),
+            # gap checks read those with a gap only, the longest first
+            models.Index(
+                "waits_for", "waiting_since", name="lanes_waiting", condition=models.Q(waiting_since__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -100,7 +118,6 @@ class Lane(models.Model):
 class PassedGap(models.Model):
     """Seqs that did not come in time: their lane went on without them."""
 
-    id = models.BigAutoField(primary_key=True)
     user_id = models.TextField(db_collation=BYTE_ORDER)
     first_seq = models.BigIntegerField()
     last_seq = models.BigIntegerField()
@@ -169,17 +186,28 @@ class HotStateOutbox(models.Model):
         return f"{len(self.event_ids)} events"
 
 
-class CircuitBreaker(models.Model):
-    """The one row (id 1), which exists while the breaker is open."""
+class Kind(models.Model):
+    """A kind of event that is not open: a family, one of its types, or a topic (see `domain.kinds`).
 
-    id = models.IntegerField(primary_key=True)
-    reason = models.TextField()
-    opened_at = models.DateTimeField(db_default=Now())
+    Whoever stores or runs events reads this table with a lock, so that no kind is opened meanwhile.
+    """
+
+    name = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
+    state = models.TextField(choices=[(state.value, state.value) for state in KindState])
+    since = models.DateTimeField(db_default=Now(), help_text="in this state")
+    reason = models.TextField(help_text="why it was stopped or paused")
+    actor = models.TextField(help_text="who did it")
+    error_class = models.TextField(db_default="", blank=True)
+    error_place = models.TextField(db_default="", blank=True)
     probes = models.IntegerField(db_default=0)
-    next_probe_at = models.DateTimeField(db_default=Now())
+    next_probe_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "kind set aside"
+        verbose_name_plural = "kinds set aside"
 
     def __str__(self) -> str:
-        return self.reason
+        return f"{self.name}: {self.state}"
 
 
 class ImportRun(models.Model):
@@ -204,7 +232,6 @@ class ImportRun(models.Model):
 class PartitionPosition(models.Model):
     """How far a partition of the log is in Postgres. Each batch's transaction moves it; it belongs to no group."""
 
-    id = models.BigAutoField(primary_key=True)
     topic = models.TextField(db_collation=BYTE_ORDER)
     partition = models.IntegerField()
     topic_id = models.TextField(blank=True, help_text="of the log that was read; empty where the broker has none")
@@ -223,7 +250,6 @@ class PartitionPosition(models.Model):
 class Loss(models.Model):
     """Messages that the log no longer had when they were to be read. Operators are told until one acknowledges it."""
 
-    id = models.BigAutoField(primary_key=True)
     topic = models.TextField(db_collation=BYTE_ORDER)
     partition = models.IntegerField()
     topic_id = models.TextField(blank=True, help_text="of the log that lost them; empty where the broker has none")

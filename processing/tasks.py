@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from celery import shared_task
 
-from processing.background import import_gaps, retention, sweeper
+from processing.background import import_gaps, kinds, retention, sweeper
 from processing.domain.away import leave_while_away
 from processing.engine import after_commit, release
 from processing.kafka import dead_letter_topic
@@ -35,6 +35,11 @@ def sweep() -> None:
             _unless_away(each)
         except Exception:  # a bug in one is logged, and the others still run
             log.exception("a sweep failed", sweep=each.__name__)
+
+
+@shared_task
+def tend_kinds() -> None:
+    _unless_away(kinds.tend_kinds)
 
 
 @shared_task

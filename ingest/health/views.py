@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from ingest.families.declaration import event_kinds
 from ingest.health.checks import degradations, failures
+from ingest.health.waiting import EventsThatWait
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
 from ingest.http.problems import Problem, retry_after
@@ -57,6 +58,7 @@ def of_the_site() -> CollectorRegistry:
     registry.register(OpenTransactionGauge())
     registry.register(PassedGapsGauge())
     registry.register(OpenLosses())
+    registry.register(EventsThatWait())
     for kind in event_kinds():
         for collector in kind.metrics:
             registry.register(collector)

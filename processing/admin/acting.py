@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from processing.admin.readonly import ReadOnlyAdmin
 from processing.domain.away import StoppedError
-from processing.operators import actions, losses
+from processing.operators import actions, kinds, losses
 from processing.operators.chunks import Result
 
 AT_ONCE = 10_000  # events that one click acts on, at most
@@ -38,7 +38,13 @@ RETRY_NOW = Action("retry_now", "Retry now", "Retried now", actions.retry_now)
 REPLAY = Action("replay", "Replay", "Replayed", actions.replay)
 DISCARD = Action("discard", "Discard", "Discarded", actions.discard)
 ACKNOWLEDGE = Action("acknowledge", "Acknowledge", "Acknowledged", losses.acknowledge, noun="loss")
-ACTIONS = {action.name: action for action in (RETRY_NOW, REPLAY, DISCARD, ACKNOWLEDGE)}
+PAUSE = Action("pause", "Pause", "Paused", kinds.pause_all, noun="kind")
+RESUME = Action("resume", "Resume", "Resumed", kinds.resume_all, noun="kind")
+PAUSE_TYPE = Action("pause_type", "Pause its type", "Paused its type", kinds.pause_type_of)
+PAUSE_FAMILY = Action("pause_family", "Pause its family", "Paused its family", kinds.pause_family_of)
+ACTIONS = {
+    action.name: action for action in (RETRY_NOW, REPLAY, DISCARD, PAUSE, RESUME, PAUSE_TYPE, PAUSE_FAMILY, ACKNOWLEDGE)
+}
 
 
 class ActingAdmin(ReadOnlyAdmin):
@@ -52,6 +58,10 @@ class ActingAdmin(ReadOnlyAdmin):
 
     def legal_for(self, obj: Any) -> Collection[Action]:
         raise NotImplementedError
+
+    def legal_for_kind_of(self, obj: Any) -> Collection[Action]:
+        """Those that act on the kind of an event."""
+        return ()
 
     def may_act(self, request: HttpRequest) -> bool:
         opts = self.model._meta
@@ -98,13 +108,19 @@ class ActingAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         obj = self.get_object(request, unquote(object_id))
-        offered = self.legal_for(obj) if obj is not None and self.may_act(request) else ()
+        may_act = obj is not None and self.may_act(request)
+        context = {
+            "buttons": self._buttons(object_id, self.legal_for(obj) if may_act else ()),
+            "buttons_of_kind": self._buttons(object_id, self.legal_for_kind_of(obj) if may_act else ()),
+        }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+
+    def _buttons(self, object_id: str, offered: Collection[Action]) -> list[dict[str, str]]:
         name = f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_act"
-        buttons = [
+        return [
             {"label": action.label, "url": reverse(name, args=[quote(unquote(object_id)), action.name])}
             for action in offered
         ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "buttons": buttons})
 
 
 def _act_on_list(action: Action, _: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -12,11 +12,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from processing.admin import show
-from processing.admin.acting import DISCARD, REPLAY, RETRY_NOW, ActingAdmin, Action
+from processing.admin.acting import DISCARD, PAUSE_FAMILY, PAUSE_TYPE, REPLAY, RETRY_NOW, ActingAdmin, Action
 from processing.admin.readonly import text_filter, time_filter
 from processing.domain.families import families, kinds
 from processing.domain.statuses import Status
-from processing.models import DeadLetter, ImportRun, InboxEvent, Lane, OperatorAction
+from processing.models import DeadLetter, ImportRun, InboxEvent, Kind, Lane, OperatorAction
 
 RECORD_LINES = 20
 LEGAL_IN_LIST: dict[str, tuple[Action, ...]] = {  # by the filter's status
@@ -58,6 +58,7 @@ class InboxEventAdmin(ActingAdmin):
         FamilyFilter,
         text_filter("type", called="type", parameter="type"),
         text_filter("user_id", called="user", parameter="user"),
+        text_filter("waits_for", called="kind that it waits for", parameter="kind"),
     )
     ordering = ("-received_at", "-id")
     search_prefixes = ("id", "user_id")
@@ -74,6 +75,7 @@ class InboxEventAdmin(ActingAdmin):
         "tries",
         "error",
         "next_try",
+        "kind",
         "letter",
         "occurred",
         "received",
@@ -92,6 +94,11 @@ class InboxEventAdmin(ActingAdmin):
         if obj.status == Status.RETRYING:
             return (RETRY_NOW,)
         return (REPLAY, DISCARD) if is_open(_letter(obj)) else ()
+
+    def legal_for_kind_of(self, obj: InboxEvent) -> Collection[Action]:
+        if not obj.type:
+            return ()
+        return (PAUSE_TYPE, PAUSE_FAMILY) if obj.family else (PAUSE_TYPE,)
 
     @admin.display(description="error")
     def short_error(self, obj: InboxEvent) -> str:
@@ -122,6 +129,10 @@ class InboxEventAdmin(ActingAdmin):
     @admin.display(description="next try")
     def next_try(self, obj: InboxEvent) -> str:
         return show.utc(obj.next_attempt_at) if obj.status == Status.RETRYING else show.NOTHING
+
+    @admin.display(description="waits for")
+    def kind(self, obj: InboxEvent) -> SafeString | str:
+        return show.NOTHING if obj.waits_for is None else show.link(Kind, obj.waits_for)
 
     @admin.display(description="dead letter")
     def letter(self, obj: InboxEvent) -> SafeString | str:

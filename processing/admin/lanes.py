@@ -20,7 +20,7 @@ from processing.admin.passed_gaps import gaps_of
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.away import StoppedError
 from processing.domain.statuses import WAITING, Status
-from processing.models import InboxEvent, Lane, OperatorAction
+from processing.models import InboxEvent, Kind, Lane, OperatorAction
 from processing.operators.set_lane import foresee, set_lane
 
 SHOWN = 20
@@ -32,15 +32,16 @@ class WaitingFilter(admin.SimpleListFilter):
     parameter_name = "waiting"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "for something")]
+        return [("yes", "for something"), *((each.value, each.label) for each in Lane.WaitsFor if each.value)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Lane]) -> QuerySet[Lane]:
-        return queryset.filter(waiting_since__isnull=False) if self.value() == "yes" else queryset
+        waiting = queryset.filter(waiting_since__isnull=False) if self.value() else queryset
+        return waiting if self.value() in (None, "yes") else waiting.filter(waits_for=self.value())
 
 
 @admin.register(Lane)
 class LaneAdmin(ReadOnlyAdmin):
-    list_display = ("user_id", "next_seq", "waits_since")
+    list_display = ("user_id", "next_seq", "waits_for", "waits_since")
     list_filter = (WaitingFilter, time_filter("waiting_since"))
     ordering = ("user_id",)
     search_prefixes = ("user_id",)
@@ -48,7 +49,7 @@ class LaneAdmin(ReadOnlyAdmin):
     fields = readonly_fields = (
         "user_id",
         "next_seq",
-        "waits_for",
+        "what_it_waits_for",
         "waits_since",
         "waiting_events",
         "events",
@@ -110,7 +111,7 @@ class LaneAdmin(ReadOnlyAdmin):
         return show.utc(obj.waiting_since)
 
     @admin.display(description="waits for")
-    def waits_for(self, obj: Lane) -> SafeString | str:
+    def what_it_waits_for(self, obj: Lane) -> SafeString | str:
         front = _waiting(obj).first()
         if front is None:
             return "nothing"
@@ -119,6 +120,10 @@ class LaneAdmin(ReadOnlyAdmin):
                 f"seq {obj.next_seq}, missing since {show.utc(obj.waiting_since)}; the next that is here is "
                 f"{front.seq}. The gap is passed {settings.SEQUENCE_GAP_TIMEOUT_MS} ms (SEQUENCE_GAP_TIMEOUT_MS) "
                 f"after that one was read, once {_what_must_be_done(front)}."
+            )
+        if front.waits_for is not None:
+            return format_html(
+                "{}, of which event {} is", show.link(Kind, front.waits_for), show.link(InboxEvent, front.pk)
             )
         if front.status == Status.RETRYING:
             return format_html(

@@ -11,10 +11,12 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
-from processing.models import InboxEvent, Lane, OperatorAction
-from processing.operators import actions, losses
+from processing.models import InboxEvent, Kind, Lane, OperatorAction
+from processing.operators import actions, kinds, losses
 from processing.operators import replay as replays
 from processing.operators.set_lane import SET_LANE
+
+OF_KINDS = (kinds.PAUSE, kinds.RESUME)  # `event_id` has the kind's name
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -22,7 +24,7 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD, SET_LANE, losses.ACKNOWLEDGE)
+        names = (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD, SET_LANE, losses.ACKNOWLEDGE, *OF_KINDS)
         return [(name, name) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> QuerySet[OperatorAction]:
@@ -47,10 +49,10 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     def time(self, obj: OperatorAction) -> str:
         return show.utc(obj.at)
 
-    @admin.display(description="event, lane or loss")
+    @admin.display(description="event, lane, kind or loss")
     def event_link(self, obj: OperatorAction) -> SafeString | str:
         if obj.action == losses.ACKNOWLEDGE:
             return obj.event_id
         if not obj.event_id:
             return show.link(Lane, obj.user_id, f"lane of {obj.user_id}")
-        return show.link(InboxEvent, obj.event_id)
+        return show.link(Kind if obj.action in OF_KINDS else InboxEvent, obj.event_id)

@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 
 from processing.domain.outcomes import HotStateUpdate
-from processing.engine import circuit_breaker, release
+from processing.engine import release
 from processing.engine.release import pass_gaps
 from processing.hot_state.write import has_dead_letter_list, put_dead_letters_back, write_hot_state
 from processing.kafka import clients
@@ -66,7 +66,7 @@ def _is_orphaned(gap: Gap, partition_counts: Mapping[str, int | None]) -> bool:
 def pass_orphaned_gaps() -> int:
     """Pass gaps before events whose partition no longer exists, or that keep none: no consumer will."""
     gaps = find_gaps_of_topics(settings.SEQUENCE_GAP_TIMEOUT_MS)
-    if not gaps or circuit_breaker.open_reason() is not None or any_unreached():
+    if not gaps or any_unreached():
         return 0
     counts = clients.partition_counts()
     users = pass_gaps({gap.user_id: gap.next_seq for gap in gaps if _is_orphaned(gap, counts)})

@@ -16,11 +16,11 @@ from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch
 from processing.consumer.gaps import AskEnd, passable
 from processing.consumer.partitions import Partitions
-from processing.domain.away import StoppedError, retry_while_away
+from processing.domain.away import retry_while_away
 from processing.domain.outcomes import BatchResult
-from processing.engine import after_commit, circuit_breaker, release
-from processing.engine.probe import probe
+from processing.engine import after_commit, failing_kinds, release
 from processing.engine.process_batch import process_batch
+from processing.engine.set_aside import Tender
 from processing.engine.stages import IDLE_S, Stages
 from processing.hot_state.write import mark_in_flight
 from processing.postgres.due import find_gaps
@@ -28,6 +28,7 @@ from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.transaction import retry_transient
 
 QUEUED = 2  # batches between two stages; bounds memory
+DRAIN_S = 0.1  # between two batches, what waited for its kind runs for so long
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,8 @@ class Processor:
         self._ask_end = ask_end
         self._added = added
         self._stop = stop
-        self._window = circuit_breaker.new_window()
+        self._window = failing_kinds.new_window()
+        self._tender = Tender(stop)
         self._next_gap_check = 0.0
         self.stages: Stages[Batch] = Stages(
             commit=self._commit, between=self._between, publish=self._publish, done=_done, stop=stop, queued=QUEUED
@@ -68,17 +70,15 @@ class Processor:
             _note_stored(batch)
 
     def _between(self) -> Iterator[BatchResult]:
-        yield from self._wait_while_broken()
+        yield from self._tend_kinds()
         yield from self._pass_gaps()
 
-    def _wait_while_broken(self) -> Iterator[BatchResult]:
-        """While the breaker is open, take no new batch; try waiting events, one at a time."""
-        while retry_transient(circuit_breaker.open_reason, self._stop) is not None:
-            result = retry_transient(probe, self._stop)
-            if result is not None:
-                yield result
-            if self._stop.wait(IDLE_S):
-                raise StoppedError("stopped while the intake was stopped")
+    def _tend_kinds(self) -> Iterator[BatchResult]:
+        """Probe kinds that are stopped, and drain those that may go on, for a moment."""
+        for result in self._tender.tend(DRAIN_S):
+            self._count_failures(result)
+            yield result
+            yield from self._release(result.ready)
 
     def _release(self, users: Iterable[str]) -> Iterator[BatchResult]:
         for result in release.release_ready(users, self._stop):

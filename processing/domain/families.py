@@ -5,7 +5,7 @@ An app's `events` module is imported at start-up (see `apps.py`) and calls `regi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -106,6 +106,11 @@ def _put(family: Family) -> None:
 def kinds() -> tuple[Family, ...]:
     """All that is declared, in that order."""
     return tuple({id(kind): kind for each in _kinds.values() for kind in each.values()}.values())
+
+
+def declared_types(name: str) -> Collection[str]:
+    """The types that a family declares by name; others are free text."""
+    return _kinds.get(name, {}).keys()
 
 
 def own_topics() -> tuple[str, ...]:

@@ -41,6 +41,7 @@ class LanePlan:
     skipped: list[Event] = field(default_factory=list)
     far: list[tuple[Event, int]] = field(default_factory=list)
     ready: bool = False  # the front has come, but others wait too: the lane can be released
+    stuck: bool = False  # the front has come, but its kind is set aside
 
 
 def highest_of(lane: LaneState, highest_waiting: int) -> int:
@@ -57,9 +58,15 @@ def is_far(lane: LaneState, seq: int, highest_waiting: int, max_ahead: int) -> b
 
 
 def plan_arrivals(
-    lane: LaneState, arrivals: Iterable[Event], owned: Container[int], *, max_ahead: int = 0, highest_waiting: int = 0
+    lane: LaneState,
+    arrivals: Iterable[Event],
+    owned: Container[int],
+    set_aside: Container[str] = (),
+    *,
+    max_ahead: int = 0,
+    highest_waiting: int = 0,
 ) -> LanePlan:
-    """Decide for new events of one lane, in the order of the log.
+    """Decide for new events of one lane, in the order of the log. `set_aside` has the ids of those that cannot run now.
 
     `owned` has the seqs among them that an event of the inbox already has. The first id of a seq owns it, so any other
     is skipped, like one whose seq was passed. In a lane where others wait nothing runs here: the new ones are held with
@@ -79,10 +86,11 @@ def plan_arrivals(
             fresh[event.seq] = event
             highest = max(highest, event.seq)
             begun = begun or event.seq == lane.next_seq
-    plan.ready = lane.holds and lane.next_seq in fresh
     front = lane.next_seq
-    while not lane.holds and front in fresh:
+    plan.ready = lane.holds and front in fresh and fresh[front].id not in set_aside
+    while not lane.holds and front in fresh and fresh[front].id not in set_aside:
         plan.run.append(fresh.pop(front))
         front += 1
+    plan.stuck = front in fresh and fresh[front].id in set_aside
     plan.held = [fresh[seq] for seq in sorted(fresh)]
     return plan

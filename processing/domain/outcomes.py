@@ -38,6 +38,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     attempt_limit: int | None = None
     retry_in_ms: int | None = None
     injected: bool = False  # the failure was asked for, by `payload.fail`
+    error_place: str = ""  # of a failure: the line of code that raised it
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 arrival ──▶ processed            its handler ran, or it has none
     │ ├───▶ skipped              its place in the lane was taken or passed
-    │ └───▶ held ──▶ (released)  an earlier seq of the user is missing or being retried
+    │ └───▶ held ──▶ (released)  an earlier seq of the user is missing or being retried, or its kind is set aside
     └─────▶ retrying ──▶ processed
                ▲  └────▶ failed  tries used up: a dead letter
                └───────── replay ┘
@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 _LABELS = {
-    Status.HELD: "held: waits for an earlier seq of its user",
+    Status.HELD: "held: waits for an earlier seq of its user, or for its kind",
     Status.RETRYING: "retrying: its handler failed and will run again",
     Status.PROCESSED: "processed",
     Status.FAILED: "failed: tries used up, or unreadable; a dead letter",

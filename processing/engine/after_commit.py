@@ -13,9 +13,9 @@ from threading import Lock
 from redis import RedisError
 
 from processing.domain.away import leave_while_away, retry_while_away
-from processing.domain.failure_window import FailureWindow
+from processing.domain.failing_kinds import FailingKinds
 from processing.domain.outcomes import BatchResult, HotStateUpdate
-from processing.engine import circuit_breaker, enqueue
+from processing.engine import enqueue, failing_kinds
 from processing.hot_state.write import write_hot_state
 from processing.postgres.transaction import retry_transient, why_postgres_is_away
 
@@ -25,14 +25,17 @@ Publish = Callable[[BatchResult], None]
 def after_commit(result: BatchResult) -> int:
     """All of it, at once, in a process whose tasks run in threads. Returns how many events were tried."""
     with _counting:
-        circuit_breaker.observe(_window, result.outcomes)
+        failing = _window.observe(result.outcomes)
+    failing_kinds.stop(failing)
     publish(result)
     return len(result.outcomes)
 
 
-def count_failures(window: FailureWindow, result: BatchResult, stop: Flag) -> None:
-    """The first part, for callers that publish in another thread: the next batch must find the breaker open."""
-    retry_transient(lambda: circuit_breaker.observe(window, result.outcomes), stop)
+def count_failures(window: FailingKinds, result: BatchResult, stop: Flag) -> None:
+    """The first part, for callers that publish in another thread: the next batch must find a failing kind stopped."""
+    failing = window.observe(result.outcomes)
+    if failing:
+        retry_transient(lambda: failing_kinds.stop(failing), stop)
 
 
 def publish(result: BatchResult, write: Callable[[HotStateUpdate], None] | None = None) -> None:
@@ -57,5 +60,5 @@ def why_redis_is_away(error: Exception) -> str | None:
     return "Redis is away" if isinstance(error, RedisError) else why_postgres_is_away(error)
 
 
-_window = circuit_breaker.new_window()
+_window = failing_kinds.new_window()
 _counting = Lock()

@@ -14,7 +14,7 @@ from processing.domain.families import families, get_family
 from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
-from processing.domain.texts import describe_error
+from processing.domain.texts import describe_error, error_place
 from processing.domain.validate import decoded
 from processing.postgres.databases import no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
@@ -119,10 +119,14 @@ class _Batch:
         limit = self.policy.attempt_limit(attempt.attempts) if attempt.limit is None else attempt.limit
         text = describe_error(error)
         if attempts >= limit:
-            self.outcomes.append(Outcome(attempt.event, Status.FAILED, attempts, text, limit, injected=injected))
+            self.outcomes.append(
+                Outcome(attempt.event, Status.FAILED, attempts, text, limit, None, injected, error_place(error))
+            )
             return
         failures = max(1, attempts - (limit - self.policy.attempt_limit()))
         delay = self.policy.delay_ms(failures)
-        self.outcomes.append(Outcome(attempt.event, Status.RETRYING, attempts, text, limit, delay, injected))
+        self.outcomes.append(
+            Outcome(attempt.event, Status.RETRYING, attempts, text, limit, delay, injected, error_place(error))
+        )
         if attempt.ordering_key is not None:
             self.blocked[attempt.ordering_key] = self.places[attempt.event.id]

@@ -23,15 +23,18 @@ def lane_moves(
     fronts: Mapping[str, int],
     orders: Iterable[OrderChange],
     waits: Collection[str],
+    look_at: Collection[str] = (),
 ) -> list[LaneMove]:
-    """The lanes that change: `fronts` are the next seqs of those that moved, `waits` the users of whom something
-    waits."""
+    """The lanes that change: `fronts` are the next seqs of those that moved, `waits` the users of whom something waits.
+
+    `look_at`: users whose lanes wait for something else now, though their position may be the same.
+    """
     versions = {order.user_id: order.after for order in orders}
     moves = [
         LaneMove(user, fronts.get(user, lane.next_seq), user in waits, versions.get(user, lane.order_version))
         for user, lane in lanes.items()
     ]
-    return [move for move in moves if move != _position(lanes[move.user_id])]
+    return [move for move in moves if move.user_id in look_at or move != _position(lanes[move.user_id])]
 
 
 def _position(lane: LaneState) -> LaneMove:

@@ -7,14 +7,15 @@ of the outbox for what no redelivery would bring again, and how far the log has 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.conf import settings
 
 from processing.domain.envelope import Event
-from processing.domain.lanes import LaneState, plan_arrivals
+from processing.domain.kinds import SetAside
+from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
 from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, outcome_time
 from processing.domain.statuses import WAITING, Status
@@ -24,6 +25,7 @@ from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import highest_waiting
 from processing.postgres.inbox import (
+    SetAsideArrival,
     StatusChange,
     change_statuses,
     disown_seqs,
@@ -32,6 +34,7 @@ from processing.postgres.inbox import (
     move_final_time,
     owned_seqs,
 )
+from processing.postgres.kinds import read_set_aside
 from processing.postgres.lanes import lock_lanes, move_lanes
 from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.outbox import add_to_outbox
@@ -49,22 +52,22 @@ def process_batch(
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction_moving(moves) as cursor:
+        set_aside = _find_set_aside(read_set_aside(cursor), (first[event.id] for event in unique))
         inserted_at = outcome_time()
-        known = insert_arrivals(cursor, unique, inserted_at) if unique else set()
+        known = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
         known_poisons = insert_poison(cursor, poisons, inserted_at)
         fresh = [event for event in unique if event.id not in known]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
         at = time_in_lanes(lanes, inserted_at)
-        plan = _plan(cursor, fresh, lanes)
+        plan = _plan(cursor, fresh, lanes, set_aside)
         outcomes = run_handlers(plan.attempts)
         arrived = [o.event for o in outcomes if o.status is Status.PROCESSED]
         if at > inserted_at:
             move_final_time(cursor, [event.id for event in arrived], at)
         changes = _change_statuses(cursor, plan, outcomes, first, at)
-        waits = {first[change.id].event.user_id for change in changes if change.status in WAITING}
-        waits |= {user for user, lane in lanes.items() if lane.waiting}
+        waits = {first[change.id].event.user_id for change in changes if change.status in WAITING} | plan.waits
         orders = order_changes(lanes, outcomes)
-        move_lanes(cursor, lane_moves(lanes, lane_fronts(outcomes), orders, waits), at)
+        move_lanes(cursor, lane_moves(lanes, lane_fronts(outcomes), orders, waits, plan.stuck), at)
         new_poisons = [poison.id for poison in poisons if poison.id not in known_poisons]
         _add_dead_letters(cursor, failed_ids(outcomes), new_poisons, plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
@@ -82,7 +85,7 @@ def process_batch(
         ),
         outcomes=outcomes,
         ready=frozenset(plan.ready),
-        held=sum(change.status is Status.HELD for change in changes),
+        held=sum(change.status is Status.HELD for change in changes) + plan.set_aside,
         skipped=plan.skipped,
         far=len(plan.far),
         poisons=len(new_poisons),
@@ -116,38 +119,71 @@ class _Plan:
     attempts: list[Attempt]
     changes: list[StatusChange] = field(default_factory=list)
     ready: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)  # users whose lanes wait for a kind now
+    waits: set[str] = field(default_factory=set)  # users of whom something waits, or is set aside
     skipped: int = 0
     far: list[str] = field(default_factory=list)
+    set_aside: int = 0
+
+    def add_waiting(self, lane: LaneState, plan: LanePlan, set_aside: Collection[str]) -> None:
+        """What does not run of a lane's new events; those set aside are stored as held already."""
+        user = lane.user_id
+        held = [event for event in plan.held if event.id not in set_aside]
+        self.changes += [StatusChange(event.id, Status.HELD, 0) for event in held]
+        if len(held) < len(plan.held):
+            self.set_aside += len(plan.held) - len(held)
+            self.waits.add(user)
+        self.changes += [StatusChange(e.id, Status.SKIPPED, 0, _why_skipped(lane, e)) for e in plan.skipped]
+        self.changes += [StatusChange(e.id, Status.FAILED, 0, why_far(user, e.seq or 0, top)) for e, top in plan.far]
+        self.far += [event.id for event, _ in plan.far]
+        self.skipped += len(plan.skipped)
+        if plan.ready:
+            self.ready.add(user)
+        if plan.stuck:
+            self.stuck.add(user)
 
 
-def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]) -> _Plan:
+def _find_set_aside(kinds: SetAside, arrivals: Iterable[Arrived]) -> dict[str, SetAsideArrival]:
+    """By id those whose kind is not open; they are stored, and wait."""
+    found: dict[str, SetAsideArrival] = {}
+    for arrival in arrivals if kinds else ():
+        event = arrival.event
+        kind = kinds.find(event.family, event.type, arrival.message.topic if kinds.topics else None)
+        if kind is not None:
+            found[event.id] = SetAsideArrival(event.id, kind, arrival.message)
+    return found
+
+
+def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState], set_aside: Collection[str]) -> _Plan:
     """A lane's attempts share the places that they have in the log, in the order of their seqs."""
+    result = _Plan([], waits={user for user, lane in lanes.items() if lane.waiting})
     attempts: dict[int, Attempt] = {}
     by_lane: dict[str, list[Event]] = {}
     places: dict[str, int] = {}
     for place, event in enumerate(fresh):
         if event.seq is None:
-            attempts[place] = Attempt(event)
+            if event.id in set_aside:
+                result.set_aside += 1
+            else:
+                attempts[place] = Attempt(event)
         else:
             by_lane.setdefault(event.user_id, []).append(event)
             places[event.id] = place
     owned = _owned(cursor, by_lane, lanes)
-    highest = _highest_waiting(cursor, by_lane, lanes)
-    result = _Plan([])
+    highest = _highest_waiting(cursor, by_lane, lanes, set_aside)
     for user, arrivals in by_lane.items():
         lane, top = lanes[user], highest.get(user, 0)
         plan = plan_arrivals(
-            lane, arrivals, owned.get(user, ()), max_ahead=settings.SEQUENCE_MAX_AHEAD, highest_waiting=top
+            lane,
+            arrivals,
+            owned.get(user, ()),
+            set_aside,
+            max_ahead=settings.SEQUENCE_MAX_AHEAD,
+            highest_waiting=top,
         )
         for place, event in zip(sorted(places[event.id] for event in plan.run), plan.run, strict=True):
             attempts[place] = Attempt(event, ordering_key=user)
-        result.changes += [StatusChange(event.id, Status.HELD, 0) for event in plan.held]
-        result.changes += [StatusChange(e.id, Status.SKIPPED, 0, _why_skipped(lane, e)) for e in plan.skipped]
-        result.changes += [StatusChange(e.id, Status.FAILED, 0, why_far(user, e.seq or 0, top)) for e, top in plan.far]
-        result.far += [event.id for event, _ in plan.far]
-        result.skipped += len(plan.skipped)
-        if plan.ready:
-            result.ready.add(user)
+        result.add_waiting(lane, plan, set_aside)
     result.attempts = [attempts[place] for place in sorted(attempts)]
     return result
 
@@ -162,16 +198,16 @@ def _owned(
 
 
 def _highest_waiting(
-    cursor: Cursor, by_lane: Mapping[str, Sequence[Event]], lanes: Mapping[str, LaneState]
+    cursor: Cursor, by_lane: Mapping[str, Sequence[Event]], lanes: Mapping[str, LaneState], set_aside: Collection[str]
 ) -> dict[str, int]:
-    """Asked for only where an event may be too far ahead."""
+    """Asked for only where an event may be too far ahead. New ones that are set aside are in the inbox by now."""
     most = settings.SEQUENCE_MAX_AHEAD
     doubtful = {
         user
         for user, arrivals in by_lane.items()
         if lanes[user].waiting and 0 < most < max(e.seq or 0 for e in arrivals) - lanes[user].next_seq + 1
     }
-    return highest_waiting(cursor, doubtful)
+    return highest_waiting(cursor, doubtful, without=set_aside)
 
 
 def why_far(user_id: str, seq: int, highest: int) -> str:
@@ -191,9 +227,7 @@ def _with_message(change: StatusChange, message: Message) -> StatusChange:
     """The change with the event's message, unless it is skipped: a skipped event is never run again."""
     if change.status is Status.SKIPPED:
         return change
-    return StatusChange(
-        change.id, change.status, change.attempts, change.error, change.attempt_limit, change.retry_in_ms, message
-    )
+    return replace(change, message=message)
 
 
 def status_changes(outcomes: Iterable[Outcome]) -> list[StatusChange]:

@@ -6,25 +6,23 @@ nothing can run; tasks and the sweeper call them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import takewhile
 from threading import Event as Flag
 
 from processing.domain.lanes import LaneState
-from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, outcome_time
+from processing.domain.outcomes import BatchResult, HotStateUpdate, Outcome, outcome_time
 from processing.domain.statuses import WAITING, Status
-from processing.engine import circuit_breaker
 from processing.engine.after_commit import after_commit
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes, time_in_lanes
 from processing.engine.process_batch import failed_ids, status_changes
+from processing.engine.turns import Turns
 from processing.hot_state.write import marked
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import (
-    WaitingEvent,
     lanes_and_ids,
     lock_retries,
     lowest_waiting,
@@ -33,6 +31,7 @@ from processing.postgres.due import (
     waiting_in_lanes,
 )
 from processing.postgres.inbox import change_statuses
+from processing.postgres.kinds import read_set_aside
 from processing.postgres.lane_setting import first_unowned
 from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
@@ -45,10 +44,8 @@ LANES_AT_ONCE = 100
 def run_due(ids: Collection[str]) -> int:
     """Try these waiting events if they are due, and those that wait for them. Returns how many were tried.
 
-    While the breaker is open, retries wait. Ids that no longer wait are left out.
+    Those of a kind that is set aside wait for it. Ids that no longer wait are left out.
     """
-    if circuit_breaker.open_reason() is not None:
-        return 0
     users, unordered = lanes_and_ids(ids)
     tried = 0
     if unordered:
@@ -69,10 +66,10 @@ def release_all(users: Collection[str]) -> int:
 def release_ready(users: Iterable[str], stop: Flag) -> Iterator[BatchResult]:
     """Release these users' lanes, a transaction at a time, for callers that publish the results themselves.
 
-    After a transient error it waits; while the breaker is open the other lanes are left to the sweeper.
+    After a transient error it waits.
     """
     ready = set(users)
-    while ready and retry_transient(circuit_breaker.open_reason, stop) is None:
+    while ready:
         result, ready = retry_transient(partial(release_next, ready), stop)
         if result.outcomes:
             yield result
@@ -86,29 +83,42 @@ def release_next(ready: Collection[str]) -> tuple[BatchResult, set[str]]:
 
 
 def release_lanes(users: Collection[str]) -> BatchResult:
-    """Run what waits at the front of these users' lanes, as far as there is no gap and no retry to wait for."""
+    """Run what waits at the front of these users' lanes, as far as there is no gap, retry or kind to wait for."""
     with transaction() as cursor:
-        lanes = lock_lanes(cursor, users)
-        found = waiting_in_lanes(cursor, list(lanes.values()))
-        attempts = [each.attempt for rows in found.values() for each in takewhile(_can_run, rows)]
-        outcomes, hot_state = _run_waiting(cursor, attempts, lanes)
-        orders = order_changes(lanes, outcomes)
-        fronts = _stepped_over(cursor, lanes, lane_fronts(outcomes))
-        still = still_waiting(cursor, fronts)
-        moved = {user: lane for user, lane in lanes.items() if user in fronts}
-        move_lanes(cursor, lane_moves(moved, fronts, orders, still), hot_state.at)
-    return BatchResult(replace(hot_state, orders=orders), outcomes, frozenset(still))
+        turns = Turns(read_set_aside(cursor))
+        return release_in(cursor, lock_lanes(cursor, users), turns)
+
+
+def release_in(cursor: Cursor, lanes: Mapping[str, LaneState], turns: Turns) -> BatchResult:
+    """Run the events whose turn it is: those of `turns` and those at the front of these (locked) lanes."""
+    for rows in waiting_in_lanes(cursor, list(lanes.values())).values():
+        turns.take_lane(rows)
+    outcomes, hot_state = _run_waiting(cursor, turns, lanes)
+    orders = order_changes(lanes, outcomes)
+    moved = _stepped_over(cursor, lanes, lane_fronts(outcomes))
+    # a lane whose front stayed may wait for something else than before
+    touched = {user for user in lanes if user in moved or user in turns.users}
+    touched |= {o.event.user_id for o in outcomes if o.event.seq is not None and o.event.user_id in lanes}
+    still = still_waiting(cursor, {user: moved.get(user, lanes[user].next_seq) for user in touched})
+    moves = lane_moves({user: lanes[user] for user in touched}, moved, orders, still, touched)
+    move_lanes(cursor, moves, hot_state.at)
+    return BatchResult(replace(hot_state, orders=orders), outcomes, frozenset(still.intersection(moved)))
 
 
 def retry_events(ids: Collection[str]) -> BatchResult:
     """Try again those of these events that are due and that no lane holds: without seq, or replayed late."""
     with transaction() as cursor:
-        lanes = lock_lanes(cursor, users_of_late_events(cursor, ids))
-        attempts = _due_in_order(lock_retries(cursor, ids, lanes.values()))
-        outcomes, hot_state = _run_waiting(cursor, attempts, lanes)
-        orders = order_changes(lanes, outcomes, late=True)
-        moves = [LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in orders]
-        move_lanes(cursor, moves, hot_state.at)
+        return retry_in(cursor, ids, Turns(read_set_aside(cursor)))
+
+
+def retry_in(cursor: Cursor, ids: Collection[str], turns: Turns) -> BatchResult:
+    """`retry_events`, within a transaction."""
+    lanes = lock_lanes(cursor, users_of_late_events(cursor, ids))
+    turns.take_free(lock_retries(cursor, ids, lanes.values()))
+    outcomes, hot_state = _run_waiting(cursor, turns, lanes)
+    orders = order_changes(lanes, outcomes, late=True)
+    moves = [LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in orders]
+    move_lanes(cursor, moves, hot_state.at)
     return BatchResult(replace(hot_state, orders=orders), outcomes)
 
 
@@ -128,13 +138,11 @@ def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
     return {move.user_id for move in moves}
 
 
-def _run_waiting(
-    cursor: Cursor, attempts: Sequence[Attempt], lanes: Mapping[str, LaneState]
-) -> tuple[list[Outcome], HotStateUpdate]:
+def _run_waiting(cursor: Cursor, turns: Turns, lanes: Mapping[str, LaneState]) -> tuple[list[Outcome], HotStateUpdate]:
     """Run waiting events and record their outcomes. An event that is held again stays as it was."""
     at = time_in_lanes(lanes, outcome_time())
-    outcomes = [outcome for outcome in run_handlers(attempts) if outcome.status is not Status.HELD]
-    change_statuses(cursor, status_changes(outcomes), at, fresh=False)
+    outcomes = [outcome for outcome in run_handlers(turns.attempts) if outcome.status is not Status.HELD]
+    change_statuses(cursor, turns.changes + status_changes(outcomes), at, fresh=False)
     add_dead_letters(cursor, failed_ids(outcomes), DeadLetter.Reason.FAILED, at)
     final = [outcome.event.id for outcome in outcomes if outcome.status not in WAITING]
     tried = [outcome.event.id for outcome in outcomes]
@@ -147,19 +155,3 @@ def _stepped_over(cursor: Cursor, lanes: Mapping[str, LaneState], fronts: dict[s
         user: front if lanes[user].set_back_from is None else first_unowned(cursor, user, front)
         for user, front in fronts.items()
     }
-
-
-def _can_run(each: WaitingEvent) -> bool:
-    return each.status is Status.HELD or each.due
-
-
-def _due_in_order(waiting: Sequence[WaitingEvent]) -> list[Attempt]:
-    """Those that are due; of events with one ordering key none behind one that is not."""
-    stopped: set[object] = set()
-    attempts: list[Attempt] = []
-    for each in waiting:
-        if each.due and each.attempt.ordering_key not in stopped:
-            attempts.append(each.attempt)
-        elif each.attempt.ordering_key is not None:
-            stopped.add(each.attempt.ordering_key)
-    return attempts

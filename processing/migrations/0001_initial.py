@@ -26,16 +26,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='CircuitBreaker',
-            fields=[
-                ('id', models.IntegerField(primary_key=True, serialize=False)),
-                ('reason', models.TextField()),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('probes', models.IntegerField(db_default=0)),
-                ('next_probe_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-            ],
-        ),
-        migrations.CreateModel(
             name='InboxEvent',
             fields=[
                 ('id', models.TextField(db_collation='C', primary_key=True, serialize=False)),
@@ -43,7 +33,7 @@ class Migration(migrations.Migration):
                 ('type', models.TextField()),
                 ('family', models.TextField(blank=True)),
                 ('seq', models.BigIntegerField(null=True)),
-                ('status', models.TextField(choices=[('held', 'held: waits for an earlier seq of its user'), ('retrying', 'retrying: its handler failed and will run again'), ('processed', 'processed'), ('failed', 'failed: tries used up, or unreadable; a dead letter'), ('skipped', 'skipped: its seq was taken by another event, or passed over')])),
+                ('status', models.TextField(choices=[('held', 'held: waits for an earlier seq of its user, or for its kind'), ('retrying', 'retrying: its handler failed and will run again'), ('processed', 'processed'), ('failed', 'failed: tries used up, or unreadable; a dead letter'), ('skipped', 'skipped: its seq was taken by another event, or passed over')])),
                 ('attempts', models.IntegerField(help_text='handler runs that succeeded or raised')),
                 ('attempt_limit', models.IntegerField(help_text='after this many attempts it is failed', null=True)),
                 ('error', models.TextField(null=True)),
@@ -58,7 +48,9 @@ class Migration(migrations.Migration):
                 ('topic', models.TextField(null=True)),
                 ('partition', models.IntegerField(null=True)),
                 ('offset', models.BigIntegerField(help_text="in its partition; of an imported event, the line's number", null=True)),
-                ('import_run', models.IntegerField(help_text='the run over a file that brought it, if it is not from Kafka', null=True)),
+                ('import_run', models.IntegerField(help_text='the run that brought it, if it is not from Kafka', null=True)),
+                ('waits_for', models.TextField(help_text='the kind that is set aside, for which it waits', null=True)),
+                ('arrival', models.BigIntegerField(help_text='its place among those that wait for a kind', null=True)),
                 ('key', models.BinaryField(null=True)),
                 ('raw', models.BinaryField(null=True)),
             ],
@@ -89,11 +81,30 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Kind',
+            fields=[
+                ('name', models.TextField(db_collation='C', primary_key=True, serialize=False)),
+                ('state', models.TextField(choices=[('stopped', 'stopped'), ('paused', 'paused'), ('draining', 'draining')])),
+                ('since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='in this state')),
+                ('reason', models.TextField(help_text='why it was stopped or paused')),
+                ('actor', models.TextField(help_text='who did it')),
+                ('error_class', models.TextField(blank=True, db_default='')),
+                ('error_place', models.TextField(blank=True, db_default='')),
+                ('probes', models.IntegerField(db_default=0)),
+                ('next_probe_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'verbose_name': 'kind set aside',
+                'verbose_name_plural': 'kinds set aside',
+            },
+        ),
+        migrations.CreateModel(
             name='Lane',
             fields=[
                 ('user_id', models.TextField(db_collation='C', primary_key=True, serialize=False)),
                 ('next_seq', models.BigIntegerField(db_default=1)),
                 ('waiting_since', models.DateTimeField(help_text='when the first of the events that wait here was read', null=True)),
+                ('waits_for', models.TextField(blank=True, choices=[('', 'nothing'), ('gap', 'a seq that is missing'), ('retry', 'the retry of its next event'), ('kind', "its next event's kind, which is set aside"), ('turn', 'its turn: its next event is there')], db_default='')),
                 ('order_version', models.BigIntegerField(db_default=0, help_text='raised with each change of the order list')),
                 ('moved_at', models.DateTimeField(help_text='the time of the last outcome that moved it', null=True)),
                 ('set_back_from', models.BigIntegerField(help_text='an operator set it back: below this seq, final events may lie ahead', null=True)),
@@ -102,7 +113,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Loss',
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('topic', models.TextField(db_collation='C')),
                 ('partition', models.IntegerField()),
                 ('topic_id', models.TextField(blank=True, help_text='of the log that lost them; empty where the broker has none')),
@@ -132,7 +143,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PartitionPosition',
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('topic', models.TextField(db_collation='C')),
                 ('partition', models.IntegerField()),
                 ('topic_id', models.TextField(blank=True, help_text='of the log that was read; empty where the broker has none')),
@@ -145,7 +156,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PassedGap',
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('user_id', models.TextField(db_collation='C')),
                 ('first_seq', models.BigIntegerField()),
                 ('last_seq', models.BigIntegerField()),
@@ -188,7 +199,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='inboxevent',
-            index=models.Index(models.F('next_attempt_at'), condition=models.Q(('status', 'retrying')), name='inbox_retrying'),
+            index=models.Index(models.F('next_attempt_at'), condition=models.Q(('status', 'retrying'), ('waits_for__isnull', True)), name='inbox_retrying'),
+        ),
+        migrations.AddIndex(
+            model_name='inboxevent',
+            index=models.Index(models.F('waits_for'), models.F('arrival'), condition=models.Q(('waits_for__isnull', False)), name='inbox_set_aside'),
         ),
         migrations.AddIndex(
             model_name='inboxevent',
@@ -204,7 +219,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='lane',
-            index=models.Index(models.F('waiting_since'), condition=models.Q(('waiting_since__isnull', False)), name='lanes_waiting'),
+            index=models.Index(models.F('waits_for'), models.F('waiting_since'), condition=models.Q(('waiting_since__isnull', False)), name='lanes_waiting'),
         ),
         migrations.AddIndex(
             model_name='loss',
@@ -241,6 +256,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='deadletter',
             index=models.Index(models.F('queued_at'), condition=models.Q(('published_at', None)), name='dead_letters_unpublished'),
+        ),
+        # each transaction that stores events of a kind set aside takes a number, and gives each event one behind it
+        migrations.RunSQL(
+            'CREATE SEQUENCE processing_arrival INCREMENT BY 1000000', 'DROP SEQUENCE processing_arrival'
         ),
         WithoutLikeIndexes(),
     ]

@@ -39,7 +39,9 @@ def retry_now(*, ids: Collection[str], actor: str) -> Result:
         with transaction() as cursor:
             claimed = make_due(cursor, chunk)
             effects = Effects(done=dict.fromkeys(claimed, "to be tried now"), due=claimed)
-            effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is not retrying")
+            effects.refused = why_not(
+                cursor, set(chunk).difference(claimed), wanted="is not retrying, or waits for its kind"
+            )
             record(cursor, RETRY_NOW, actor, dict.fromkeys(claimed, ""))
         return effects
 

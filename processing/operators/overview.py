@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,31 @@ from confluent_kafka import KafkaException
 from processing.domain.statuses import Status
 from processing.kafka.lag import group_lag
 from processing.kafka.open_transactions import OpenTransaction, open_transactions
-from processing.models import CircuitBreaker
 from processing.operators import losses
-from processing.postgres import counts
+from processing.postgres import counts, kinds
+from processing.postgres.kinds import KindRow
 from processing.postgres.passed_gaps import count_passed_gaps
+
+
+@dataclass(frozen=True)
+class KindOverview:
+    """A kind that is not open, how many events wait for it, and since when the first of them."""
+
+    row: KindRow
+    waiting: int
+    oldest_since: datetime | None
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def state(self) -> str:
+        return self.row.state.value
+
+    @property
+    def oldest_s(self) -> float:
+        return 0.0 if self.oldest_since is None else (datetime.now(UTC) - self.oldest_since).total_seconds()
 
 
 def overview() -> dict[str, Any]:
@@ -28,7 +50,7 @@ def overview() -> dict[str, Any]:
         **losses.overview(),
         **_gaps(),
         "passedGaps": count_passed_gaps(),
-        **_breaker(),
+        "kinds": [_shown(kind) for kind in kinds_set_aside()],
     }
 
 
@@ -63,11 +85,26 @@ def _gaps() -> dict[str, Any]:
     return {"gaps": gaps, "oldestGapSince": _text(since)}
 
 
-def _breaker() -> dict[str, Any]:
-    row = CircuitBreaker.objects.first()
-    if row is None:
-        return {"breaker": None}
-    return {"breaker": {"reason": row.reason, "openedAt": _text(row.opened_at), "probes": row.probes}}
+def kinds_set_aside() -> list[KindOverview]:
+    """The kinds that are not open, and how much waits for each."""
+    rows = kinds.find_kinds()
+    waiting = kinds.count_waiting([row.name for row in rows])
+    return [KindOverview(row, waiting[row.name].events, waiting[row.name].since) for row in rows]
+
+
+def _shown(kind: KindOverview) -> dict[str, Any]:
+    row = kind.row
+    return {
+        "kind": row.name,
+        "state": row.state.value,
+        "since": _text(row.since),
+        "reason": row.reason,
+        "by": row.actor,
+        "lastError": f"{row.error_class} in {row.error_place}" if row.error_class else None,
+        "probes": row.probes,
+        "waiting": kind.waiting,
+        "oldestSince": _text(kind.oldest_since),
+    }
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -33,7 +33,7 @@ def count_gaps() -> tuple[int, datetime | None]:
         raw_cursor()
         .execute(
             """SELECT count(*), min(l.waiting_since) FROM processing_lane l
-               WHERE l.waiting_since IS NOT NULL AND NOT EXISTS (
+               WHERE l.waits_for = 'gap' AND l.waiting_since IS NOT NULL AND NOT EXISTS (
                  SELECT FROM processing_inboxevent i
                  WHERE i.user_id = l.user_id AND i.seq = l.next_seq AND i.status = ANY(%s))""",
             (WAITING_STATUSES,),

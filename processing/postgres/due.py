@@ -21,16 +21,21 @@ TURN_CHARS = 16_000_000  # and their payloads' text, at most
 GAPS = 1000  # found at once, at most
 
 _EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
-                    attempts, attempt_limit, status, next_attempt_at <= clock_timestamp()"""
+                    attempts, attempt_limit, status, next_attempt_at <= clock_timestamp(), topic, waits_for"""
 
 
 @dataclass(frozen=True)
 class WaitingEvent:
-    """An inbox row that waits, as it can be tried again. `due`: it is retrying, and its pause is over."""
+    """An inbox row that waits, as it can be tried again. `due`: it is retrying, and its pause is over.
+
+    `waits_for`: the kind that it waits for, unless that is its lane or its pause.
+    """
 
     attempt: Attempt
     status: Status
     due: bool
+    topic: str | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, li
 
 
 def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneState]) -> list[WaitingEvent]:
-    """The retrying events among `ids` that no lane holds (no seq, or replayed after their lane passed it), locked.
+    """The retrying events among `ids` that no lane holds (no seq, or replayed after their lane passed it), locked, and
+    those without seq that wait for their kind, in the order in which they came.
 
     A replayed event brings all events that were replayed with it, in order, since these may wait for it. A row that
     another process has locked is left out, with what was replayed behind it.
@@ -81,7 +87,8 @@ def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneSta
     fronts = {lane.user_id: lane.next_seq for lane in lanes}
     places = _with_what_was_replayed(cursor, ids)
     cursor.execute(
-        f"""SELECT {_EVENT_COLUMNS}, replay FROM processing_inboxevent WHERE id = ANY(%s) AND status = 'retrying'
+        f"""SELECT {_EVENT_COLUMNS}, replay FROM processing_inboxevent
+            WHERE id = ANY(%s) AND (status = 'retrying' OR status = 'held' AND seq IS NULL)
             ORDER BY id FOR UPDATE SKIP LOCKED""",
         (list(places),),
     )
@@ -90,7 +97,7 @@ def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneSta
     reached: dict[tuple[str, int], int] = {}
     for id, (replay, position) in places.items():
         row = rows.get(id)
-        if row is None or row[11] != replay:
+        if row is None or row[-1] != replay:
             continue
         if replay is None:
             found.append(_waiting(row, ordering_key=None))
@@ -111,16 +118,16 @@ def _with_what_was_replayed(cursor: Cursor, ids: Collection[str]) -> dict[str, t
              SELECT DISTINCT user_id, replay FROM processing_inboxevent
              WHERE id = ANY(%(ids)s) AND status = 'retrying' AND replay IS NOT NULL)
            SELECT id, replay, position FROM (
-             SELECT id, replay, 0 AS position, replay_order, received_at, "offset" FROM processing_inboxevent
-             WHERE id = ANY(%(ids)s) AND status = 'retrying' AND replay IS NULL
+             SELECT id, replay, 0 AS position, replay_order, arrival, received_at, "offset" FROM processing_inboxevent
+             WHERE id = ANY(%(ids)s) AND (status = 'retrying' AND replay IS NULL OR status = 'held' AND seq IS NULL)
              UNION ALL
              SELECT t.* FROM chains c CROSS JOIN LATERAL (
-               SELECT id, replay, row_number() OVER (ORDER BY replay_order) AS position, replay_order, received_at,
-                      "offset"
+               SELECT id, replay, row_number() OVER (ORDER BY replay_order) AS position, replay_order, arrival,
+                      received_at, "offset"
                FROM processing_inboxevent i
                WHERE i.user_id = c.user_id AND i.replay = c.replay AND i.status = 'retrying' AND i.replay IS NOT NULL
                ORDER BY replay_order LIMIT %(rows)s) t) w
-           ORDER BY replay NULLS FIRST, replay_order, received_at, "offset", id LIMIT %(rows)s""",
+           ORDER BY replay NULLS FIRST, replay_order, arrival, received_at, "offset", id LIMIT %(rows)s""",
         {"ids": list(ids), "rows": TURN_ROWS},
     )
     return {id: (replay, position) for id, replay, position in cursor}
@@ -180,7 +187,7 @@ def _gaps(origin: LiteralString, parameters: dict[str, Any]) -> list[Gap]:
               SELECT seq, topic, partition, import_run FROM processing_inboxevent i
               WHERE i.user_id = l.user_id AND i.seq >= l.next_seq AND i.status = ANY(%(waiting)s)
               ORDER BY i.seq LIMIT 1) f
-            WHERE l.waiting_since < clock_timestamp() - %(timeout)s * interval '1 millisecond'
+            WHERE l.waits_for = 'gap' AND l.waiting_since < clock_timestamp() - %(timeout)s * interval '1 millisecond'
               AND f.seq > l.next_seq AND {origin}
             ORDER BY l.waiting_since LIMIT %(limit)s""",
         {"waiting": WAITING_STATUSES, "limit": GAPS, **parameters},
@@ -198,15 +205,19 @@ def lowest_waiting(cursor: Cursor, user_id: str, next_seq: int) -> int | None:
     return row[0] if row else None
 
 
-def highest_waiting(cursor: Cursor, users: Collection[str]) -> dict[str, int]:
-    """The highest seq that waits in each of these users' lanes; those where none waits are left out."""
+def highest_waiting(cursor: Cursor, users: Collection[str], without: Collection[str] = ()) -> dict[str, int]:
+    """The highest seq that waits in each of these users' lanes; those where none waits are left out.
+
+    `without`: ids of events that do not count.
+    """
     if not users:
         return {}
     cursor.execute(
         """SELECT l.lane, w.seq FROM unnest(%s::text[]) AS l(lane), LATERAL (
              SELECT i.seq FROM processing_inboxevent i
-             WHERE i.user_id = l.lane AND i.seq IS NOT NULL AND i.status = ANY(%s) ORDER BY i.seq DESC LIMIT 1) w""",
-        (sorted(users), WAITING_STATUSES),
+             WHERE i.user_id = l.lane AND i.seq IS NOT NULL AND i.status = ANY(%s) AND i.id <> ALL(%s)
+             ORDER BY i.seq DESC LIMIT 1) w""",
+        (sorted(users), WAITING_STATUSES, list(without)),
     )
     return dict(cursor.fetchall())
 
@@ -224,10 +235,11 @@ def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
 
 
 def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:
-    """Make these retrying events due now, in byte order. Returns those that are retrying, ascending."""
+    """Make these retrying events due now, in byte order, unless they wait for their kind. Returns them, ascending."""
     cursor.execute(
         """UPDATE processing_inboxevent SET next_attempt_at = now() WHERE id IN (
-             SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND status = %s ORDER BY id FOR UPDATE)
+             SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND status = %s AND waits_for IS NULL
+             ORDER BY id FOR UPDATE)
            RETURNING id""",
         (list(ids), Status.RETRYING),
     )
@@ -237,7 +249,7 @@ def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:
 def overdue_retries(patience_s: float, limit: int) -> list[str]:
     """Retrying events that are due for longer than `patience_s`; of those replayed together, each user's first."""
     cursor = raw_cursor().execute(
-        """SELECT id FROM processing_inboxevent i WHERE status = %(retrying)s
+        """SELECT id FROM processing_inboxevent i WHERE status = %(retrying)s AND waits_for IS NULL
              AND next_attempt_at < clock_timestamp() - %(patience)s * interval '1 second'
              AND (replay IS NULL OR NOT EXISTS (
                SELECT FROM processing_inboxevent e WHERE e.status = %(retrying)s AND e.user_id = i.user_id
@@ -253,13 +265,14 @@ def overdue_fronts(patience_s: float, limit: int) -> list[str]:
     cursor = raw_cursor().execute(
         """SELECT i.id FROM processing_lane l
            JOIN processing_inboxevent i ON i.user_id = l.user_id AND i.seq = l.next_seq
-           WHERE l.waiting_since < clock_timestamp() - %s * interval '1 second' AND i.status = %s LIMIT %s""",
+           WHERE l.waits_for IN ('turn', 'gap') AND l.waiting_since < clock_timestamp() - %s * interval '1 second'
+             AND i.status = %s AND i.waits_for IS NULL LIMIT %s""",
         (patience_s, Status.HELD, limit),
     )
     return [id for (id,) in cursor]
 
 
 def _waiting(row: tuple[Any, ...], ordering_key: Hashable) -> WaitingEvent:
-    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due = row[:11]
+    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due, topic, kind = row[:13]
     event = restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
-    return WaitingEvent(Attempt(event, attempts, limit, ordering_key), Status(status), bool(due))
+    return WaitingEvent(Attempt(event, attempts, limit, ordering_key), Status(status), bool(due), topic, kind)

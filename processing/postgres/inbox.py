@@ -26,6 +26,7 @@ class StatusChange:
 
     `attempts` is None when no handler ran: the row keeps its attempts and error, and its limit unless one is given.
     `message`, `replay` and `replay_order` (its place in the replay) are set if given, and stay as they are if not.
+    `waits_for`: the kind that it waits for from now on, behind those that wait already, unless it came before them.
     """
 
     id: str
@@ -37,11 +38,23 @@ class StatusChange:
     message: Message | None = None
     replay: int | None = None
     replay_order: int | None = None
+    waits_for: str | None = None
 
 
-def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> set[str]:
-    """Insert the events, their ids unique, as processed at `now`; rows that turn out otherwise are updated before the
-    commit.
+@dataclass(frozen=True)
+class SetAsideArrival:
+    """A new event whose kind is not open, and its message, which its row keeps."""
+
+    id: str
+    kind: str
+    message: Message
+
+
+def insert_arrivals(
+    cursor: Cursor, events: Iterable[Event], now: datetime, set_aside: Sequence[SetAsideArrival] = ()
+) -> set[str]:
+    """Insert the events, their ids unique, as processed at `now`, those in `set_aside` as held; rows that turn out
+    otherwise are updated before the commit.
 
     `received_at` is the transaction's start, which is before `now`. Returns the ids that the inbox had before.
     """
@@ -53,6 +66,8 @@ def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> s
     with cursor.copy("COPY arrivals FROM STDIN") as copy:
         for e in events:
             copy.write_row((e.id, e.user_id, e.type, e.family, e.seq, e.payload_json.decode(), e.timestamp))
+    if set_aside:
+        return _insert_with_set_aside(cursor, now, set_aside)
     cursor.execute(
         """WITH fresh AS (
              INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
@@ -62,6 +77,38 @@ def insert_arrivals(cursor: Cursor, events: Iterable[Event], now: datetime) -> s
              ON CONFLICT (id) DO NOTHING RETURNING id)
            SELECT id FROM arrivals WHERE id NOT IN (SELECT id FROM fresh)""",
         (Status.PROCESSED, now),
+    )
+    return {id for (id,) in cursor}
+
+
+def _insert_with_set_aside(cursor: Cursor, now: datetime, set_aside: Sequence[SetAsideArrival]) -> set[str]:
+    """The insert of `insert_arrivals`, in one statement and one order of locks: each row is written once."""
+    cursor.execute(
+        """WITH fresh AS (
+             INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
+                                                received_at, final_at, waits_for, arrival, topic, partition, "offset",
+                                                import_run, key, raw)
+             SELECT a.id, a.user_id, a.type, a.family, a.seq,
+                    CASE WHEN w.id IS NULL THEN %(processed)s ELSE %(held)s END,
+                    CASE WHEN w.id IS NULL THEN 1 ELSE 0 END, a.payload, to_timestamp(a.timestamp_ms / 1000.0), now(),
+                    CASE WHEN w.id IS NULL THEN %(now)s::timestamptz END, w.kind,
+                    (SELECT nextval('processing_arrival')) + w.place, w.topic, w.partition, w."offset", w.import_run,
+                    w.key, w.raw
+             FROM arrivals a LEFT JOIN unnest(%(id)s::text[], %(kind)s::text[], %(topic)s::text[], %(partition)s::int[],
+                                              %(offset)s::bigint[], %(import_run)s::int[], %(key)s::bytea[],
+                                              %(raw)s::bytea[]) WITH ORDINALITY
+                  AS w(id, kind, topic, partition, "offset", import_run, key, raw, place) ON w.id = a.id
+             ORDER BY a.id COLLATE "C"
+             ON CONFLICT (id) DO NOTHING RETURNING id)
+           SELECT id FROM arrivals WHERE id NOT IN (SELECT id FROM fresh)""",
+        {
+            "processed": Status.PROCESSED,
+            "held": Status.HELD,
+            "now": now,
+            "id": [each.id for each in set_aside],
+            "kind": [each.kind for each in set_aside],
+            **_columns([each.message for each in set_aside]),
+        },
     )
     return {id for (id,) in cursor}
 
@@ -110,7 +157,7 @@ def owned_seqs(cursor: Cursor, new: Sequence[Event], *, final_too: bool = False)
             [e.user_id for e in new],
             [e.seq for e in new],
             OWNING_STATUSES if final_too else WAITING_STATUSES,
-            [e.id for e in new] if final_too else [],  # they are in the inbox as processed by now
+            [e.id for e in new],  # they are in the inbox by now, as processed or set aside
         ),
     )
     owned: dict[str, set[int]] = {}
@@ -136,16 +183,19 @@ def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: dateti
                   final_at = CASE WHEN c.status = ANY(%(waiting)s) THEN NULL
                                   WHEN c.status = i.status THEN i.final_at ELSE %(now)s END,
                   next_attempt_at = now() + c.retry_in_ms * interval '1 millisecond',
+                  waits_for = c.waits_for,
+                  arrival = CASE WHEN c.waits_for IS NOT NULL THEN
+                    coalesce(i.arrival, (SELECT nextval('processing_arrival')) + c.place) END,
                   replay = coalesce(c.replay, i.replay), replay_order = coalesce(c.replay_order, i.replay_order),
                   topic = coalesce(c.topic, i.topic), partition = coalesce(c.partition, i.partition),
                   "offset" = coalesce(c."offset", i."offset"), import_run = coalesce(c.import_run, i.import_run),
                   key = coalesce(c.key, i.key), raw = coalesce(c.raw, i.raw)
            FROM unnest(%(id)s::text[], %(status)s::text[], %(attempts)s::int[], %(error)s::text[], %(limit)s::int[],
-                       %(retry)s::int[], %(replay)s::bigint[], %(replay_order)s::int[], %(topic)s::text[],
-                       %(partition)s::int[], %(offset)s::bigint[], %(import_run)s::int[], %(key)s::bytea[],
-                       %(raw)s::bytea[])
-                AS c(id, status, attempts, error, attempt_limit, retry_in_ms, replay, replay_order, topic,
-                     partition, "offset", import_run, key, raw)
+                       %(retry)s::int[], %(replay)s::bigint[], %(replay_order)s::int[], %(waits_for)s::text[],
+                       %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(import_run)s::int[],
+                       %(key)s::bytea[], %(raw)s::bytea[]) WITH ORDINALITY
+                AS c(id, status, attempts, error, attempt_limit, retry_in_ms, replay, replay_order, waits_for, topic,
+                     partition, "offset", import_run, key, raw, place)
            WHERE i.id = c.id""",
         {
             "waiting": WAITING_STATUSES,
@@ -159,6 +209,7 @@ def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: dateti
             "retry": [c.retry_in_ms for c in changes],
             "replay": [c.replay for c in changes],
             "replay_order": [c.replay_order for c in changes],
+            "waits_for": [c.waits_for for c in changes],
             **_columns([c.message for c in changes]),
         },
     )

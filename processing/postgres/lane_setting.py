@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from processing.domain.lanes import LaneState
 from processing.domain.statuses import Status
 from processing.postgres.inbox import WAITING_STATUSES
+from processing.postgres.lanes import WHAT_FOR
 from processing.postgres.transaction import Cursor, raw_cursor
 
 OWN_FOR_GOOD = [Status.PROCESSED, Status.FAILED]
@@ -100,11 +101,14 @@ def lock_events(cursor: Cursor, ids: Sequence[str]) -> None:
 def put_lane(cursor: Cursor, user_id: str, next_seq: int, set_back_from: int | None) -> None:
     """Set a (locked) lane. What waits there does so from now on, so that a gap has its whole time to be filled."""
     cursor.execute(
-        """UPDATE processing_lane SET next_seq = %(next)s, set_back_from = %(back)s,
-                  waiting_since = CASE WHEN EXISTS (
-                    SELECT FROM processing_inboxevent
-                    WHERE user_id = %(user)s AND seq >= %(next)s AND status = ANY(%(waiting)s)) THEN now() END
-           WHERE user_id = %(user)s""",
+        f"""UPDATE processing_lane l SET next_seq = c.next_seq, set_back_from = %(back)s,
+                  waiting_since = CASE WHEN f.seq IS NOT NULL THEN now() END, waits_for = {WHAT_FOR}
+           FROM (SELECT %(user)s::text AS user_id, %(next)s::bigint AS next_seq) c
+                LEFT JOIN LATERAL (
+                  SELECT seq, status, waits_for FROM processing_inboxevent i
+                  WHERE i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status = ANY(%(waiting)s)
+                  ORDER BY i.seq LIMIT 1) f ON true
+           WHERE l.user_id = c.user_id""",
         {"user": user_id, "next": next_seq, "back": set_back_from, "waiting": WAITING_STATUSES},
     )
 

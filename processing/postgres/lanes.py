@@ -10,6 +10,13 @@ from processing.domain.lanes import LaneState
 from processing.postgres.inbox import WAITING_STATUSES
 from processing.postgres.transaction import Cursor
 
+# of a lane `c` with its next seq, whose first waiting event is `f`
+WHAT_FOR = """CASE WHEN f.seq IS NULL THEN ''
+                   WHEN f.seq > c.next_seq THEN 'gap'
+                   WHEN f.waits_for IS NOT NULL THEN 'kind'
+                   WHEN f.status = 'retrying' THEN 'retry'
+                   ELSE 'turn' END"""
+
 
 @dataclass(frozen=True)
 class LaneMove:
@@ -41,28 +48,34 @@ def lock_lanes(cursor: Cursor, users: Collection[str], *, create: bool = False) 
 
 
 def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
-    """Store new lane positions. A lane that has moved and still waits does so since its lowest event was read."""
+    """Store new lane positions, and what each lane waits for now.
+
+    A lane that has moved and still waits does so since its lowest event was read.
+    """
     if not moves:
         return
     cursor.execute(
-        """UPDATE processing_lane l SET next_seq = c.next_seq, order_version = c.order_version,
+        f"""UPDATE processing_lane l SET next_seq = c.next_seq, order_version = c.order_version,
                   moved_at = greatest(l.moved_at, %s),
                   set_back_from = CASE WHEN l.set_back_from > c.next_seq THEN l.set_back_from END,
                   waiting_since = CASE
                     WHEN NOT c.waiting THEN NULL
                     WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())
-                    ELSE (SELECT i.received_at FROM processing_inboxevent i
-                          WHERE i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status = ANY(%s)
-                          ORDER BY i.seq LIMIT 1) END
+                    ELSE f.received_at END,
+                  waits_for = {WHAT_FOR}
            FROM unnest(%s::text[], %s::bigint[], %s::bool[], %s::bigint[])
                 AS c(user_id, next_seq, waiting, order_version)
+                LEFT JOIN LATERAL (
+                  SELECT seq, received_at, status, waits_for FROM processing_inboxevent i
+                  WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status = ANY(%s)
+                  ORDER BY i.seq LIMIT 1) f ON true
            WHERE l.user_id = c.user_id""",
         (
             at,
-            WAITING_STATUSES,
             [m.user_id for m in moves],
             [m.next_seq for m in moves],
             [m.waiting for m in moves],
             [m.order_version for m in moves],
+            WAITING_STATUSES,
         ),
     )

@@ -13,7 +13,7 @@ from ingest.files.apply.batches import Batch
 from ingest.files.apply.hot_state_writer import HotStateWriter
 from processing.domain.away import StoppedError
 from processing.domain.outcomes import BatchResult
-from processing.engine import after_commit, circuit_breaker, release
+from processing.engine import after_commit, failing_kinds, release
 from processing.engine.process_batch import process_batch
 from processing.engine.stages import Stages
 from processing.postgres import imports
@@ -21,10 +21,6 @@ from processing.postgres.transaction import retry_transient, transaction
 
 QUEUED = 1  # batches between two stages: more take memory and are no quicker
 OFFER_S = 0.2
-
-
-class BrokenError(Exception):
-    """The intake is stopped: handlers keep failing."""
 
 
 @dataclass
@@ -51,7 +47,7 @@ class Applier:
         self._stop = stop
         self._advance = advance
         self._hot_state = HotStateWriter(tell)
-        self._window = circuit_breaker.new_window()
+        self._window = failing_kinds.new_window()
         self._stages: Stages[Batch] = Stages(
             commit=self._commit,
             between=lambda: (),
@@ -81,7 +77,6 @@ class Applier:
     def _commit(self, batch: Batch) -> Iterator[BatchResult]:
         if self._stop.is_set():
             raise StoppedError("stopped")
-        check_breaker(self._stop)
         if not batch.arrivals:
             return
         result = retry_transient(lambda: self._process(batch), self._stop)
@@ -102,18 +97,8 @@ class Applier:
         return result
 
     def _release(self, users: Iterable[str]) -> Iterator[BatchResult]:
-        """Release what these users' lanes can; the end of the run, or an open breaker, leaves them to the sweeper."""
-        if self._stop.is_set():
-            return
-        for result in release.release_ready(users, self._stop):
-            after_commit.count_failures(self._window, result, self._stop)
-            yield result
-            if self._stop.is_set():
-                return
-
-
-def check_breaker(stop: threading.Event) -> None:
-    """Raises `BrokenError` while the intake is stopped."""
-    reason = retry_transient(circuit_breaker.open_reason, stop)
-    if reason is not None:
-        raise BrokenError(f"the intake is stopped: {reason}")
+        """Release what these users' lanes can; the end of the run leaves them to the sweeper."""
+        if not self._stop.is_set():
+            for result in release.release_ready(users, self._stop):
+                after_commit.count_failures(self._window, result, self._stop)
+                yield result

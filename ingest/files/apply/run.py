@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import structlog
 
-from ingest.files.apply.applier import Applier, Counts, check_breaker
+from ingest.files.apply.applier import Applier, Counts
 from ingest.files.apply.batches import Source, read_batches
 from ingest.files.lines import BadLine
 from processing.domain.away import StoppedError
@@ -44,9 +44,8 @@ class Run:
     report: Report = field(default_factory=Report)
 
     def apply(self, file: BinaryIO) -> None:
-        """Apply the file's lines. Raises `StoppedError` if told to stop, `BrokenError` while the intake is stopped."""
+        """Apply the file's lines. Raises `StoppedError` if told to stop."""
         wait_for_migrations(self.stop)
-        check_breaker(self.stop)
         number = retry_transient(lambda: imports.start(self.source.name), self.stop)
         try:
             with _heartbeats(number):

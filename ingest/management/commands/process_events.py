@@ -18,7 +18,6 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from ingest.families.declaration import event_kinds
-from ingest.files.apply.applier import BrokenError
 from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
 from ingest.files.recognise import kind_named
@@ -58,7 +57,7 @@ class Command(BaseCommand):
             self._apply(path, source, report)
         except OSError as error:
             raise CommandError(str(error)) from error
-        except (StoppedError, BrokenError) as error:
+        except StoppedError as error:
             raise CommandError(f"{error}; {GO_ON}") from error
         finally:
             self.stdout.write(summary(report))

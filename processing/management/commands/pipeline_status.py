@@ -37,8 +37,8 @@ def table(status: dict[str, Any]) -> str:
     rows.append(("gaps waited for", f"{status['gaps']}{since}"))
     rows.append(("gaps passed", str(status["passedGaps"])))
     rows.append(("hot state to be written", str(status["hotStateToWrite"])))
-    breaker = status["breaker"]
-    rows.append(("intake", "open" if breaker is None else f"stopped at {breaker['openedAt']}: {breaker['reason']}"))
+    rows.append(("kinds set aside", str(len(status["kinds"]))))
+    rows += [(f"  {kind['kind']}", _of_kind(kind)) for kind in status["kinds"]]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -62,3 +62,11 @@ def loss_rows(losses: list[dict[str, Any]]) -> list[tuple[str, str]]:
 def _loss(each: dict[str, Any]) -> str:
     count = f"{each['messages']} or more of {each['topic']} ({each['why']})"
     return f"{count}, {each['losses']} losses, the first found at {each['since']}"
+
+
+def _of_kind(kind: dict[str, Any]) -> str:
+    oldest = f" (since {kind['oldestSince']})" if kind["waiting"] else ""
+    by = f" by {kind['by']}" if kind["by"] else ""
+    reason = f": {kind['reason']}" if kind["reason"] else ""
+    error = f"; the last error: {kind['lastError']}" if kind["lastError"] else ""
+    return f"{kind['state']} since {kind['since']}{by}, waiting: {kind['waiting']}{oldest}{reason}{error}"

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ingest.health.views import of_the_site
+from ingest.health.waiting import LABELLED
+from processing.models import Kind
 from tests.integration.ingest.test_endpoints import EVENT, Post
+from tests.support.factories import InboxEventFactory
 
 
 @pytest.mark.django_db
@@ -44,3 +48,40 @@ def test_the_page_for_people_asks_no_other_host(client: Client) -> None:
     page = client.get("/docs").content.decode()
     assert "swagger-ui" in page
     assert "https://" not in page
+
+
+@pytest.mark.django_db
+def test_a_stopped_kind_degrades_readiness_and_is_told_without_a_word_of_its_events(client: Client, door: str) -> None:
+    Kind.objects.create(
+        name="game/move",
+        state="stopped",
+        reason="100 handler runs failed in a row (limit 100, FAILURE_LIMIT_IN_A_ROW)",
+        actor="",
+        error_class="ValueError",
+        error_place="game.handler:7 in store",
+    )
+    InboxEventFactory.create(
+        held=True, family="game", type="move", user_id="secret", error="secret", waits_for="game/move", arrival=1
+    )
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    (problem,) = ready.json()["degraded"]["processing"]
+    assert "type 'move' of family game is stopped" in problem
+    of_the_site.cache_clear()  # the numbers are kept for some seconds
+    told = client.get("/metrics").content.decode()
+    assert 'kinds_set_aside{kind="game/move",state="stopped"} 1.0' in told
+    assert 'events_waiting_for_kind{kind="game/move"} 1.0' in told
+    assert 'events_waiting_for_kind_oldest_seconds{kind="game/move"}' in told
+    assert "secret" not in problem + told
+
+
+@pytest.mark.django_db
+def test_a_paused_kind_is_no_trouble_and_labels_are_bounded(client: Client, door: str) -> None:
+    Kind.objects.bulk_create(
+        Kind(name=f"game/{n}", state="paused", reason="", actor="ada") for n in range(LABELLED + 20)
+    )
+    assert "degraded" not in client.get("/health/ready").json()
+    of_the_site.cache_clear()
+    told = client.get("/metrics").content.decode()
+    assert 'kinds_set_aside{kind="other",state="paused"} 20.0' in told
+    assert told.count("events_waiting_for_kind{") == LABELLED + 1

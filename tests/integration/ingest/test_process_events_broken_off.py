@@ -17,12 +17,16 @@ from ingest.files import lines as lines_of_files
 from ingest.files.apply import hot_state_writer
 from ingest.management.commands import process_events
 from processing.background import import_gaps
+from processing.background.kinds import tend_kinds
 from processing.engine import release
 from processing.hot_state.write import write_hot_state
-from processing.models import HotStateOutbox, ImportRun
+from processing.models import HotStateOutbox, ImportRun, Kind
 from processing.postgres import imports
+from tests.support import flaky
 from tests.support.applied_files import PLAIN, numbered, process, process_badly
-from tests.support.batches import column, retry_all, statuses
+from tests.support.batches import retry_all, statuses
+
+FAR = "2999-01-01T00:00:00Z"
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "hinted")]
 
@@ -49,31 +53,33 @@ def ask_to_end(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return ask
 
 
-def test_while_the_intake_is_stopped_nothing_is_applied(file: Callable[..., Path]) -> None:
-    column("INSERT INTO processing_circuitbreaker (id, reason) VALUES (1, 'a bad deploy') RETURNING id")
-    path = file(PLAIN)
-    printed = process_badly(path, "the intake is stopped: a bad deploy; run it again to go on")
-    assert printed == "0 applied, 0 already known, 0 refused"
-    assert not ImportRun.objects.exists()
+def test_lines_of_a_kind_that_is_stopped_are_stored_and_wait(file: Callable[..., Path]) -> None:
+    Kind.objects.create(name="flaky/t", state="stopped", reason="a bad deploy", actor="", next_probe_at=FAR)
+    printed = process(file(PLAIN, numbered(1), numbered(2)))
+    assert printed == "1 applied, 0 already known, 2 held, 0 refused"
+    assert ImportRun.objects.get().ended_at is not None
+    Kind.objects.update(state="draining")
+    while Kind.objects.exists():
+        tend_kinds()
+    assert set(statuses().values()) == {("processed", 1)}
 
 
-def test_handlers_that_keep_failing_stop_the_run(
+def test_handlers_that_keep_failing_stop_their_kind_and_not_the_run(
     file: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.FAILURE_LIMIT_IN_A_ROW = 50
     monkeypatch.setattr(lines_of_files, "PIECE_LINES", 50)
     lines = [numbered(1, f"user-{number}", fails=1) for number in range(400)]
-    printed = process_badly(file(*lines), "50 handler runs failed in a row.*run it again")
-    assert len(statuses()) < 400
-    assert printed.endswith("retrying, 0 refused")
-    assert ImportRun.objects.get().ended_at is None
-    column("DELETE FROM processing_circuitbreaker RETURNING id")
+    printed = process(file(*lines, *([PLAIN] * 60)))
+    assert printed == "60 applied, 0 already known, 350 held, 50 retrying, 0 refused"
+    assert ImportRun.objects.get().ended_at is not None
     settings.FAILURE_LIMIT_IN_A_ROW = settings.FAILURE_LIMIT_PERCENT = 0
-    process(file(*lines))
+    flaky.runs.update({f"user-{number}-1": 9 for number in range(400)})  # mended
+    Kind.objects.update(next_probe_at="2026-01-01T00:00:00Z")
+    while Kind.objects.exists():
+        tend_kinds()
     retry_all()
-    while retry_all():
-        pass
-    assert set(statuses().values()) == {("processed", 2)}
+    assert {status for status, _ in statuses().values()} == {"processed"}
 
 
 def test_a_signal_ends_it_at_the_border_of_a_batch(

@@ -193,6 +193,7 @@ def test_a_processed_event_leads_to_the_row_of_its_family_and_back(operator: Cli
         ("gap", "seq 3, missing since"),
         ("retry", "the retry of event"),
         ("turn", "has its turn"),
+        ("kind", "of which event"),
         ("nothing", '<div class="readonly">nothing</div>'),
     ],
 )
@@ -204,6 +205,8 @@ def test_a_lane_says_what_it_waits_for(operator: Client, state: str, expected: s
         InboxEventFactory.create(seq=3, retrying=True)
     elif state == "turn":
         InboxEventFactory.create(seq=3, held=True)
+    elif state == "kind":
+        InboxEventFactory.create(seq=3, held=True, waits_for="game/move", arrival=1)
     assert expected in page(operator, change("lane", "u-1"))
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from processing.admin.acting import REPLAY, sentences
 from processing.domain.statuses import Status
-from processing.models import DeadLetter, InboxEvent, OperatorAction
+from processing.models import DeadLetter, InboxEvent, Kind, OperatorAction
 from processing.operators.chunks import Result
 from processing.postgres.errors import TransientError
 from tests.support.factories import ApiKeyFactory, DeadLetterFactory, InboxEventFactory
@@ -185,3 +185,21 @@ def test_many_outcomes_are_told_by_reason_with_the_first_ids() -> None:
         "Left as they were: 5 events. x-0: reason 0; x-1: reason 1; x-2: reason 2; and 2 other outcomes",
     ]
     assert list(sentences(REPLAY, Result())) == []
+
+
+def test_an_events_page_pauses_its_type_or_family_and_the_kinds_page_resumes_it(operator: Client) -> None:
+    InboxEventFactory.create(id="e-1", family="game", type="move")
+    buttons = operator.get(change("inboxevent", "e-1")).context["buttons_of_kind"]
+    assert [button["label"] for button in buttons] == ["Pause its type", "Pause its family"]
+    for button in buttons:
+        operator.post(button["url"])
+    assert list(Kind.objects.order_by("name").values_list("name", "state", "actor")) == [
+        ("game", "paused", "ada"),
+        ("game/move", "paused", "ada"),
+    ]
+    shown = operator.get(change("kind", "game/move"))
+    assert "type &#x27;move&#x27; of family game" in shown.content.decode()
+    (resume,) = shown.context["buttons"]
+    operator.post(resume["url"])
+    assert Kind.objects.get(pk="game/move").state == "draining"
+    assert operator.get(changelist("kind", state="draining")).context["cl"].result_count == 1

@@ -7,10 +7,13 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
 
+from processing.background.kinds import tend_kinds
+from processing.domain.kinds import type_kind
 from processing.domain.statuses import Status
 from processing.engine import release
 from processing.models import DeadLetter, InboxEvent, Lane
-from processing.operators import actions
+from processing.operators import actions, kinds
+from processing.postgres.kinds import find_kinds
 from tests.support.dead import bury_bytes, consume, dead_list, hot, order, row
 from tests.support.factories import envelope
 
@@ -58,6 +61,22 @@ def test_a_lane_that_waits_is_not_led_astray_either(redis: Redis) -> None:
     consume(*numbered(CLOCK))
     assert row(f"e-{CLOCK}").status == Status.FAILED
     consume(*numbered(2, 4))
+    check_the_clock_is_a_dead_letter(redis)
+
+
+def test_nor_one_whose_kind_is_set_aside(redis: Redis) -> None:
+    """New events of such a kind are in the inbox, waiting, before their lanes are looked at."""
+    consume(*numbered(1, 3))
+    kind = type_kind(row("e-1").family, row("e-1").type)
+    kinds.pause(kind, actor="ada")
+    consume(*numbered(CLOCK, 2))
+    clock = row(f"e-{CLOCK}")
+    assert (clock.status, clock.waits_for) == (Status.FAILED, None)
+    assert (row("e-2").status, Lane.objects.get().waits_for) == (Status.HELD, "kind")
+    kinds.resume(kind, actor="ada")
+    while find_kinds():
+        tend_kinds()
+    consume(*numbered(4))
     check_the_clock_is_a_dead_letter(redis)
 
 

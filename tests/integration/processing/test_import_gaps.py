@@ -24,7 +24,6 @@ from processing.hot_state.write import write_hot_state
 from processing.kafka import lag
 from processing.models import ImportRun
 from processing.postgres import imports
-from processing.postgres.circuit_breaker import THE_ROW
 from tests.pipeline.processes import wait_until
 from tests.support import flaky
 from tests.support.batches import column, statuses, store, value
@@ -252,15 +251,6 @@ def test_while_kafka_is_away_no_gap_is_passed(monkeypatch: pytest.MonkeyPatch) -
         patch.setattr(lag, "group_positions", away)
         assert import_gaps.pass_import_gaps() == 0
     assert import_gaps.pass_import_gaps() == 1
-
-
-def test_while_the_intake_is_stopped_no_gap_is_passed() -> None:
-    imports.end(left_with_a_gap())
-    column(
-        "INSERT INTO processing_circuitbreaker (id, reason) VALUES (%s::int, 'a bad deploy') RETURNING id",
-        str(THE_ROW),
-    )
-    assert import_gaps.pass_import_gaps() == 0
 
 
 def test_the_operator_sees_runs_and_where_their_lines_stood(admin_client: Client) -> None:

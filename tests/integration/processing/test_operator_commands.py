@@ -17,7 +17,7 @@ from redis import Redis
 
 from processing.domain.statuses import Status
 from processing.hot_state import rebuild
-from processing.models import CircuitBreaker, DeadLetter, HotStateOutbox, InboxEvent, OperatorAction
+from processing.models import DeadLetter, HotStateOutbox, InboxEvent, Kind, OperatorAction
 from tests.support.factories import DeadLetterFactory, InboxEventFactory, LaneFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -48,24 +48,26 @@ def test_an_idle_pipeline_has_nothing_to_show(topic: str) -> None:
     ]
     numbers = ("lag", "held", "retrying", "deadLetters", "unpublishedDeadLetters", "gaps", "hotStateToWrite")
     assert {name: status[name] for name in numbers} == dict.fromkeys(numbers, 0)
-    assert status["breaker"] is None
+    assert status["kinds"] == []
 
 
 def test_what_waits_is_counted(topic: str) -> None:
-    LaneFactory.create(user_id="gap", next_seq=1, waiting_since=timezone.now())
+    LaneFactory.create(user_id="gap", next_seq=1, waiting_since=timezone.now(), waits_for="gap")
     InboxEventFactory.create(user_id="gap", held=True, seq=2)
-    LaneFactory.create(user_id="retry", next_seq=1, waiting_since=timezone.now())
+    LaneFactory.create(user_id="retry", next_seq=1, waiting_since=timezone.now(), waits_for="retry")
     InboxEventFactory.create(user_id="retry", retrying=True, seq=1)
     DeadLetterFactory.create(published_at=None)
     DeadLetterFactory.create()
     DeadLetterFactory.create(discarded_at=timezone.now())
     HotStateOutbox.objects.create(event_ids=["e-1"])
-    CircuitBreaker.objects.create(id=1, reason="100 in a row")
+    Kind.objects.create(name="game/move", state="stopped", reason="100 in a row", actor="", error_class="ValueError")
+    InboxEventFactory.create(held=True, family="game", type="move", waits_for="game/move", arrival=1)
     status = json.loads(output_of("pipeline_status", "--json"))
     counts = {name: status[name] for name in ("held", "retrying", "deadLetters", "unpublishedDeadLetters", "gaps")}
-    assert counts == {"held": 1, "retrying": 1, "deadLetters": 2, "unpublishedDeadLetters": 1, "gaps": 1}
+    assert counts == {"held": 2, "retrying": 1, "deadLetters": 2, "unpublishedDeadLetters": 1, "gaps": 1}
     assert status["hotStateToWrite"] == 1
-    assert status["breaker"]["reason"] == "100 in a row"
+    (kind,) = status["kinds"]
+    assert (kind["kind"], kind["state"], kind["reason"], kind["waiting"]) == ("game/move", "stopped", "100 in a row", 1)
     table = output_of("pipeline_status")
     assert f"{topic}, partition 1" in table
     assert "2 (1 not on events.dlq yet)" in table

@@ -1,0 +1,34 @@
+"""Kinds whose handlers keep failing, as after a bad deploy, are stopped before they fail all their events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import structlog
+from django.conf import settings
+
+from processing.domain.failing_kinds import Failing, FailingKinds, Limits
+from processing.domain.families import declared_types
+from processing.engine.handlers import retry_policy
+from processing.postgres import kinds
+
+log = structlog.get_logger(__name__)
+
+
+def new_window() -> FailingKinds:
+    limits = Limits(settings.FAILURE_LIMIT_IN_A_ROW, settings.FAILURE_LIMIT_PERCENT, settings.FAILURE_WINDOW)
+    return FailingKinds(limits, declared_types)
+
+
+def stop(failing: Iterable[Failing]) -> None:
+    """Stop these kinds: their new events are stored and wait, and one that waits is tried now and then."""
+    for each in failing:
+        first_probe_in_ms = retry_policy().delay_ms(1)
+        if kinds.stop(each.kind, each.reason, each.error_class, each.error_place, first_probe_in_ms):
+            log.error(
+                "stopped a kind of event: its handler keeps failing; its events wait, and are tried one at a time",
+                kind=each.kind,
+                reason=each.reason,
+                error_class=each.error_class,
+                error_place=each.error_place,
+            )
