@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from threading import Lock
 
-from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from django.conf import settings
 
 from processing.domain.log_positions import LogState
@@ -16,8 +15,6 @@ from processing.domain.positions import Partition
 from processing.kafka.clients import client_config
 
 TIMEOUT_S = 5.0
-EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _lock = Lock()
 
@@ -29,16 +26,17 @@ def log_states(
 
     An end may be too low by less than the last batch of the log (the embedded broker's is); see `with_exact_ends`.
     """
-    low, high = (_offsets(partitions, which) for which in (EARLIEST, LATEST))
     with _lock:
-        answers = _consumer(group).committed([TopicPartition(*each) for each in partitions], timeout=TIMEOUT_S)
+        consumer = _consumer(group)
+        ends = {key: _watermarks(consumer, key) for key in partitions}
+        answers = consumer.committed([TopicPartition(*each) for each in partitions], timeout=TIMEOUT_S)
     for answer in answers:
         if answer.error is not None:
             raise KafkaException(answer.error)
     committed = {(each.topic, each.partition): each.offset for each in answers if each.offset != OFFSET_INVALID}
     return {
-        key: LogState(topic_ids.get(key[0], ""), low[key], max(high[key], low[key]), committed.get(key))
-        for key in partitions
+        key: LogState(topic_ids.get(key[0], ""), low, max(high, low), committed.get(key))
+        for key, (low, high) in ends.items()
     }
 
 
@@ -72,13 +70,10 @@ def _next_end(consumer: Consumer) -> tuple[Partition, int]:
             return (message.topic() or "", message.partition() or 0), message.offset() or 0
 
 
-def _offsets(partitions: Collection[Partition], which: OffsetSpec) -> dict[Partition, int]:
-    asked = _admin(os.getpid(), _servers()).list_offsets(
-        {TopicPartition(*each): which for each in partitions},
-        isolation_level=IsolationLevel.READ_UNCOMMITTED,
-        request_timeout=TIMEOUT_S,
-    )
-    return {(each.topic, each.partition): int(answer.result(TIMEOUT_S * 2).offset) for each, answer in asked.items()}
+def _watermarks(consumer: Consumer, key: Partition) -> tuple[int, int]:
+    """Where a partition begins and ends: not by `AdminClient.list_offsets`, which has been seen to end the process."""
+    low, high = consumer.get_watermark_offsets(TopicPartition(*key), timeout=TIMEOUT_S)
+    return int(low), int(high)
 
 
 def _consumer(group: str) -> Consumer:
@@ -87,11 +82,6 @@ def _consumer(group: str) -> Consumer:
 
 def _servers() -> str:
     return str(settings.KAFKA_CLIENT_CONFIG["bootstrap.servers"])
-
-
-@cache
-def _admin(pid: int, servers: str) -> AdminClient:
-    return AdminClient(client_config())
 
 
 @cache
