@@ -98,7 +98,10 @@ class Applier:
 
     def _release(self, users: Iterable[str]) -> Iterator[BatchResult]:
         """Release what these users' lanes can; the end of the run leaves them to the sweeper."""
-        if not self._stop.is_set():
-            for result in release.release_ready(users, self._stop):
-                after_commit.count_failures(self._window, result, self._stop)
-                yield result
+        if self._stop.is_set():
+            return
+        for result in release.release_ready(users, self._stop):
+            after_commit.count_failures(self._window, result, self._stop)
+            yield result
+            if self._stop.is_set():
+                return

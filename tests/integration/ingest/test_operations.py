@@ -65,7 +65,7 @@ def test_a_stopped_kind_degrades_readiness_and_is_told_without_a_word_of_its_eve
     )
     ready = client.get("/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
-    (problem,) = ready.json()["degraded"]["processing"]
+    (problem,) = ready.json()["degraded"]
     assert "type 'move' of family game is stopped" in problem
     of_the_site.cache_clear()  # the numbers are kept for some seconds
     told = client.get("/metrics").content.decode()
