@@ -25,7 +25,7 @@ from processing.operators.chunks import (
 from processing.postgres.dead_letters import discard_dead_letters, lock_dead_letters
 from processing.postgres.due import make_due
 from processing.postgres.inbox import StatusChange, change_statuses
-from processing.postgres.operator_records import next_number, record
+from processing.postgres.operator_records import next_number, record, states
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.transaction import transaction
 
@@ -39,9 +39,10 @@ def retry_now(*, ids: Collection[str], actor: str) -> Result:
         with transaction() as cursor:
             claimed = make_due(cursor, chunk)
             effects = Effects(done=dict.fromkeys(claimed, "to be tried now"), due=claimed)
-            effects.refused = why_not(
-                cursor, set(chunk).difference(claimed), wanted="is not retrying, or waits for its kind"
-            )
+            left = set(chunk).difference(claimed)
+            waiting = [id for id, (status, _) in states(cursor, left).items() if status == Status.RETRYING]
+            effects.refused = dict.fromkeys(waiting, "waits for its kind, which is set aside: resume that")
+            effects.refused |= why_not(cursor, left.difference(waiting), wanted="is not retrying")
             record(cursor, RETRY_NOW, actor, dict.fromkeys(claimed, ""))
         return effects
 

@@ -15,6 +15,7 @@ from processing.domain.messages import Arrival, Message, read_message
 from processing.engine import release, set_aside
 from processing.engine.process_batch import process_batch
 from processing.models import OperatorAction
+from processing.operators import actions
 from processing.operators import kinds as operators
 from processing.postgres import kinds
 from processing.postgres.counts import count_gaps
@@ -182,6 +183,14 @@ def test_retries_wait_and_do_not_stand_in_the_way_of_others(settings: Settings) 
     resume()
     drain_all()
     assert set(statuses().values()) == {("processed", 2)}
+
+
+def test_what_waits_for_its_kind_is_not_retried_now() -> None:
+    store(value("a", fails=2))
+    pause()
+    retry_all()
+    wanted = {"a": "waits for its kind, which is set aside: resume that"}
+    assert actions.retry_now(ids=["a"], actor="ada").refused == wanted
 
 
 def test_a_second_event_with_the_seq_of_a_waiting_one_is_skipped() -> None:
