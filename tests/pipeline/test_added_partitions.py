@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.pipeline.log import ANSWER_S
@@ -26,9 +26,21 @@ def add_partitions(stack: Stack, total: int) -> None:
 
 
 def write(stack: Stack, id: str, seq: int, partition: int, user: str = "u-1") -> None:
+    """As often as it takes: a partition that was just added may be unknown, or without a leader."""
     producer = Producer({"bootstrap.servers": stack.kafka})
-    producer.produce(stack.topic.name, envelope(id, user_id=user, seq=seq), user.encode(), partition)
-    assert producer.flush(30) == 0
+    value, answers = envelope(id, user_id=user, seq=seq), list[KafkaError | None]()
+
+    def written() -> bool:
+        try:
+            producer.produce(
+                stack.topic.name, value, user.encode(), partition, on_delivery=lambda error, _: answers.append(error)
+            )
+        except KafkaException as error:
+            answers.append(error.args[0])
+        assert producer.flush(ANSWER_S) == 0
+        return answers[-1] is None
+
+    stack.wait_until(written, f"{id} is written")
 
 
 def wait_until_known(stack: Stack, partitions: int) -> None:
