@@ -47,8 +47,8 @@ def create_once(server_url: str, name: str, fill: Callable[[str], None]) -> None
         create_database(server_url, name, "template1")
         try:
             fill(name)
-        except BaseException:
-            drop_database(server_url, name)  # nobody may take it for complete
+        except BaseException:  # Ctrl-C too: nobody may take it for complete; raised again
+            drop_database(server_url, name)
             raise
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from processing.domain.log_positions import LogState
 from processing.domain.positions import Partition
-from processing.kafka.clients import client_config
+from processing.kafka.clients import asking_config
 
 TIMEOUT_S = 5.0
 
@@ -87,15 +87,4 @@ def _servers() -> str:
 @cache
 def _consumer_of(pid: int, servers: str, group: str) -> Consumer:
     """One for each process and group; it never joins the group."""
-    return Consumer(
-        {
-            **client_config(),
-            "group.id": group,
-            "client.id": "eventsite-log-state",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_uncommitted",
-            "fetch.wait.max.ms": 100,
-            "auto.offset.reset": "error",
-        }
-    )
+    return Consumer({**asking_config("eventsite-log-state", group), "auto.offset.reset": "error"})

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from confluent_kafka import Message
 from redis import Redis
 
@@ -28,6 +29,11 @@ QUICK = {  # what a test would else have to wait for
     "RETRY_BACKOFF_MAX_MS": "500",
     "SEQUENCE_GAP_TIMEOUT_MS": "1000",
 }
+
+
+def only_on_real_kafka(reason: str) -> pytest.MarkDecorator:
+    """For what the embedded broker cannot do; the reason says what. `make test-kafka` runs these."""
+    return pytest.mark.skipif(os.environ.get("TEST_KAFKA") != "real", reason=f"{reason}: make test-kafka")
 
 
 class Stack:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.pipeline.log import ANSWER_S
-from tests.pipeline.stack import PARTITIONS, Stack
+from tests.pipeline.stack import PARTITIONS, Stack, only_on_real_kafka
 from tests.support.factories import envelope
 
-pytestmark = [
-    pytest.mark.pipeline,
-    pytest.mark.skipif(os.environ.get("TEST_KAFKA") != "real", reason="Tansu adds no partitions: make test-kafka"),
-]
+pytestmark = [pytest.mark.pipeline, only_on_real_kafka("Tansu adds no partitions")]
 READ_WITHIN_S = 30  # as the docs say
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,12 +18,11 @@ from eventsite.local.services.valkey import Valkey
 from tests.pipeline.load import Sent
 from tests.pipeline.log import ANSWER_S, Topic
 from tests.pipeline.processes import Process
-from tests.pipeline.stack import PARTITIONS, Stack
+from tests.pipeline.stack import PARTITIONS, Stack, only_on_real_kafka
 
 pytestmark = pytest.mark.pipeline
 
-WHY_REAL = "the embedded broker deletes no records; librdkafka crashes when it deletes a topic"
-on_real_kafka = pytest.mark.skipif(os.environ.get("TEST_KAFKA") != "real", reason=WHY_REAL)
+on_real_kafka = only_on_real_kafka("Tansu deletes no records, and librdkafka crashes when it deletes a topic")
 COUNT = 400
 USERS = 40
 

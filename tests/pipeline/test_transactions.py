@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,15 +12,10 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.pipeline.log import Record
-from tests.pipeline.stack import Stack
+from tests.pipeline.stack import Stack, only_on_real_kafka
 from tests.support.factories import envelope
 
-pytestmark = [
-    pytest.mark.pipeline,
-    pytest.mark.skipif(
-        os.environ.get("TEST_KAFKA") != "real", reason="Tansu has no last stable offset: make test-kafka"
-    ),
-]
+pytestmark = [pytest.mark.pipeline, only_on_real_kafka("Tansu has no last stable offset")]
 USER = "u-1"
 Transactional = Callable[[], Producer]
 

@@ -22,10 +22,10 @@ from processing.postgres.counts import count_gaps
 from processing.postgres.due import find_gaps
 from tests.support import flaky
 from tests.support.batches import applied, batch_of, column, retry_all, statuses, store, value
+from tests.support.kinds import TYPE, drain_all, pause, resume, states, took_effect
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "fresh")]
 
-TYPE = "flaky/t"
 PARTITION = [("events", 0)]
 
 
@@ -35,30 +35,9 @@ def fresh(redis: Redis, settings: Settings) -> None:
     settings.RETRY_BACKOFF_MS = 0
 
 
-def pause(kind: str = TYPE) -> None:
-    operators.pause(kind, actor="ada")
-
-
-def resume(kind: str = TYPE) -> None:
-    operators.resume(kind, actor="ada")
-
-
-def states() -> dict[str, str]:
-    return {row.name: row.state.value for row in kinds.find_kinds()}
-
-
 def lane(user: str = "u") -> str:
     (waits_for,) = column("SELECT waits_for FROM processing_lane WHERE user_id = %s", user)
     return str(waits_for)
-
-
-def took_effect() -> list[str]:
-    return column("SELECT event_id FROM game_events ORDER BY id")
-
-
-def drain_all() -> None:
-    while states() != {}:
-        tend_kinds()
 
 
 def test_events_of_a_paused_type_wait_and_run_in_order_once_others_in_between() -> None:

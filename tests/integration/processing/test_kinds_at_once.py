@@ -14,42 +14,19 @@ from processing.background import sweeper
 from processing.background.kinds import tend_kinds
 from processing.engine import set_aside
 from processing.engine.process_batch import process_batch
-from processing.operators import kinds as operators
 from processing.postgres import kinds
 from processing.postgres.transaction import transaction
 from tests.support import flaky
 from tests.support.batches import applied, batch_of, column, statuses, store, value
+from tests.support.kinds import TYPE, drain_all, pause, resume, states, took_effect
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "fresh")]
-
-TYPE = "flaky/t"
 
 
 @pytest.fixture
 def fresh(redis: Redis, settings: Settings) -> None:
     flaky.runs.clear()
     settings.RETRY_BACKOFF_MS = 0
-
-
-def pause(kind: str = TYPE) -> None:
-    operators.pause(kind, actor="ada")
-
-
-def resume(kind: str = TYPE) -> None:
-    operators.resume(kind, actor="ada")
-
-
-def states() -> dict[str, str]:
-    return {row.name: row.state.value for row in kinds.find_kinds()}
-
-
-def took_effect() -> list[str]:
-    return column("SELECT event_id FROM game_events ORDER BY id")
-
-
-def drain_all() -> None:
-    while states() != {}:
-        tend_kinds()
 
 
 def test_a_kind_is_not_opened_under_a_batch_that_saw_it_paused() -> None:
