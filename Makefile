@@ -33,10 +33,10 @@ test-unit: install ## those that need no service
 	@exec $(BIN)/python -m pytest tests/unit $(ARGS)
 
 test-pipeline: install ## the Procfile's processes, on embedded services
-	@exec $(BIN)/python -m pytest tests/pipeline $(ARGS)
+	@exec $(BIN)/python -m pytest tests/pipeline -n 2 $(ARGS)
 
 test-kafka: install ## the same on a real Apache Kafka (needs java and mvn)
-	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline $(ARGS)
+	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline -n 2 $(ARGS)
 
 lint: install ## ruff, mypy, the limits on length, the rules on layers and imports, the docs' paths and drawing
 	$(BIN)/ruff check .

@@ -51,6 +51,7 @@ if all(_topics) and len(set(_topics)) < 3:
     )
 KAFKA_CONSUMER_GROUP: str = _read.str("KAFKA_CONSUMER_GROUP", "event-processors")
 KAFKA_GROUP_PROTOCOL: str = _read.choice("KAFKA_GROUP_PROTOCOL", "classic", allowed={"classic", "consumer"})
+KAFKA_SESSION_TIMEOUT_MS: int = _read.number("KAFKA_SESSION_TIMEOUT_MS", 6_000, least=1_000, most=1_800_000)
 KAFKA_TOPIC_PARTITIONS: int = _read.number("KAFKA_TOPIC_PARTITIONS", 8, least=1, most=10_000)
 
 # --- the environment: the door ---

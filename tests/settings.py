@@ -18,5 +18,6 @@ prepare(os.environ, sys.argv[1:])
 
 from eventsite.settings import *  # noqa: E402, F403
 
+KAFKA_SESSION_TIMEOUT_MS = 3_000  # the embedded broker's first assignment takes half of it
 WHITENOISE_AUTOREFRESH = True  # static files are found where they are, none have been collected
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.shop"]  # noqa: F405 - a team's own app

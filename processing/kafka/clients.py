@@ -17,7 +17,6 @@ ACK_TIMEOUT_MS = 5_000
 METADATA_EVERY_MS = 15_000  # added partitions, or a topic made again, are seen after this: read within 30 s
 SYSLOG_CRITICAL = 2
 QUEUED_KBYTES = 16_384  # fetched and not yet polled; bounds memory whatever the backlog
-SESSION_TIMEOUT_MS = 6_000  # a crashed consumer's partitions move on after this; the embedded broker waits half of it
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +64,10 @@ def consumer_config(group: str, on_error: Callable[[KafkaError], None]) -> dict[
         "error_cb": on_error,
     }
     if settings.KAFKA_GROUP_PROTOCOL == "classic":  # with KIP-848 the broker decides
-        config |= {"session.timeout.ms": SESSION_TIMEOUT_MS, "heartbeat.interval.ms": 1_000}
+        config |= {
+            "session.timeout.ms": settings.KAFKA_SESSION_TIMEOUT_MS,
+            "heartbeat.interval.ms": min(1_000, settings.KAFKA_SESSION_TIMEOUT_MS // 3),
+        }
     return config
 
 

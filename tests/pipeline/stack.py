@@ -28,6 +28,7 @@ QUICK = {  # what a test would else have to wait for
     "RETRY_BACKOFF_MS": "50",
     "RETRY_BACKOFF_MAX_MS": "500",
     "SEQUENCE_GAP_TIMEOUT_MS": "1000",
+    "KAFKA_SESSION_TIMEOUT_MS": "3000",  # the embedded broker's first assignment takes half of it
 }
 
 

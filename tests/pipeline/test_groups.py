@@ -15,7 +15,7 @@ from tests.pipeline.stack import Stack
 pytestmark = pytest.mark.pipeline
 
 SLOW = {"CONSUMER_BATCH_SIZE": "100"}  # so that there is a middle in which to leave
-SESSION_S = 6  # `processing.kafka.SESSION_TIMEOUT_MS`; longer than the idle-in-transaction timeout
+SESSION_S = 6  # longer than the idle-in-transaction timeout
 
 
 def test_consumers_join_and_leave_during_a_load(stack: Stack) -> None:
@@ -71,10 +71,11 @@ def test_a_frozen_consumer_that_wakes_up_after_another_took_over_changes_nothing
     places = stack.produce(event.record() for event in sent)
     stack.start("beat")
     stack.start("worker")
-    zombie = stack.start("consumer", **SLOW)
+    settings = {**SLOW, "KAFKA_SESSION_TIMEOUT_MS": f"{SESSION_S}000"}
+    zombie = stack.start("consumer", **settings)
     stack.wait_for_rows(1_000)
     zombie.freeze()
-    heir = stack.start("consumer", **SLOW)
+    heir = stack.start("consumer", **settings)
     before = stack.count("processing_inboxevent")
     stack.wait_until(lambda: stack.count("processing_inboxevent") > before + 1_000, "another consumer has taken over")
     stack.watch(SESSION_S / 2)
