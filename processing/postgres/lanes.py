@@ -20,7 +20,7 @@ WHAT_FOR = """CASE WHEN f.seq IS NULL THEN ''
 
 @dataclass(frozen=True)
 class LaneMove:
-    """A lane's next position. `waiting`: events of it are held or retrying there."""
+    """A lane's next position. `waiting`: events of it may be held or retrying there, so its row says what waits."""
 
     user_id: str
     next_seq: int
@@ -59,7 +59,7 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
                   moved_at = greatest(l.moved_at, %s),
                   set_back_from = CASE WHEN l.set_back_from > c.next_seq THEN l.set_back_from END,
                   waiting_since = CASE
-                    WHEN NOT c.waiting THEN NULL
+                    WHEN f.seq IS NULL THEN NULL
                     WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())
                     ELSE f.received_at END,
                   waits_for = {WHAT_FOR}
