@@ -34,10 +34,11 @@ def lane_moves(
         LaneMove(user, fronts.get(user, lane.next_seq), user in waits, versions.get(user, lane.order_version))
         for user, lane in lanes.items()
     ]
-    return [move for move in moves if move.user_id in look_at or move != _position(lanes[move.user_id])]
+    return [move for move in moves if move.user_id in look_at or move != as_it_stands(lanes[move.user_id])]
 
 
-def _position(lane: LaneState) -> LaneMove:
+def as_it_stands(lane: LaneState) -> LaneMove:
+    """No move: only what the lane waits for is looked at again."""
     return LaneMove(lane.user_id, lane.next_seq, lane.waiting, lane.order_version)
 
 

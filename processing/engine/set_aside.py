@@ -20,12 +20,13 @@ from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.domain.statuses import Status
 from processing.engine import enqueue
 from processing.engine.handlers import retry_policy
+from processing.engine.lane_moves import as_it_stands
 from processing.engine.release import release_in, retry_in
 from processing.engine.turns import Turns
 from processing.postgres import kinds
 from processing.postgres.due import TURN_CHARS, lanes_and_ids, lock_retries
 from processing.postgres.kinds import KindRow
-from processing.postgres.lanes import lock_lanes
+from processing.postgres.lanes import lock_lanes, move_lanes
 from processing.postgres.transaction import retry_transient, transaction
 
 FIRST_ROWS = 10  # drained at first: if the handler still fails, few events have lost a try
@@ -137,6 +138,8 @@ def drain(kind: str, rows: int) -> Drained | None:
         left = [id for id in ids if id not in done]
         if left:
             kinds.let_go(cursor, kind, left)
+            lanes = lock_lanes(cursor, lanes_and_ids(left)[0])  # as they are now: their fronts may be among these
+            move_lanes(cursor, [as_it_stands(lane) for lane in lanes.values()], result.hot_state.at)
     return Drained(result, len(ids), left)
 
 

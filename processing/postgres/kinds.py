@@ -179,12 +179,15 @@ def first_waiting(cursor: Cursor, kind: str, limit: int, chars: int) -> list[str
 
 
 def let_go(cursor: Cursor, kind: str, ids: Sequence[str]) -> None:
-    """These events wait for the kind no longer, but in their lane or for their retry, which is due at once."""
+    """These events wait for the kind no longer, but in their lane or for their retry, which is due at once.
+
+    Those that wait for nothing else, since somebody had locked their rows, wait on.
+    """
     cursor.execute(
         """UPDATE processing_inboxevent SET waits_for = NULL, arrival = NULL,
                   next_attempt_at = CASE status WHEN 'retrying' THEN now() END
            WHERE id IN (SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND waits_for = %s
-                        ORDER BY id FOR UPDATE)""",
+                          AND (seq IS NOT NULL OR status = 'retrying') ORDER BY id FOR UPDATE)""",
         (list(ids), kind),
     )
 

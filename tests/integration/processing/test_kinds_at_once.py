@@ -7,18 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from django.db.transaction import atomic
 from pytest_django.fixtures import Settings
 from redis import Redis
 
 from processing.background import sweeper
 from processing.background.kinds import tend_kinds
-from processing.engine import set_aside
+from processing.engine import enqueue, set_aside
 from processing.engine.process_batch import process_batch
+from processing.models import Lane
 from processing.postgres import kinds
 from processing.postgres.transaction import transaction
 from tests.support import flaky
 from tests.support.batches import applied, batch_of, column, statuses, store, value
 from tests.support.kinds import TYPE, drain_all, pause, resume, states, took_effect
+from tests.support.locks import somebody_waits_for_a_lock
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "fresh")]
 
@@ -119,6 +122,43 @@ def test_what_is_left_of_a_lane_by_a_drainer_that_died_is_rescued() -> None:
     assert applied() == [1]
     drain_all()
     assert applied() == [1, 2]
+
+
+def test_a_lane_whose_drainer_was_killed_between_two_of_its_turns_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enqueue, "enqueue_now", lambda ids: None)
+    pause()
+    store(*(value(f"{n}", f"u{n}", seq=1) for n in range(500)), *(value(f"long {n}", seq=n + 1) for n in range(10)))
+    resume()
+    step = set_aside.drain(TYPE, 1000)
+    assert step is not None
+    assert 0 < len(step.left) < 10, "each lane has its share of a step"
+    assert Lane.objects.get(user_id="u").waits_for == Lane.WaitsFor.TURN
+    column("UPDATE processing_lane SET waiting_since = now() - interval '1 minute' WHERE user_id = 'u' RETURNING 1")
+    sweeper.rescue_lanes()
+    assert applied() == list(range(1, 11))
+
+
+def test_an_event_whose_row_somebody_has_locked_goes_on_waiting_for_its_kind() -> None:
+    pause()
+    store(value("a"), value("b"))
+    resume()
+    drainer = threading.Thread(target=drain_beside)
+    with atomic():
+        column("SELECT id FROM processing_inboxevent WHERE id = 'a' FOR UPDATE")
+        drainer.start()
+        while drainer.is_alive() and not somebody_waits_for_a_lock():
+            pass
+    drainer.join()
+    assert took_effect() == ["b"]
+    drain_all()
+    assert took_effect() == ["b", "a"]
+
+
+def drain_beside() -> None:
+    try:
+        set_aside.drain(TYPE, 100)
+    finally:
+        connection.close()
 
 
 @pytest.fixture(autouse=True)
