@@ -162,8 +162,6 @@ class LaneAdmin(ReadOnlyAdmin):
 def _what_must_be_done(front: InboxEvent) -> str:
     if front.import_run is not None:
         return f"run {front.import_run} over its file is over and all that stood in the log by then is committed"
-    if front.topic is None:
-        return "the sweeper comes by, since that event keeps no place in the log"
     return "all that stood in its partition by then is committed, and all that stood in added ones when they were seen"
 
 

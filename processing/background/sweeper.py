@@ -57,14 +57,12 @@ def rescue_dead_letter_list() -> int:
 
 
 def _is_orphaned(gap: Gap, partition_counts: Mapping[str, int | None]) -> bool:
-    if gap.topic is None or gap.partition is None:  # an event that was skipped and replayed with its lane
-        return True
-    count = partition_counts.get(gap.topic, 0)
-    return count is not None and gap.partition >= count
+    count = partition_counts.get(gap.topic or "", 0)
+    return count is not None and (gap.partition or 0) >= count
 
 
 def pass_orphaned_gaps() -> int:
-    """Pass gaps before events whose partition no longer exists, or that keep none: no consumer will."""
+    """Pass gaps before events whose partition no longer exists: no consumer will."""
     gaps = find_gaps_of_topics(settings.SEQUENCE_GAP_TIMEOUT_MS)
     if not gaps or any_unreached():
         return 0

@@ -224,9 +224,9 @@ def _why_skipped(lane: LaneState, event: Event) -> str:
 
 
 def _with_message(change: StatusChange, message: Message) -> StatusChange:
-    """The change with the event's message, unless it is skipped: a skipped event is never run again."""
+    """The change with the event's message. A skipped one runs only if its lane is set back: its place is enough."""
     if change.status is Status.SKIPPED:
-        return change
+        message = Message(message.topic, message.partition, message.offset, None, None, message.import_run)
     return replace(change, message=message)
 
 

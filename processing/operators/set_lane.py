@@ -102,7 +102,11 @@ def _act(user_id: str, seq: int, *, replay: bool, actor: str, number: int) -> tu
         setting = _refusal(cursor, user_id, seq, lane) or _work_out(cursor, lane, seq, replay=replay)
         if lane is None or not setting.changes:
             return setting, _result([], None), None
-        rows.lock_events(cursor, setting.changed)
+        while setting.changed:  # retention strips and deletes skipped events without a lane's lock
+            rows.lock_events(cursor, setting.changed)
+            found, setting = setting, _work_out(cursor, lane, seq, replay=replay)
+            if found == setting:
+                break
         _change_events(cursor, setting, number)
         back = max(lane.set_back_from or 0, lane.next_seq)
         rows.put_lane(cursor, user_id, setting.lands, back if back > setting.lands else None)

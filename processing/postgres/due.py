@@ -172,7 +172,7 @@ def find_gaps(timeout_ms: int, partitions: Collection[tuple[str, int]]) -> list[
 
 
 def find_gaps_of_topics(timeout_ms: int) -> list[Gap]:
-    """As `find_gaps`, of whatever partition, or of none: a skipped event keeps no place, also when it waits again."""
+    """As `find_gaps`, of whatever partition."""
     return _gaps("f.import_run IS NULL", {"timeout": timeout_ms})
 
 

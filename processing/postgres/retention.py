@@ -35,8 +35,9 @@ def strip_received(start: datetime, end: datetime) -> int:
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                AND (d.discarded_at IS NULL OR d.published_at IS NULL)
              WHERE i.received_at >= %s AND i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL
-               AND (i.payload IS NOT NULL OR i.raw IS NOT NULL) ORDER BY i.id LIMIT %s)""",
-        (start, end, sorted(FINAL), ROWS),
+               AND (i.payload IS NOT NULL OR i.raw IS NOT NULL) ORDER BY i.id LIMIT %s)
+             AND status = ANY(%s)""",
+        (start, end, sorted(FINAL), ROWS, sorted(FINAL)),
     )
 
 
@@ -52,8 +53,9 @@ def delete_received_before(moment: datetime) -> int:
     return _repeat(
         """DELETE FROM processing_inboxevent WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
-             WHERE i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL ORDER BY i.id LIMIT %s)""",
-        (moment, sorted(FINAL), ROWS),
+             WHERE i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL ORDER BY i.id LIMIT %s)
+             AND status = ANY(%s)""",
+        (moment, sorted(FINAL), ROWS, sorted(FINAL)),
     )
 
 

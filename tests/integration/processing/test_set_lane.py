@@ -11,7 +11,6 @@ from django.db import connection
 from pytest_django import Settings
 from redis import Redis
 
-from processing.background import sweeper
 from processing.domain.statuses import Status
 from processing.engine import release
 from processing.models import InboxEvent, Lane, OperatorAction
@@ -279,19 +278,3 @@ def at_once(*works: Callable[[], Any]) -> None:
     for thread in threads:
         thread.join()
     assert not errors
-
-
-# --- a gap before an event that keeps no place ---
-
-
-def test_the_sweep_passes_a_gap_before_a_replayed_event_that_keeps_no_place(redis: Redis, settings: Settings) -> None:
-    settings.SEQUENCE_MAX_AHEAD = 0
-    consume(*numbered(1, 2, 3, CLOCK))
-    pass_gap()
-    consume(*numbered(5))
-    put(4, replay=True)
-    assert (row("e-5").status, row("e-5").topic) == (Status.HELD, None)
-    assert sweeper.pass_orphaned_gaps() == 0, "it has its whole time to be filled"
-    settings.SEQUENCE_GAP_TIMEOUT_MS = 0
-    assert sweeper.pass_orphaned_gaps() == 1
-    assert order(redis) == [1, 2, 3, 5, CLOCK]
