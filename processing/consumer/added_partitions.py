@@ -49,6 +49,9 @@ class AddedPartitions:
         """Those that are to be read, and how far."""
         there = self._there()
         known = rows.known_partitions(self._topics)
+        gone = set(known).difference(there)
+        if gone:  # of a topic that was made anew with fewer: should they come again, they are added ones
+            rows.forget_partitions(gone)
         topics = {topic for topic, _ in known}
         new = [key for key in there if key not in known]
         first = {key: 0 for key in new if key[0] not in topics}
@@ -58,8 +61,8 @@ class AddedPartitions:
         if added:
             log.info("partitions were added; no gap is passed before they are read so far", ends=_by_name(added))
             rows.note_partitions(added, reached=False)
-        unread = {key: end for key, end in known.items() if end is not None} | added
-        reached = self._reached(unread, there) if unread else set()
+        unread = {key: end for key, end in known.items() if end is not None and key in there} | added
+        reached = self._reached(unread) if unread else set()
         if reached:
             rows.mark_reached(reached)
         return {key: end for key, end in unread.items() if key not in reached}
@@ -77,13 +80,10 @@ class AddedPartitions:
         _, high = self._asker.get_watermark_offsets(TopicPartition(*key), timeout=TIMEOUT_S)
         return int(high)
 
-    def _reached(self, unread: Mapping[Partition, int], there: set[Partition]) -> set[Partition]:
+    def _reached(self, unread: Mapping[Partition, int]) -> set[Partition]:
         """Those that the group has committed far enough, also when their log was made anew and ends before."""
-        gone = set(unread).difference(there)
-        asked = [TopicPartition(*key) for key in unread if key not in gone]
-        committed = self._asker.committed(asked, timeout=TIMEOUT_S) if asked else []
-        reached = set(gone)
-        for each in committed:
+        reached: set[Partition] = set()
+        for each in self._asker.committed([TopicPartition(*key) for key in unread], timeout=TIMEOUT_S):
             key = each.topic, each.partition
             if each.offset >= unread[key] or max(each.offset, 0) >= self._end(key):
                 reached.add(key)

@@ -33,11 +33,20 @@ def note_partitions(ends: Mapping[Partition, int], *, reached: bool) -> None:
 
 
 def mark_reached(partitions: Collection[Partition]) -> None:
-    """These are read to where they ended when they were first seen, or are no more."""
+    """These are read to where they ended when they were first seen."""
     raw_cursor().execute(
         """UPDATE processing_addedpartition p SET reached_at = now()
            FROM unnest(%s::text[], %s::int[]) AS n(topic, partition)
            WHERE p.topic = n.topic AND p.partition = n.partition AND p.reached_at IS NULL""",
+        ([topic for topic, _ in partitions], [number for _, number in partitions]),
+    )
+
+
+def forget_partitions(partitions: Collection[Partition]) -> None:
+    """These are no more."""
+    raw_cursor().execute(
+        """DELETE FROM processing_addedpartition p USING unnest(%s::text[], %s::int[]) AS n(topic, partition)
+           WHERE p.topic = n.topic AND p.partition = n.partition""",
         ([topic for topic, _ in partitions], [number for _, number in partitions]),
     )
 
