@@ -92,10 +92,10 @@ def place(stored: StoredPosition | None, log: LogState, *, truncated: bool = Fal
     """Decide where to read a partition on. `truncated`: the client has found a break in the log by its leader epochs.
 
     The group's committed offset may be lower than the position (the hot state of the last batches is then written
-    again), never decides beyond it, and says nothing about a log made anew.
+    again), never decides beyond it, and says nothing about a log made anew, nor, beyond its end, about any.
     """
     if stored is None:  # the first reading: what was here before us was never ours
-        start = _within(log, log.committed)
+        start = _within(log, log.committed if (log.committed or 0) <= log.end else None)
         return Placement(start, StoredPosition(log.topic_id, start, max(start, log.end)))
     if stored.topic_id and log.topic_id and stored.topic_id != log.topic_id:
         return _begin_anew(stored, log, Why.MADE_ANEW)
