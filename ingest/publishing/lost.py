@@ -5,7 +5,7 @@ Only an event that is known and not yet final is looked up, so new events and mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from redis import RedisError
@@ -16,7 +16,7 @@ from ingest.publishing.errors import Unavailable
 from ingest.publishing.submission import Outcome, Status, Truth
 from processing.domain.away import StoppedError
 from processing.domain.log_positions import Place
-from processing.postgres.losses import lost_events
+from processing.postgres.losses import lost_events, unknown_events
 from processing.postgres.transaction import retry_transient
 
 PATIENCE_S = 1.0  # for Postgres, which the door does not need for anything else
@@ -32,7 +32,8 @@ def settle(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Sequ
         return outcomes
     try:
         lost = _find_lost({outcome.event_id for outcome in unsettled})
-        reservations.forget(lost.items(), _claims(candidates, outcomes, lost))
+        placed = [(id, place) for id, place in lost.items() if place is not None]
+        reservations.forget(placed, _claims(candidates, outcomes, lost))
     except (RedisError, OSError) as error:
         return [_unavailable(outcome, f"Redis: {error}") for outcome in outcomes]
     except StoppedError as error:
@@ -48,18 +49,20 @@ def is_lost(event_id: str, place: Place) -> bool:
         raise Unavailable(str(error)) from error
 
 
-def _find_lost(ids: set[str]) -> dict[str, Place]:
-    """Raises `RedisError`, `StoppedError`."""
-    asked = sorted(ids)
-    places = {id: place for id, place in zip(asked, reservations.places(asked), strict=True) if place is not None}
-    if not places:
+def _find_lost(ids: set[str]) -> dict[str, Place | None]:
+    """With their places. One that the inbox does not have, and only an idempotency key remembers, has none: whether it
+    was lost cannot be told, but under the same id it counts once. Raises `RedisError`, `StoppedError`."""
+    memories = reservations.remembered(sorted(ids))
+    places = {id: memory.place for id, memory in memories.items() if memory.place is not None}
+    forgotten = sorted(ids.difference(memories))
+    if not places and not forgotten:
         return {}
-    lost = retry_transient(lambda: lost_events(list(places.items())), patience_s=PATIENCE_S)
-    return {id: places[id] for id in lost}
+    lost = retry_transient(lambda: lost_events(list(places.items())) | unknown_events(forgotten), patience_s=PATIENCE_S)
+    return {id: places.get(id) for id in lost}
 
 
 def _claims(
-    candidates: Sequence[Candidate], outcomes: Sequence[Outcome], lost: dict[str, Place]
+    candidates: Sequence[Candidate], outcomes: Sequence[Outcome], lost: Container[str]
 ) -> list[tuple[str, str]]:
     """The idempotency keys of these events that name a lost event, with what they hold."""
     return [
@@ -69,7 +72,7 @@ def _claims(
     ]
 
 
-def _settled(outcome: Outcome, event: Candidate, lost: dict[str, Place]) -> Outcome:
+def _settled(outcome: Outcome, event: Candidate, lost: Container[str]) -> Outcome:
     if outcome.status is not Status.UNSETTLED:
         return outcome
     if outcome.event_id in lost:

@@ -120,10 +120,11 @@ def look_up(event_id: str) -> tuple[Accepted | None, dict[str, str]]:
     return accepted, {name.decode(): value.decode() for name, value in state.items()}
 
 
-def places(event_ids: Sequence[str]) -> list[Place | None]:
-    """Where accepted events stand, each in its turn; None where it is not remembered. Raises `redis.RedisError`."""
+def remembered(event_ids: Sequence[str]) -> dict[str, Accepted]:
+    """The door's memory of these accepted events, where it has one. Raises `redis.RedisError`."""
     memories: Any = connection().mget([f"accepted:{id}" for id in event_ids])
-    return [msgspec.json.decode(memory, type=Accepted).place if memory else None for memory in memories]
+    found = zip(event_ids, memories, strict=True)
+    return {id: msgspec.json.decode(memory, type=Accepted) for id, memory in found if memory}
 
 
 def forget(lost: Iterable[tuple[str, Place]], claims: Iterable[tuple[str, str]]) -> None:

@@ -80,6 +80,16 @@ def lost_events(events: Sequence[tuple[str, Place]]) -> set[str]:
     return {id for (id,) in cursor}
 
 
+def unknown_events(ids: Collection[str]) -> set[str]:
+    """Those that the inbox does not have."""
+    cursor = raw_cursor().execute(
+        """SELECT e.id FROM unnest(%s::text[]) AS e(id)
+           WHERE NOT EXISTS (SELECT FROM processing_inboxevent i WHERE i.id = e.id)""",
+        (list(ids),),
+    )
+    return {id for (id,) in cursor}
+
+
 def open_losses() -> list[OpenLosses]:
     """By topic and reason, those that no operator has acknowledged."""
     cursor = raw_cursor().execute(

@@ -87,6 +87,21 @@ def test_a_key_of_a_lost_event_is_free_again(client: Client, post: Post) -> None
     assert post("/events", named, Idempotency_Key="k2").json() == {"eventId": "own", "status": "accepted"}
 
 
+def test_a_key_that_outlived_the_memory_of_its_event_does_not_hide_that_it_was_lost(
+    client: Client, post: Post, redis: Redis, door: str
+) -> None:
+    body = {"userId": "u", "type": "t"}
+    id = post("/events", body, Idempotency_Key="k").json()["eventId"]
+    place = place_of(id)
+    redis.delete(f"accepted:{id}")  # evicted
+    pass_by(place)
+    assert post("/events", body, Idempotency_Key="k").json() == {"eventId": id, "status": "accepted"}
+    assert {dict(message.headers() or [])["event-id"] for message in read_topic(door)} == {id.encode()}
+    InboxEventFactory.create(id=id)
+    redis.delete(f"accepted:{id}")
+    assert post("/events", body, Idempotency_Key="k").json() == {"eventId": id, "status": "duplicate"}
+
+
 def test_a_place_that_the_broker_did_not_tell_is_never_taken_for_lost(client: Client, post: Post, redis: Redis) -> None:
     post("/events", EVENT)
     pass_by(place_of("e"))
