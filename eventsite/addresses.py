@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from environs import ValidationError
+from redis import ConnectionPool, RedisError
+from redis.connection import parse_url
 
 from eventsite.env import Parser, SiteEnv, parse_words
 
@@ -20,8 +24,13 @@ BOOTSTRAP_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,
 ORIGIN = re.compile(r"https?://[^/\s]+")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
+REDIS_EXAMPLES = "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
+CERT_REQS = {"CERT_REQUIRED": "required", "CERT_OPTIONAL": "optional", "CERT_NONE": "none"}  # Celery's spellings
+TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 CONNECTION_MEMBERS = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
 SESSION_OPTIONS = "-c idle_in_transaction_session_timeout=5s"  # a frozen process loses its locks
+SOCKET_TIMEOUT_S, CONNECT_TIMEOUT_S = 5, 2  # of Redis and of Celery's broker
+HEALTH_CHECK_S = 5  # after so long without an answer Celery takes a connection to Redis for a dead one
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # seconds, seconds, probes
 
 
@@ -50,18 +59,57 @@ def parse_postgres(text: str) -> dict[str, Any]:
 
 
 def parse_redis(text: str) -> str:
-    return _parse_url(text, REDIS_SCHEMES, "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket")
+    """A URL as redis-py reads it, also where it is spelled as Celery's Redis client wants it."""
+    _parse_url(text, REDIS_SCHEMES, REDIS_EXAMPLES)
+    address, _, query = text.partition("?")
+    options = {name: CERT_REQS.get(value, value) for name, value in parse_qsl(query, keep_blank_values=True)}
+    if options.get("ssl_cert_reqs", "none") not in CERT_REQS.values():
+        raise ValidationError("ssl_cert_reqs in it is not known; allowed is required, optional or none")
+    missing = [name for name in TLS_FILES if name in options and not Path(options[name]).is_file()]
+    if missing:
+        raise ValidationError(f"{missing[0]} in it names no file that is there; allowed is the path of a PEM file")
+    read = f"{address}?{urlencode(options, safe='/')}" if options else address
+    try:
+        ConnectionPool.from_url(read).make_connection()  # not opened
+    except (TypeError, ValueError, RedisError) as error:
+        raise ValidationError(f"{error}; allowed is {REDIS_EXAMPLES}, with options of redis-py behind a ?") from error
+    return read
 
 
 def parse_celery_broker(text: str) -> str:
-    return _parse_url(text, CELERY_SCHEMES, "a Redis URL (redis://host:6379/0) or a RabbitMQ one (amqp://host:5672//)")
+    allowed = "a Redis URL (redis://host:6379/0) or a RabbitMQ one (amqp://host:5672//)"
+    _parse_url(text, CELERY_SCHEMES, allowed)
+    if not urlsplit(text).scheme.startswith("redis"):
+        return text
+    return parse_redis(re.sub(r"^redis\+socket", "unix", text).replace("?virtual_host=", "?db="))
 
 
-def celery_broker_of(redis_url: str) -> str:
-    """Celery's name for a Redis URL: it knows sockets by another scheme."""
-    if not redis_url:
-        return "memory://nowhere"  # nobody gets to use it: without REDIS_URL no process of Celery starts
-    return f"redis+socket{redis_url.removeprefix('unix')}" if redis_url.startswith("unix:") else redis_url
+def celery_broker(url: str | None) -> dict[str, Any]:
+    """Celery's settings for a broker: verified TLS, and waits with an end. A Redis URL is read as the door reads it."""
+    scheme = urlsplit(url).scheme if url else ""
+    if not url:
+        return {"url": "memory://nowhere"}  # nobody gets to use it: without REDIS_URL no process of Celery starts
+    if scheme not in REDIS_SCHEMES:
+        tls = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}  # None: the URL's
+        return {
+            "url": url,
+            "use_ssl": tls if scheme == "amqps" else None,
+            "transport_options": {"read_timeout": SOCKET_TIMEOUT_S, "write_timeout": SOCKET_TIMEOUT_S},
+        }
+    address = parse_url(url)
+    address.pop("connection_class", None)
+    plain, *_ = url.partition("?")
+    return {
+        "url": re.sub("^unix", "redis+socket", plain),
+        "use_ssl": {"ssl_cert_reqs": address.setdefault("ssl_cert_reqs", "required")} if scheme == "rediss" else None,
+        "transport_options": {
+            "address": address,
+            "socket_timeout": SOCKET_TIMEOUT_S,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_keepalive": True,
+            "health_check_interval": HEALTH_CHECK_S,
+        },
+    }
 
 
 def parse_bootstrap_servers(text: str) -> str:

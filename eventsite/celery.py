@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventsite.settings")
 
 from django.conf import settings
 
+from eventsite import redis_transport
 from eventsite.commandline import require_services
 
 STOP_WITHIN_S = 8.0
@@ -23,6 +24,7 @@ STOP_WITHIN_S = 8.0
 # It warns root of messages that carry code; ours are JSON and carry none.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
+redis_transport.use_for_redis_urls()
 app = Celery("eventsite", broker=settings.CELERY_BROKER_URL)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

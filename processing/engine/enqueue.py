@@ -37,7 +37,7 @@ def enqueue_now(ids: Sequence[str]) -> None:
 
 def _send(ids: Sequence[str], countdown_s: float) -> bool:
     try:
-        current_app.send_task(RUN_DUE, (list(ids),), countdown=countdown_s, retry=False)
+        current_app.send_task(RUN_DUE, (list(ids),), countdown=countdown_s)
     except BROKER_TROUBLE as error:
         log.warning("retries were not enqueued, the sweeper will find the events", events=len(ids), error=str(error))
         return False
