@@ -49,7 +49,8 @@ def lost_events(events: Sequence[tuple[str, Place]]) -> set[str]:
 
     Position and rows of a batch commit together, so one statement sees both or none. Where a log was cut, an offset
     may have been given twice: what was accepted before the cut was found counts as lost. That errs on the safe side,
-    for an event that is sent again and comes twice counts once.
+    for an event that is sent again and comes twice counts once. Where a topic was made anew, the door may have named
+    the old one for a while: an event that may stand in the new log is lost only when that is read past its offset.
     """
     cursor = raw_cursor().execute(
         """SELECT e.id
@@ -62,8 +63,13 @@ def lost_events(events: Sequence[tuple[str, Place]]) -> set[str]:
                   OR EXISTS (SELECT FROM processing_loss l
                              WHERE l.topic = e.topic AND l.partition = e.partition
                                AND (l.topic_id = e.topic_id OR '' IN (l.topic_id, e.topic_id))
-                               AND (l.why = %(anew)s AND l.topic_id = e.topic_id
-                                    OR l.why <> %(deleted)s AND l.first_offset <= e."offset"
+                               AND (l.why = %(anew)s AND l.topic_id = e.topic_id AND (
+                                      SELECT p.next_offset > e."offset"
+                                             OR p.end_offset <= e."offset" AND to_timestamp(e.at / 1000.0) < l.found_at
+                                      FROM processing_partitionposition p
+                                      WHERE p.topic = l.topic AND p.partition = l.partition)
+                                    OR (l.why = %(truncated)s OR e.topic_id = '') AND l.why <> %(deleted)s
+                                       AND l.first_offset <= e."offset"
                                        AND to_timestamp(e.at / 1000.0) < l.found_at + %(clocks)s * interval '1 s')))""",
         {
             "id": [id for id, _ in events],
@@ -74,6 +80,7 @@ def lost_events(events: Sequence[tuple[str, Place]]) -> set[str]:
             "at": [place.at for _, place in events],
             "anew": Why.MADE_ANEW.value,
             "deleted": Why.DELETED.value,
+            "truncated": Why.TRUNCATED.value,
             "clocks": CLOCKS_S,
         },
     )
