@@ -6,17 +6,15 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from environs import ValidationError
-from redis import ConnectionPool, RedisError
-from redis.connection import parse_url
 
+from eventsite import redis_address
 from eventsite.env import Parser, SiteEnv, parse_words
 
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -25,8 +23,6 @@ ORIGIN = re.compile(r"https?://[^/\s]+")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
 REDIS_EXAMPLES = "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
-CERT_REQS = {"CERT_REQUIRED": "required", "CERT_OPTIONAL": "optional", "CERT_NONE": "none"}  # Celery's spellings
-TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 CONNECTION_MEMBERS = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
 SESSION_OPTIONS = "-c idle_in_transaction_session_timeout=5s"  # a frozen process loses its locks
 SOCKET_TIMEOUT_S, CONNECT_TIMEOUT_S = 5, 2  # of Redis and of Celery's broker
@@ -59,21 +55,11 @@ def parse_postgres(text: str) -> dict[str, Any]:
 
 
 def parse_redis(text: str) -> str:
-    """A URL as redis-py reads it, also where it is spelled as Celery's Redis client wants it."""
     _parse_url(text, REDIS_SCHEMES, REDIS_EXAMPLES)
-    address, _, query = text.partition("?")
-    options = {name: CERT_REQS.get(value, value) for name, value in parse_qsl(query, keep_blank_values=True)}
-    if options.get("ssl_cert_reqs", "none") not in CERT_REQS.values():
-        raise ValidationError("ssl_cert_reqs in it is not known; allowed is required, optional or none")
-    missing = [name for name in TLS_FILES if name in options and not Path(options[name]).is_file()]
-    if missing:
-        raise ValidationError(f"{missing[0]} in it names no file that is there; allowed is the path of a PEM file")
-    read = f"{address}?{urlencode(options, safe='/')}" if options else address
     try:
-        ConnectionPool.from_url(read).make_connection()  # not opened
-    except (TypeError, ValueError, RedisError) as error:
-        raise ValidationError(f"{error}; allowed is {REDIS_EXAMPLES}, with options of redis-py behind a ?") from error
-    return read
+        return redis_address.read(text)
+    except ValueError as error:
+        raise ValidationError(f"{error}; allowed is {REDIS_EXAMPLES}, with redis-py's options behind a ?") from error
 
 
 def parse_celery_broker(text: str) -> str:
@@ -96,8 +82,7 @@ def celery_broker(url: str | None) -> dict[str, Any]:
             "use_ssl": tls if scheme == "amqps" else None,
             "transport_options": {"read_timeout": SOCKET_TIMEOUT_S, "write_timeout": SOCKET_TIMEOUT_S},
         }
-    address = parse_url(url)
-    address.pop("connection_class", None)
+    address = redis_address.members(url)
     plain, *_ = url.partition("?")
     return {
         "url": re.sub("^unix", "redis+socket", plain),

@@ -31,7 +31,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 class Connection(kombu.Connection):
     """To a broker that is away, and is to be met soon after it is back: kombu's pauses grow to half a minute."""
 
-    def ensure_connection(self, *args: Any, **options: Any) -> kombu.Connection:
+    def ensure_connection(self, *args: Any, **options: Any) -> kombu.Connection:  # type: ignore[override]
         pauses = {"interval_start": CONNECT_EVERY_S, "interval_step": 0, "interval_max": CONNECT_EVERY_S}
         return super().ensure_connection(*args, **{**options, **pauses})
 

@@ -106,7 +106,7 @@ def _to_keep(record: logging.LogRecord) -> logging.LogRecord:
     kept = copy.copy(record)
     kept.exc_info = kept.exc_text = None
     if isinstance(record.msg, dict):  # structlog's
-        kept.msg = {**record.msg, "exc_info": None}  # type: ignore[assignment]
+        kept.msg = {**record.msg, "exc_info": None}
     else:
         kept.msg, kept.args = record.getMessage(), None
     return kept

@@ -9,7 +9,7 @@ from typing import Any
 from celery.schedules import crontab
 
 from eventsite import addresses, env, logs
-from eventsite.redis_transport import REOPEN_A_REPLICAS
+from eventsite.redis_address import REOPEN_A_REPLICAS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"

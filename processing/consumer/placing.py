@@ -89,8 +89,9 @@ class Placing:
             ensure_topics(self._topics)
         except KafkaException as error:
             log.warning("the topic was not made, it is tried again", error=str(error))
-        self._ids.missing.clear()  # asked again soon
-        self._ids.doubt()
+        else:
+            self._ids.doubt()  # it has an id now
+        self._ids.missing.clear()  # until they are asked for again
 
     def _doubt(self, partition: Partition, why: str) -> None:
         if partition.doubtful:
