@@ -17,7 +17,8 @@ LINES = 60  # of a process, for whatever it met meanwhile
 
 
 def delete(stack: Stack, topic: str) -> None:
-    AdminClient({"bootstrap.servers": stack.kafka}).delete_topics([topic])[topic].result(ANSWER_S)
+    admin = AdminClient({"bootstrap.servers": stack.kafka})
+    admin.delete_topics([topic])[topic].result(ANSWER_S)
 
 
 def is_there(stack: Stack, topic: str) -> bool:
