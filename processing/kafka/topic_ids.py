@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import cache
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, Uuid
 from confluent_kafka.admin import AdminClient, TopicDescription
+from django.conf import settings
 
 from processing.kafka.clients import client_config
 
 TIMEOUT_S = 5.0
 ASK_EVERY_S = 5.0  # one that was deleted is to be there again within 10 s
 NONE = str(Uuid(0, 0))
+
+
+def current_ids(names: Collection[str], timeout_s: float = TIMEOUT_S) -> dict[str, str]:
+    """The ids that these topics have now; empty where the broker has none. For any thread.
+
+    Raises `KafkaException`, also for a topic that is not there.
+    """
+    admin = _admin(os.getpid(), settings.KAFKA_CLIENT_CONFIG["bootstrap.servers"])
+    asked = admin.describe_topics(TopicCollection(list(names)), request_timeout=timeout_s)
+    ids = {name: str(answer.result(timeout_s * 2).topic_id) for name, answer in asked.items()}
+    return {name: "" if id == NONE else id for name, id in ids.items()}
+
+
+@cache
+def _admin(pid: int, servers: str) -> AdminClient:
+    return AdminClient(client_config())
 
 
 class TopicIds:

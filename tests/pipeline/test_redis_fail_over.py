@@ -69,12 +69,12 @@ def test_a_fail_over_that_closes_no_connection_stops_neither_consumer_nor_worker
     balanced: Stack, valkey: Valkey, replica: Valkey, balancer: Forwarder
 ) -> None:
     stack = balanced
-    sent = mixed(6_000, users=80, chance=random.Random(5))
+    sent = mixed(3_000, users=80, chance=random.Random(5))
     places = stack.produce(event.record() for event in sent)
     stack.start("beat")
     stack.start("worker")
     consumer = stack.start("consumer", CONSUMER_BATCH_SIZE="50")
-    stack.wait_for_rows(1_000)
+    stack.wait_for_rows(500)
     fail_over(stack, valkey, replica, balancer)
     read = stack.count("processing_inboxevent")
     stack.wait_until(lambda: stack.count("processing_inboxevent") > read, "the consumer goes on", AGAIN_WITHIN_S)

@@ -12,6 +12,7 @@ import pytest
 from tests.pipeline.conftest import MakeStack
 from tests.pipeline.load import Sent
 from tests.pipeline.oracle import Expected, settle_and_check
+from tests.pipeline.processes import wait_until
 from tests.pipeline.test_lost_messages import ask, is_up
 from tests.release.debian import DebianRedis, needs
 
@@ -59,3 +60,9 @@ def test_a_certificate_of_nobody_is_refused_by_the_door_and_by_celery(
     for process in (worker, beat):
         stack.wait_until(lambda its=process: "CERTIFICATE_VERIFY_FAILED" in its.output(), "it is refused")  # type: ignore[misc]
     assert web.is_running()
+
+
+def test_a_broker_by_amqps_is_verified_too(redis_by_tls: DebianRedis, make_stack: MakeStack, database: str) -> None:
+    """The handshake comes before anything that would tell what kind of server this is."""
+    worker = make_stack(database, CELERY_BROKER_URL=f"amqps://127.0.0.1:{redis_by_tls.port}//").start("worker")
+    wait_until(lambda: "CERTIFICATE_VERIFY_FAILED" in worker.output(), 60, "it is refused")

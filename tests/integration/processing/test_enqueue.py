@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from celery import Celery, current_app
+from celery import Celery
+from celery._state import get_current_app
 
 from processing.engine import enqueue
 
@@ -29,7 +30,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
     thread = threading.Thread(target=refuse, daemon=True)
     thread.start()
-    ours = current_app._get_current_object()
+    ours = get_current_app()
     app = Celery("other", broker=f"amqp://127.0.0.1:{listener.getsockname()[1]}//")
     app.conf.task_publish_retry = False
     app.set_current()
