@@ -22,7 +22,12 @@ MAY_SPEAK_SQL = (
     "eventsite/local/",
     "eventsite/reset.py",
 )
-MAY_SPEAK_REDIS = ("processing/hot_state/", "ingest/publishing/", "eventsite/local/")
+MAY_SPEAK_REDIS = (
+    "processing/hot_state/",
+    "ingest/publishing/",
+    "eventsite/local/",
+    "eventsite/redis_address.py",  # reads URLs
+)
 CHANGES_STATUS = "processing/postgres/inbox.py"
 DOMAIN = "processing/domain/"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -13,6 +14,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from environs import ValidationError
 
+from eventsite import redis_address
 from eventsite.env import Parser, SiteEnv, parse_words
 
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -20,8 +22,11 @@ BOOTSTRAP_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,
 ORIGIN = re.compile(r"https?://[^/\s]+")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
+REDIS_EXAMPLES = "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
 CONNECTION_MEMBERS = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
 SESSION_OPTIONS = "-c idle_in_transaction_session_timeout=5s"  # a frozen process loses its locks
+SOCKET_TIMEOUT_S, CONNECT_TIMEOUT_S = 5, 2  # of Redis and of Celery's broker
+HEALTH_CHECK_S = 5  # after so long without an answer Celery takes a connection to Redis for a dead one
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # seconds, seconds, probes
 
 
@@ -50,18 +55,46 @@ def parse_postgres(text: str) -> dict[str, Any]:
 
 
 def parse_redis(text: str) -> str:
-    return _parse_url(text, REDIS_SCHEMES, "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket")
+    _parse_url(text, REDIS_SCHEMES, REDIS_EXAMPLES)
+    try:
+        return redis_address.read(text)
+    except ValueError as error:
+        raise ValidationError(f"{error}; allowed is {REDIS_EXAMPLES}, with redis-py's options behind a ?") from error
 
 
 def parse_celery_broker(text: str) -> str:
-    return _parse_url(text, CELERY_SCHEMES, "a Redis URL (redis://host:6379/0) or a RabbitMQ one (amqp://host:5672//)")
+    allowed = "a Redis URL (redis://host:6379/0) or a RabbitMQ one (amqp://host:5672//)"
+    _parse_url(text, CELERY_SCHEMES, allowed)
+    if not urlsplit(text).scheme.startswith("redis"):
+        return text
+    return parse_redis(re.sub(r"^redis\+socket", "unix", text).replace("?virtual_host=", "?db="))
 
 
-def celery_broker_of(redis_url: str) -> str:
-    """Celery's name for a Redis URL: it knows sockets by another scheme."""
-    if not redis_url:
-        return "memory://nowhere"  # nobody gets to use it: without REDIS_URL no process of Celery starts
-    return f"redis+socket{redis_url.removeprefix('unix')}" if redis_url.startswith("unix:") else redis_url
+def celery_broker(url: str | None) -> dict[str, Any]:
+    """Celery's settings for a broker: verified TLS, and waits with an end. A Redis URL is read as the door reads it."""
+    scheme = urlsplit(url).scheme if url else ""
+    if not url:
+        return {"url": "memory://nowhere"}  # nobody gets to use it: without REDIS_URL no process of Celery starts
+    if scheme not in REDIS_SCHEMES:
+        tls = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}  # None: the URL's
+        return {
+            "url": url,
+            "use_ssl": tls if scheme == "amqps" else None,
+            "transport_options": {"read_timeout": SOCKET_TIMEOUT_S, "write_timeout": SOCKET_TIMEOUT_S},
+        }
+    address = redis_address.members(url)
+    plain, *_ = url.partition("?")
+    return {
+        "url": re.sub("^unix", "redis+socket", plain),
+        "use_ssl": {"ssl_cert_reqs": address.setdefault("ssl_cert_reqs", "required")} if scheme == "rediss" else None,
+        "transport_options": {
+            "address": address,
+            "socket_timeout": SOCKET_TIMEOUT_S,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_keepalive": True,
+            "health_check_interval": HEALTH_CHECK_S,
+        },
+    }
 
 
 def parse_bootstrap_servers(text: str) -> str:

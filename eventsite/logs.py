@@ -38,7 +38,7 @@ def configure(*, readable: bool, colours: bool) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "handlers": {"console": {"class": "eventsite.repeats.CountingHandler", "formatter": "lines"}},
         "root": {"handlers": ["console"], "level": "INFO"},
         "loggers": {
             # Its warning for every 4xx answer would be a line per bad event on the ingest path.

@@ -9,6 +9,7 @@ from typing import Any
 from celery.schedules import crontab
 
 from eventsite import addresses, env, logs
+from eventsite.redis_address import REOPEN_A_REPLICAS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -34,7 +35,7 @@ WEB_HOST: str = _read.ip("WEB_HOST", "127.0.0.1")
 # --- the environment: the services ---
 _NO_DATABASE = {"ENGINE": "django.db.backends.dummy"}
 REDIS_URL: str = _read.redis("REDIS_URL", "")
-CELERY_BROKER_URL: str = _read.celery_broker("CELERY_BROKER_URL", "") or addresses.celery_broker_of(REDIS_URL)
+_broker = addresses.celery_broker(_read.celery_broker("CELERY_BROKER_URL", "") or REDIS_URL)
 KAFKA_BOOTSTRAP_SERVERS: str = _read.bootstrap_servers("KAFKA_BOOTSTRAP_SERVERS", "")
 KAFKA_CLIENT_CONFIG: dict[str, Any] = {
     "bootstrap.servers": KAFKA_BOOTSTRAP_SERVERS,
@@ -167,9 +168,9 @@ CACHES = {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
         "OPTIONS": {
-            "SOCKET_TIMEOUT": 5,
-            "SOCKET_CONNECT_TIMEOUT": 2,
-            "CONNECTION_POOL_KWARGS": {"health_check_interval": 30},
+            "SOCKET_TIMEOUT": addresses.SOCKET_TIMEOUT_S,
+            "SOCKET_CONNECT_TIMEOUT": addresses.CONNECT_TIMEOUT_S,
+            "CONNECTION_POOL_KWARGS": {"health_check_interval": 30, "retry": REOPEN_A_REPLICAS},
         },
     }
 }
@@ -197,15 +198,18 @@ CELERY_TASK_DEFAULT_QUEUE = "eventsite"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_URL: str = _broker["url"]
+CELERY_BROKER_USE_SSL: dict[str, Any] | None = _broker.get("use_ssl")
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = _broker.get("transport_options", {})
+CELERY_BROKER_CONNECTION_TIMEOUT = addresses.CONNECT_TIMEOUT_S
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True, "health_check_interval": 30}
-    if CELERY_BROKER_URL.startswith("redis")
-    else {}
-)
+# What a full Redis, or one that became a replica, answers is an error of a channel: without this a worker ends by it.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_BROKER_HEARTBEAT = 5  # s; RabbitMQ's: a worker leaves a connection that has been silent for two of them
+# A retry is what connects again, beat too. Only one, since a consumer waits for it: the sweeper rescues the rest.
+CELERY_TASK_PUBLISH_RETRY = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 # No limit: what a worker could not acknowledge when Redis went away counts against one for ever, and a worker at its
 # limit listens to nothing, so it would not even notice that its connection is gone. Messages are small.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0

@@ -5,9 +5,10 @@ Only an event that is known and not yet final is looked up, so new events and mo
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
+from confluent_kafka import KafkaException
 from redis import RedisError
 
 from ingest.parsing.candidate import Candidate
@@ -16,10 +17,12 @@ from ingest.publishing.errors import Unavailable
 from ingest.publishing.submission import Outcome, Status, Truth
 from processing.domain.away import StoppedError
 from processing.domain.log_positions import Place
+from processing.kafka.topic_ids import current_ids
 from processing.postgres.losses import lost_events, unknown_events
 from processing.postgres.transaction import retry_transient
 
 PATIENCE_S = 1.0  # for Postgres, which the door does not need for anything else
+KAFKA_TIMEOUT_S = 1.0
 
 
 def settle(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -36,29 +39,42 @@ def settle(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Sequ
         reservations.forget(placed, _claims(candidates, outcomes, lost))
     except (RedisError, OSError) as error:
         return [_unavailable(outcome, f"Redis: {error}") for outcome in outcomes]
-    except StoppedError as error:
+    except (StoppedError, KafkaException) as error:
         return [_unavailable(outcome, str(error)) for outcome in outcomes]
     return [_settled(outcome, event, lost) for outcome, event in zip(outcomes, candidates, strict=True)]
 
 
 def is_lost(event_id: str, place: Place) -> bool:
-    """Whether no consumer will find this accepted event. Raises `Unavailable`."""
+    """Whether it is certain that no consumer will find this accepted event. Raises `Unavailable`."""
     try:
-        return bool(retry_transient(lambda: lost_events([(event_id, place)]), patience_s=PATIENCE_S))
+        return bool(_lost_of({event_id: place}))
+    except KafkaException:
+        return False  # it may be so, but then again it may stand in a topic that was made anew
     except StoppedError as error:
         raise Unavailable(str(error)) from error
 
 
 def _find_lost(ids: set[str]) -> dict[str, Place | None]:
     """With their places. One that the inbox does not have, and only an idempotency key remembers, has none: whether it
-    was lost cannot be told, but under the same id it counts once. Raises `RedisError`, `StoppedError`."""
+    was lost cannot be told, but under the same id it counts once.
+
+    Raises `RedisError`, `StoppedError`, `KafkaException`.
+    """
     memories = reservations.remembered(sorted(ids))
     places = {id: memory.place for id, memory in memories.items() if memory.place is not None}
-    forgotten = sorted(ids.difference(memories))
-    if not places and not forgotten:
-        return {}
-    lost = retry_transient(lambda: lost_events(list(places.items())) | unknown_events(forgotten), patience_s=PATIENCE_S)
+    lost = _lost_of(places) if places else set()
+    if forgotten := sorted(ids.difference(memories)):
+        lost |= retry_transient(lambda: unknown_events(forgotten), patience_s=PATIENCE_S)
     return {id: places.get(id) for id in lost}
+
+
+def _lost_of(places: Mapping[str, Place]) -> set[str]:
+    """Those that are lost, by the logs that the topics have now. Raises `StoppedError`, `KafkaException`."""
+    judged = retry_transient(lambda: lost_events(list(places.items())), patience_s=PATIENCE_S)
+    if not judged:
+        return set()
+    now = current_ids({places[id].topic for id in judged}, KAFKA_TIMEOUT_S)
+    return {id for id, log in judged.items() if log == now[places[id].topic] or "" in (log, now[places[id].topic])}
 
 
 def _claims(

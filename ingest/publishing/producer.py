@@ -46,7 +46,7 @@ class EventProducer:
 
     def prepare(self) -> None:
         """Connect and see to the topic. Raises `KafkaException` when Kafka does not answer in time."""
-        if self._doubtful:
+        if self._doubtful or self._ids.missing:
             self.make_topic()
             self._ask_topic_id()
             self._doubtful = False

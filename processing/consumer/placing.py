@@ -73,6 +73,8 @@ class Placing:
     def step(self) -> None:
         """Decide anew for partitions whose log is another one or has been cut, once all that was read is done."""
         ids = self._ids.follow()
+        if self._ids.missing:
+            self._make_topics()
         for partition in self._partitions:
             now = ids.get(partition.key[0])
             if now and partition.topic_id and now != partition.topic_id:
@@ -80,6 +82,16 @@ class Placing:
         doubtful = [partition for partition in self._partitions if partition.doubtful and partition.is_idle()]
         if doubtful:
             self._place_again(doubtful)
+
+    def _make_topics(self) -> None:
+        log.warning("a topic is not there, making it", topics=sorted(self._ids.missing))
+        try:
+            ensure_topics(self._topics)
+        except KafkaException as error:
+            log.warning("the topic was not made, it is tried again", error=str(error))
+        else:
+            self._ids.doubt()  # it has an id now
+        self._ids.missing.clear()  # until they are asked for again
 
     def _doubt(self, partition: Partition, why: str) -> None:
         if partition.doubtful:

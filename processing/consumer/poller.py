@@ -34,7 +34,8 @@ BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
 COMMIT_TIMEOUT_S = 2.0  # at the end; Kafka's answer to a commit may take a minute while a broker hangs
 CLOSE_TIMEOUT_S = 2.0  # librdkafka's close waits without limit for a broker that is away
 WATERMARK_TIMEOUT_S = 5.0
-# Errors that pass while polling goes on, beside the retriable ones; the last comes after minutes of being frozen.
+# Errors that pass while polling goes on, beside the retriable ones. _MAX_POLL_EXCEEDED comes after minutes of being
+# frozen; `placing` makes a topic again that is unknown.
 PASSING = (
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
@@ -43,6 +44,7 @@ PASSING = (
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
     KafkaError._MAX_POLL_EXCEEDED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
 
 log = structlog.get_logger(__name__)
@@ -140,20 +142,11 @@ class Poller:
             return True
         if self._placing.note(message, error):
             return False
-        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            log.warning("a topic is missing, making it", error=error.str())
-            self._make_missing_topics()
-        elif error.retriable() or error.code() in PASSING:
+        if error.retriable() or error.code() in PASSING:
             log.warning("Kafka is in trouble, polling on", error=error.str())
         else:
             raise KafkaException(error)
         return False
-
-    def _make_missing_topics(self) -> None:
-        try:
-            self._make_topics()
-        except KafkaException as error:
-            log.warning("the topic was not made, the next poll tries again", error=str(error))
 
     def _hand_over(self, timeout_s: float) -> None:
         deadline = time.monotonic() + FULL_S

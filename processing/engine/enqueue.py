@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -12,11 +13,14 @@ from redis import RedisError
 
 RUN_DUE = "processing.tasks.run_due"  # by name: the task drives the engine, which enqueues it
 BUCKET_MS = 100  # retries that are due this close together share a message
+AWAY_S = 5.0  # a broker that failed is left alone for so long: one that does not answer costs seconds each time
 
 # What brokers and their clients raise; RabbitMQ's own, as when it shuts down in an orderly way, are none of the others.
 BROKER_TROUBLE = (KombuError, AMQPError, RedisError, OSError)
 
 log = structlog.get_logger(__name__)
+
+_leave_alone_until = 0.0  # time.monotonic()
 
 
 def enqueue_retries(retries: Sequence[tuple[str, int]]) -> None:
@@ -36,9 +40,13 @@ def enqueue_now(ids: Sequence[str]) -> None:
 
 
 def _send(ids: Sequence[str], countdown_s: float) -> bool:
+    global _leave_alone_until
+    if time.monotonic() < _leave_alone_until:
+        return False
     try:
-        current_app.send_task(RUN_DUE, (list(ids),), countdown=countdown_s, retry=False)
+        current_app.send_task(RUN_DUE, (list(ids),), countdown=countdown_s)
     except BROKER_TROUBLE as error:
+        _leave_alone_until = time.monotonic() + AWAY_S
         log.warning("retries were not enqueued, the sweeper will find the events", events=len(ids), error=str(error))
         return False
     return True

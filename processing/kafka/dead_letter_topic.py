@@ -6,7 +6,6 @@ topic allows is published without its value, or without value and key: headers t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,7 +18,6 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from processing.domain.envelope import Envelope, encode_envelope
-from processing.domain.growing_pause import GrowingPause
 from processing.kafka import clients
 from processing.postgres.letter_copies import (
     Letter,
@@ -37,11 +35,11 @@ HEADER_MAX_CHARS = 2_000
 FLUSH_S = 10  # longer than the producer's delivery timeout
 LONGEST_WAIT_S = 20  # for another thread that is publishing
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 10, 3_600  # between warnings of one kind; the sweep goes on trying
 
+# A producer waits longer for a topic that was deleted than for a message to be delivered: it is told as the latter.
+PERHAPS_NO_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._MSG_TIMED_OUT)
 WHAT_TO_DO = "it stays a dead letter without a copy and is tried again by the next sweep"
 
-_warnings = GrowingPause(FIRST_PAUSE_S, LONGEST_PAUSE_S)
 _publishing = Lock()  # one thread a process: while Kafka is away, the sweeper must not take every thread of the worker
 log = structlog.get_logger(__name__)
 
@@ -104,8 +102,7 @@ def _publish(letters: Sequence[Letter]) -> Sent:
                 break
     except KafkaException as error:
         _forget_producer()
-        if _warnings.is_over("all", time.monotonic()):
-            log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=str(error))
+        log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=str(error))
     return total
 
 
@@ -217,31 +214,29 @@ def _note(sent: Sent, letter: Letter, error: KafkaError | None) -> None:
     elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         sent.too_large.append(letter)
     else:
-        if error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+        if error.fatal() or error.code() in PERHAPS_NO_TOPIC:
             _forget_producer()  # a new one, and the topic if it is gone
         count = sent.failures.get(error.code(), (0,))[0]
         sent.failures[error.code()] = (count + 1, letter, error)
 
 
 def _warn(sent: Sent) -> None:
-    """One line for each kind of failure, however many letters, and the next one after a growing pause."""
-    now = time.monotonic()
-    if sent.too_large and _warnings.is_over("too large", now):
+    """One line for each kind of failure, however many letters."""
+    if sent.too_large:
         log.warning(
             f"the topic takes no dead letter of this size: raise its max.message.bytes; {WHAT_TO_DO}",
             topic=settings.KAFKA_DLQ_TOPIC,
             letters=len(sent.too_large),
             event_id=sent.too_large[-1].id,
         )
-    for code, (count, letter, error) in sent.failures.items():
-        if _warnings.is_over(code, now):
-            log.warning(
-                f"Kafka did not take a dead letter: {WHAT_TO_DO}",
-                topic=settings.KAFKA_DLQ_TOPIC,
-                letters=count,
-                event_id=letter.id,
-                error=error.str(),
-            )
+    for count, letter, error in sent.failures.values():
+        log.warning(
+            f"Kafka did not take a dead letter: {WHAT_TO_DO}",
+            topic=settings.KAFKA_DLQ_TOPIC,
+            letters=count,
+            event_id=letter.id,
+            error=error.str(),
+        )
 
 
 def _forget_producer() -> None:

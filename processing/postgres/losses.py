@@ -43,27 +43,31 @@ def add_losses(cursor: Cursor, losses: Iterable[tuple[Partition, Lost]]) -> None
     )
 
 
-def lost_events(events: Sequence[tuple[str, Place]]) -> set[str]:
-    """The ids of accepted events that no consumer will find: their place was passed, or its log is no more, and the
-    inbox has no row.
+def lost_events(events: Sequence[tuple[str, Place]]) -> dict[str, str]:
+    """The accepted events that no consumer will find: their place was passed, or its log is no more, and the inbox has
+    no row. By their ids, the topic id of the log that has been read so far; if the topic is yet another one by now,
+    which the consumers have not noticed, nothing can be said.
 
     Position and rows of a batch commit together, so one statement sees both or none. Where a log was cut, an offset
     may have been given twice: what was accepted before the cut was found counts as lost. That errs on the safe side,
-    for an event that is sent again and comes twice counts once.
+    for an event that is sent again and comes twice counts once. Where a topic was made anew, the door may have named
+    the old one for a while: an event that may stand in the new log is lost only when that is read past its offset.
     """
     cursor = raw_cursor().execute(
-        """SELECT e.id
+        """SELECT e.id, coalesce(p.topic_id, '')
            FROM unnest(%(id)s::text[], %(topic)s::text[], %(topic_id)s::text[], %(partition)s::int[],
                        %(offset)s::bigint[], %(at)s::bigint[]) AS e(id, topic, topic_id, partition, "offset", at)
+           LEFT JOIN processing_partitionposition p ON p.topic = e.topic AND p.partition = e.partition
            WHERE NOT EXISTS (SELECT FROM processing_inboxevent i WHERE i.id = e.id)
-             AND (EXISTS (SELECT FROM processing_partitionposition p
-                          WHERE p.topic = e.topic AND p.partition = e.partition AND p.next_offset > e."offset"
-                            AND (p.topic_id = e.topic_id OR '' IN (p.topic_id, e.topic_id)))
+             AND (p.next_offset > e."offset" AND (p.topic_id = e.topic_id OR '' IN (p.topic_id, e.topic_id))
                   OR EXISTS (SELECT FROM processing_loss l
                              WHERE l.topic = e.topic AND l.partition = e.partition
                                AND (l.topic_id = e.topic_id OR '' IN (l.topic_id, e.topic_id))
                                AND (l.why = %(anew)s AND l.topic_id = e.topic_id
-                                    OR l.why <> %(deleted)s AND l.first_offset <= e."offset"
+                                    AND (p.next_offset > e."offset"
+                                         OR p.end_offset <= e."offset" AND to_timestamp(e.at / 1000.0) < l.found_at)
+                                    OR (l.why = %(truncated)s OR e.topic_id = '') AND l.why <> %(deleted)s
+                                       AND l.first_offset <= e."offset"
                                        AND to_timestamp(e.at / 1000.0) < l.found_at + %(clocks)s * interval '1 s')))""",
         {
             "id": [id for id, _ in events],
@@ -74,10 +78,11 @@ def lost_events(events: Sequence[tuple[str, Place]]) -> set[str]:
             "at": [place.at for _, place in events],
             "anew": Why.MADE_ANEW.value,
             "deleted": Why.DELETED.value,
+            "truncated": Why.TRUNCATED.value,
             "clocks": CLOCKS_S,
         },
     )
-    return {id for (id,) in cursor}
+    return dict(cursor.fetchall())
 
 
 def unknown_events(ids: Collection[str]) -> set[str]:

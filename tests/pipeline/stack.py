@@ -167,6 +167,11 @@ class Stack:
     def wait_for_rows(self, count: int) -> None:
         self.wait_until(lambda: self.count("processing_inboxevent") >= count, f"the inbox has {count} events")
 
+    def wait_until_read(self, count: int) -> None:
+        """The inbox has them, and the group has committed all that it read."""
+        self.wait_for_rows(count)
+        self.wait_until(lambda: all(topic.is_drained() for topic in self.topics), "the topics are read")
+
     def wait_until_final(self, count: int, timeout_s: float = DRAIN_S) -> None:
         """All is read, committed, final, and in the hot state; `count` events altogether."""
 

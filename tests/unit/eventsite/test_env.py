@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ from tests.paths import ROOT
         (addresses.parse_bootstrap_servers, "[::1]:9092", "[::1]:9092"),
         (addresses.parse_redis, "rediss://:secret@host:6380/3", "rediss://:secret@host:6380/3"),
         (addresses.parse_redis, "unix:///run/redis.sock", "unix:///run/redis.sock"),
+        (addresses.parse_redis, "rediss://h/0?ssl_cert_reqs=required", "rediss://h/0?ssl_cert_reqs=required"),
+        (addresses.parse_redis, "rediss://h/0?ssl_cert_reqs=CERT_REQUIRED", "rediss://h/0?ssl_cert_reqs=required"),
+        (addresses.parse_redis, "rediss://h/0?ssl_cert_reqs=CERT_NONE", "rediss://h/0?ssl_cert_reqs=none"),
+        (addresses.parse_celery_broker, "rediss://h/0?ssl_cert_reqs=CERT_NONE", "rediss://h/0?ssl_cert_reqs=none"),
+        (addresses.parse_celery_broker, "redis+socket:///run/r.sock?virtual_host=3", "unix:///run/r.sock?db=3"),
         (addresses.parse_celery_broker, "amqp://guest@rabbit//", "amqp://guest@rabbit//"),
         (addresses.parse_origins, "https://a.example,http://b:8000", ["https://a.example", "http://b:8000"]),
         (addresses.parse_ip, "0.0.0.0", "0.0.0.0"),
@@ -64,7 +70,14 @@ def test_a_usable_value(parse: Callable[[str], Any], text: str, value: object) -
         (addresses.parse_redis, "host:6379"),
         (addresses.parse_redis, "redis://host:port"),
         (addresses.parse_redis, "redis://host/name"),  # the database is a number
+        (addresses.parse_redis, "rediss://host/0?ssl_cert_reqs=maybe"),
+        (addresses.parse_redis, "rediss://host/0?ssl_cert_reqs="),
+        (addresses.parse_redis, "rediss://host/0?ssl_ca_certs=/no/such/file.pem"),
+        (addresses.parse_redis, "redis://host/0?no_such_option=1"),
+        (addresses.parse_redis, "redis://host/0?socket_timeout=soon"),
+        (addresses.parse_redis, "redis://host/0?ssl_cert_reqs=none"),  # of a connection without TLS
         (addresses.parse_celery_broker, "kafka://host"),
+        (addresses.parse_celery_broker, "rediss://host/0?ssl_cert_reqs=maybe"),
         (addresses.parse_postgres, "sqlite:///file"),
         (addresses.parse_postgres, "postgres://host:port/name"),
         (addresses.parse_origins, "example.com"),
@@ -84,8 +97,33 @@ def test_a_postgres_url_becomes_a_connection_with_our_session_settings() -> None
     assert "idle_in_transaction_session_timeout=5s" in database["OPTIONS"]["options"]
 
 
-def test_a_socket_is_an_address_for_celery_too() -> None:
-    assert addresses.celery_broker_of("unix:///run/redis.sock") == "redis+socket:///run/redis.sock"
+@pytest.mark.parametrize(
+    ("url", "celerys", "address"),
+    [
+        ("redis://:p%40@h:6380/3", "redis://:p%40@h:6380/3", {"password": "p@", "host": "h", "port": 6380, "db": 3}),
+        ("redis://h?db=2&socket_timeout=9", "redis://h", {"host": "h", "db": 2, "socket_timeout": 9.0}),
+        ("unix:///run/r.sock?db=3", "redis+socket:///run/r.sock", {"path": "/run/r.sock", "db": 3}),
+        ("rediss://h/0", "rediss://h/0", {"host": "h", "db": 0, "ssl_cert_reqs": "required"}),
+        ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0", {"host": "h", "db": 0, "ssl_cert_reqs": "none"}),
+        (
+            "rediss://h/0?ssl_check_hostname=no",
+            "rediss://h/0",
+            {"host": "h", "db": 0, "ssl_check_hostname": False, "ssl_cert_reqs": "required"},
+        ),
+    ],
+)
+def test_celery_reads_a_redis_url_as_the_door_does(url: str, celerys: str, address: dict[str, Any]) -> None:
+    broker = addresses.celery_broker(url)
+    assert (broker["url"], broker["transport_options"]["address"]) == (celerys, address)
+    assert (broker["use_ssl"] or {}).get("ssl_cert_reqs") == address.get("ssl_cert_reqs")
+
+
+def test_rabbitmq_by_tls_is_verified_and_no_call_of_it_waits_for_ever() -> None:
+    broker = addresses.celery_broker("amqps://me:secret@rabbit//")
+    assert broker["url"] == "amqps://me:secret@rabbit//"
+    assert broker["use_ssl"] == {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+    assert set(broker["transport_options"]) == {"read_timeout", "write_timeout"}
+    assert addresses.celery_broker("amqp://rabbit//")["use_ssl"] is None
 
 
 def site_env(variables: dict[str, str]) -> SiteEnv:
