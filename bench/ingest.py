@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from bench.client import Sender
 from bench.events import batches, products, singles
 from bench.measure import Measurement, Meter
 from bench.site import Site
+from bench.slow import SlowClients
 
 PATH = ("web", "consumer", "worker", "beat")
 
@@ -43,10 +45,10 @@ def to_the_end(site: Site, events: int, posts: Posts) -> Measurement:
     return measured
 
 
-def taken(site: Site, events: int, posts: Posts) -> Measurement:
-    """Until all are answered, with nobody but the web server at work."""
+def taken(site: Site, events: int, posts: Posts, slow: int = 0) -> Measurement:
+    """Until all are answered, with nobody but the web server at work; beside so many slow clients."""
     site.start("web")
-    with _warm(site, posts, events) as sender:
+    with _warm(site, posts, events) as sender, SlowClients(site.web_port, slow) if slow else nullcontext():
         site.wait_until_quiet()
         meter = Meter(site.pids)
         sent = sender.send()

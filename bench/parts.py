@@ -32,6 +32,7 @@ PARTS = {
     "singles": Part("`POST /events`", 4_000, partial(ingest.taken, posts=SINGLES)),
     "process_events": Part("`process_events`, new lines", 100_000, files.new_lines, 30_000),
     "intake": Part("`POST /events/batch`, answers only", 60_000, partial(ingest.taken, posts=BATCHES), 25_000),
+    "slow": Part("`POST /events` beside 500 slow clients", 4_000, partial(ingest.taken, posts=SINGLES, slow=500)),
     "known": Part("`process_events`, known lines", 100_000, files.known_lines),
 }
 AGAINST = ("consumer", "numbered", "games", "batches", "products", "singles", "process_events")

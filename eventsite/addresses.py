@@ -46,11 +46,10 @@ def parse_postgres(text: str) -> dict[str, Any]:
     options = {name: value for name, value in members.items() if name not in CONNECTION_MEMBERS}
     options["options"] = f"{options.get('options', '')} {SESSION_OPTIONS}".strip()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "processing.postgres.backend",
         **{key: members.get(name) or "" for name, key in CONNECTION_MEMBERS.items()},
         "OPTIONS": {"connect_timeout": 5, **KEEPALIVES, **options},
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 0,  # a thread gives its connection back after each request, see the pool of our ENGINE
     }
 
 

@@ -63,6 +63,7 @@ RATE_LIMIT_PER_IP: int = _read.number("RATE_LIMIT_PER_IP", 0)
 TRUSTED_PROXY_COUNT: int = _read.number("TRUSTED_PROXY_COUNT", 0, most=100)
 BATCH_MAX_EVENTS: int = _read.number("BATCH_MAX_EVENTS", 1000, least=1, most=1_000_000)
 BODY_MAX_BYTES: int = _read.size("BODY_MAX_BYTES", 10 * MIB, least=1, most=1024 * MIB)
+BODY_TIMEOUT_S: int = _read.number("BODY_TIMEOUT_S", 15, least=1, most=3600)
 EVENT_MAX_BYTES: int = _read.size("EVENT_MAX_BYTES", 256 * KIB, least=1, most=900 * MIB)
 BACKPRESSURE_MAX_LAG: int = _read.number("BACKPRESSURE_MAX_LAG", 50_000)
 BACKPRESSURE_WAIT_MS: int = _read.number("BACKPRESSURE_WAIT_MS", 2_000, most=600_000)
@@ -83,8 +84,11 @@ FAILURE_WINDOW: int = _read.number("FAILURE_WINDOW", 1_000)
 RETENTION_DAYS: int = _read.number("RETENTION_DAYS", 30, least=1, most=36_500)
 RETENTION_FORGET_DAYS: int = _read.number("RETENTION_FORGET_DAYS", 0, most=36_500)
 
+# The worker's and the consumer's threads hold one each, all the time.
+DATABASE_MAX_CONNECTIONS: int = _read.number("DATABASE_MAX_CONNECTIONS", 20, least=8, most=10_000)
 DATABASES = {"default": _read.postgres("DATABASE_URL", dict[str, Any](_NO_DATABASE))}
 _read.finish()
+DATABASES["default"]["MAX_CONNECTIONS"] = DATABASE_MAX_CONNECTIONS
 
 ENVIRONMENT_VARIABLES = frozenset(_read.dump())
 # Commands that need no service run without them; the others stop with one line, see commandline.py.
@@ -112,7 +116,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "eventsite.hosts.HostCheck",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

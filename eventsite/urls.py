@@ -5,15 +5,17 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
+from ingest.http.problems import get_only
 from ingest.urls import unknown_path
 
 admin.site.site_url = "/docs"  # "View site": there is nothing at /
+admin.site.final_catch_all_view = False  # an unknown path below it is unknown too
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin", get_only(RedirectView.as_view(pattern_name="admin:index"))),
     path("admin/", admin.site.urls),
-    path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("schema", get_only(SpectacularJSONAPIView.as_view()), name="schema"),
+    path("docs", get_only(SpectacularSwaggerView.as_view(url_name="schema")), name="docs"),
     path("", include("revenue.urls")),
     path("", include("ingest.urls")),
     unknown_path,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -17,26 +17,28 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from eventsite.bodies import Bodies
 from eventsite.commandline import require_services
 from eventsite.parent import die_with_parent
-from eventsite.termination import on_termination
+from eventsite.rsgi import THREADS, Application
 
 log = structlog.get_logger(__name__)
 
-THREADS = 64  # of each worker; a request that waits, for Kafka or in a queue, holds one
 STOP_WITHIN_S = 8  # requests in hand are finished; the whole has to end within 10
+CONNECTIONS = 50_000  # of each worker: slow ones take memory and a file each, and nothing else
+SPARE_FILES = 300  # for all that is no client's connection
 
 
 def serve() -> None:
     require_services()
     require_free_port(settings.WEB_HOST, settings.WEB_PORT)
     server = Server(
-        "eventsite.wsgi:application",
+        "eventsite.rsgi:Application",
         address=settings.WEB_HOST,
         port=settings.WEB_PORT,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=settings.WEB_WORKERS,
-        blocking_threads=THREADS,
+        backpressure=most_connections(),
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_WITHIN_S,
@@ -50,6 +52,14 @@ def serve() -> None:
         server.serve(target_loader=_load)
 
 
+def most_connections() -> int:
+    """How many clients a worker may have, within the limit on open files, which is raised as far as it may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = CONNECTIONS + SPARE_FILES if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS + SPARE_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(1, files - SPARE_FILES)
+
+
 def require_free_port(host: str, port: int) -> None:
     """End the process, naming the port, if another one listens on it: the kernel would share it between the two."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -61,14 +71,16 @@ def require_free_port(host: str, port: int) -> None:
             sys.exit(f"WEB_PORT={port}: cannot listen on {host}:{port}, {reason}: set WEB_PORT to a free one")
 
 
-def _load(_: str) -> Callable[..., Any]:
+def _load(_: str) -> Any:
     """Runs in each worker."""
     die_with_parent(signal.SIGTERM)
     from eventsite.wsgi import application
-    from ingest.publishing import batcher
+    from ingest.publishing import backpressure, batcher, event_limit
 
-    on_termination(batcher.leave)
-    return application
+    backpressure.start()
+    event_limit.start()
+    bodies = Bodies(settings.BODY_TIMEOUT_S, settings.BODY_MAX_BYTES, room_bytes=THREADS * settings.BODY_MAX_BYTES)
+    return Application(application, bodies, batcher.leave)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from ingest.parsing.candidate import Context, Parsed
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
 from ingest.parsing.forms import is_list, parse_form, parse_form_list
 from ingest.publishing.admission import admit
+from ingest.publishing.event_limit import event_limit
 from ingest.reading.views import ListingView, find
 
-PROBLEMS = (400, 401, 405, 409, 413, 415, 429, 503)
+PROBLEMS = (400, 401, 405, 408, 409, 413, 415, 429, 503)
 
 
 class IngestView(DoorView):
@@ -31,7 +32,7 @@ class IngestView(DoorView):
         return None
 
     def context(self) -> Context:
-        return Context(self.caller, time.time_ns() // 1_000_000, settings.EVENT_MAX_BYTES)
+        return Context(self.caller, time.time_ns() // 1_000_000, event_limit())
 
     def take_one(self, request: Request, event: Parsed) -> Response:
         admitted = admit([event], read_origin(request.META), self.patience_s())

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.request import Request
@@ -65,10 +65,12 @@ def of_the_site() -> CollectorRegistry:
     return registry
 
 
-def metrics(request: HttpRequest) -> HttpResponse:
+class MetricsView(JsonView):
     """Of all web processes of this server, and of the site."""
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry) + generate_latest(of_the_site()), CONTENT_TYPE_LATEST)
+
+    def get(self, request: Request) -> HttpResponse:
+        registry = REGISTRY
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return HttpResponse(generate_latest(registry) + generate_latest(of_the_site()), CONTENT_TYPE_LATEST)

@@ -5,27 +5,38 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
-from ingest.http.problems import Problem
+from ingest.http.problems import Problem, retry_after
+from ingest.publishing.submission import Truth
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """Raises `Problem` 413 and 415, `UnreadablePostError`."""
-    limit = settings.BODY_MAX_BYTES
-    length = request.META.get("CONTENT_LENGTH") or ""
-    if length in ("", "0") and "HTTP_TRANSFER_ENCODING" not in request.META:
+    """Raises `Problem` 400, 408, 413, 415 and 503."""
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    if not length:
         return b""  # and so of no type
     check_type(request)
-    if length.isdecimal():
-        body = b"" if int(length) > limit else request.read(int(length))
-        too_large = int(length) > limit
-    else:  # chunked: Django takes a body without a length for none
-        body = request.META["wsgi.input"].read(limit + 1)
-        too_large = len(body) > limit
-    if too_large:
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
-    return body
+    if length > settings.BODY_MAX_BYTES:
+        text = f"the body is larger than {settings.BODY_MAX_BYTES} bytes"
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+    try:
+        return request.read(length)
+    except UnreadablePostError as error:
+        raise unreadable(error.__cause__) from error
+
+
+def unreadable(error: BaseException | None) -> Problem:
+    """What a body that is not there means to the client; `error` says why it is not, see `eventsite.bodies`."""
+    match error:
+        case TimeoutError():
+            text = f"the body did not come within {settings.BODY_TIMEOUT_S} s: send it again"
+            return Problem(HTTPStatus.REQUEST_TIMEOUT, text, headers={"Connection": "close"})
+        case BlockingIOError():
+            text = "the server cannot wait for the body: try again later"
+            headers = {"Connection": "close", **retry_after(1)}
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=headers, outcome=Truth.NONE)
+    return Problem(HTTPStatus.BAD_REQUEST, "the body could not be read to its end")
 
 
 def check_type(request: HttpRequest) -> None:

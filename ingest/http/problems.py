@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +11,8 @@ import msgspec
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -19,11 +21,13 @@ from ingest.parsing.candidate import FieldError
 from ingest.publishing.errors import AddressLimited, Unavailable
 from ingest.publishing.submission import Truth
 from processing.domain.envelope import Invalid
-from processing.postgres.errors import is_missing_object
+from processing.postgres.errors import is_at_its_limit, is_missing_object
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+View = Callable[..., HttpResponseBase]
 
 
 class ProblemBody(msgspec.Struct, omit_defaults=True):
@@ -102,8 +106,6 @@ def as_problem(error: Exception) -> Problem:
         case AddressLimited():
             text = "your address' rate limit is used up: try again later"
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers=retry_after(1))
-        case UnreadablePostError() | exceptions.ParseError():
-            return Problem(HTTPStatus.BAD_REQUEST, "the body could not be read to its end")
         case DatabaseError() | InterfaceError():
             return _of_postgres(error)
     return _of_frameworks(error)
@@ -123,7 +125,10 @@ def _of_frameworks(error: Exception) -> Problem:
 
 
 def _of_postgres(error: Exception) -> Problem:
-    if is_missing_object(error):  # a migration is to come, or was taken back
+    if is_at_its_limit(error):
+        log.warning("Postgres cannot be used", error=str(error))
+        hint = "more requests need it at once than may: try again later"
+    elif is_missing_object(error):  # a migration is to come, or was taken back
         log.error("Postgres cannot be used", error=str(error))
         hint = "a table or column is missing, see /health/ready"
     else:
@@ -143,9 +148,24 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """For what a page outside of the API raises, the admin's too."""
+    error = sys.exception()
+    if isinstance(error, DatabaseError | InterfaceError):
+        return response(_of_postgres(error))
     return response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why"))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For a path that nobody has."""
     return response(Problem(HTTPStatus.NOT_FOUND, "there is nothing at this address"))
+
+
+def get_only(view: View) -> View:
+    """A page that is only read: any other method is a problem, whatever the view makes of it."""
+
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            return view(request, *args, **kwargs)
+        return response(Problem(HTTPStatus.METHOD_NOT_ALLOWED, "this can only be read", headers={"Allow": "GET, HEAD"}))
+
+    return csrf_exempt(answer)

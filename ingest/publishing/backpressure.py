@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -20,7 +21,8 @@ READ_EVERY_S = 1.0
 READ_EVERY_WHEN_BEHIND_S = 0.2
 STALE_S = 3.0  # an older reading says nothing: wait for a new one
 FIRST_READING_S = 1.0
-IDLE_S = 10.0  # without requests for so long, nobody reads the lag
+READ_EVERY_WHEN_IDLE_S = 2.0  # for the metric, and for the next request
+IDLE_S = 10.0  # without requests for so long
 RETRY_AFTER_S = 2
 
 
@@ -30,8 +32,13 @@ def wait() -> None:
         _monitor.get().wait()
 
 
+def start() -> None:
+    """From now on the lag is read, and told as a metric, also while nobody posts."""
+    _monitor.get()
+
+
 class Monitor:
-    """Knows the group's lag, read in the background while requests come."""
+    """Knows the group's lag, read in the background."""
 
     def __init__(self) -> None:
         self._change = threading.Condition()
@@ -45,7 +52,7 @@ class Monitor:
         if now - self._read_at < STALE_S and self._is_open():
             return
         with self._change:
-            self._change.notify_all()  # the reader may be idle
+            self._change.notify_all()  # the reader may be waiting
             self._change.wait_for(lambda: time.monotonic() - self._read_at < STALE_S, FIRST_READING_S)
             if not self._change.wait_for(self._is_open, settings.BACKPRESSURE_WAIT_MS / 1000):
                 raise Unavailable(f"the backlog is too long ({self._lag} events): try again later", RETRY_AFTER_S)
@@ -55,9 +62,12 @@ class Monitor:
             self._read()
             with self._change:
                 self._change.notify_all()  # those who wait for the lag; they must not be taken for a wake-up
-                self._change.wait(READ_EVERY_S if self._is_open() else READ_EVERY_WHEN_BEHIND_S)
-                while time.monotonic() - self._wanted_at > IDLE_S:
-                    self._change.wait()
+                self._change.wait(self._pause_s())
+
+    def _pause_s(self) -> float:
+        if time.monotonic() - self._wanted_at > IDLE_S:
+            return READ_EVERY_WHEN_IDLE_S
+        return READ_EVERY_S if self._is_open() else READ_EVERY_WHEN_BEHIND_S
 
     def _is_open(self) -> bool:
         return self._lag <= settings.BACKPRESSURE_MAX_LAG
@@ -69,6 +79,7 @@ class Monitor:
         except KafkaException as error:
             log.warning("cannot read the group's lag", error=str(error))
             self._lag = 0  # Kafka is away: publishing will say so
+            metrics.GROUP_LAG.set(math.nan)
         except Exception:  # a bug here must not end the only reader: requests would wait for it ever after
             log.exception("cannot read the group's lag")
             self._lag = 0

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from ingest.parsing.candidate import Candidate
+from ingest.publishing.event_limit import OVERHEAD_BYTES, ask_soon, topic_takes
 from processing.domain.log_positions import Place
 from processing.kafka.clients import ensure_topics
 from processing.kafka.clients import producer_config as base_config
@@ -25,7 +26,7 @@ ADMIN_TIMEOUT_S = 4.0  # within the 5 s that a client is promised
 MAX_QUEUED_KIB = 64 * 1024  # bounds the memory while Kafka does not take anything
 MAX_QUEUED_MESSAGES = 100_000
 RETIRED_S = 5.0
-MESSAGE_OVERHEAD_BYTES = 8_192  # key, headers and framing beside the value
+BATCH_BYTES = 1_000_000  # librdkafka's default
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
@@ -43,6 +44,7 @@ class EventProducer:
         self._doubtful = True  # whether the topic is there
         self._ids = TopicIds([self._topic])
         self._topic_id = ""
+        self._batch_bytes = BATCH_BYTES
 
     def prepare(self) -> None:
         """Connect and see to the topic. Raises `KafkaException` when Kafka does not answer in time."""
@@ -51,8 +53,13 @@ class EventProducer:
             self._ask_topic_id()
             self._doubtful = False
         self._note_topic_id(self._ids.follow().get(self._topic, ""))
+        batch_bytes = min(BATCH_BYTES, topic_takes() or BATCH_BYTES)
+        if self._producer is not None and batch_bytes != self._batch_bytes:
+            log.warning("the topic takes another size of batches, the Kafka producer is replaced", bytes=batch_bytes)
+            self._retire(self._producer)
         if self._producer is None:
-            self._producer = Producer(producer_config(), logger=librdkafka_log)
+            self._batch_bytes = batch_bytes
+            self._producer = Producer(producer_config(batch_bytes), logger=librdkafka_log)
 
     def make_topic(self) -> None:
         """If it is missing. Raises `KafkaException` when Kafka does not answer in time."""
@@ -129,6 +136,8 @@ class EventProducer:
         self._ids.doubt()
         if error.code() in (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART):
             self._doubtful = True
+        elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            ask_soon()
 
     def waiting(self) -> int:
         """How many messages wait for their delivery."""
@@ -136,7 +145,8 @@ class EventProducer:
         return sum(len(each) for each in producers if each is not None)
 
 
-def producer_config() -> dict[str, Any]:
+def producer_config(batch_bytes: int) -> dict[str, Any]:
+    """`batch_bytes`: small events together must not be more than the topic takes of one."""
     return {
         **base_config(),
         "client.id": "eventsite-door",
@@ -144,7 +154,8 @@ def producer_config() -> dict[str, Any]:
         "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
         "queue.buffering.max.kbytes": MAX_QUEUED_KIB,
         "queue.buffering.max.messages": MAX_QUEUED_MESSAGES,
-        "message.max.bytes": max(1_000_000, settings.EVENT_MAX_BYTES + MESSAGE_OVERHEAD_BYTES),
+        "message.max.bytes": max(BATCH_BYTES, settings.EVENT_MAX_BYTES + OVERHEAD_BYTES),
+        "batch.size": batch_bytes,
     }
 
 

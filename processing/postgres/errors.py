@@ -8,6 +8,7 @@ import psycopg
 from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 
+from processing.postgres.backend.pool import NoneFree
 from processing.postgres.schema import lacks_migrations
 
 # SQLSTATE classes and codes after which the same transaction can succeed later:
@@ -48,6 +49,11 @@ def is_transient(error: BaseException) -> bool:
 def is_missing_object(error: BaseException) -> bool:
     """Whether a table or a column was missing. A migration may have made it since."""
     return not set(MISSING_OBJECT_SQLSTATES).isdisjoint(_sqlstates(error))
+
+
+def is_at_its_limit(error: BaseException) -> bool:
+    """Whether this process had no connection left for it."""
+    return any(isinstance(each, NoneFree) for each in _chain(error))
 
 
 def connection_is_lost() -> bool:
