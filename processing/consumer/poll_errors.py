@@ -1,0 +1,49 @@
+"""What the errors that a poll brings mean: which pass while polling goes on, and which end the process."""
+
+from __future__ import annotations
+
+import structlog
+from confluent_kafka import KafkaError
+
+from processing.kafka.troubles import note, reason
+
+# Errors that pass while polling goes on, beside the retriable ones; the last comes after minutes of being frozen.
+PASSING = (
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._MAX_POLL_EXCEEDED,
+)
+# Rights may be given while the process runs.
+REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+
+log = structlog.get_logger(__name__)
+
+
+class UnknownProtocol(Exception):
+    """The cluster does not have the protocol of the group that the settings ask for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "KAFKA_GROUP_PROTOCOL='consumer' cannot be used: this cluster does not have it (KIP-848). "
+            "Allowed is classic, or turn it on in the cluster"
+        )
+
+
+def passes(error: KafkaError) -> bool:
+    return bool(error.retriable()) or error.code() in PASSING
+
+
+def lacks_protocol(error: KafkaError) -> bool:
+    return error.code() == KafkaError._FATAL and "ConsumerGroupHeartbeat" in error.str()
+
+
+def tell(error: KafkaError) -> None:
+    """What librdkafka says beside its answers."""
+    note(error)
+    log.warning("Kafka client", error=reason(error))
