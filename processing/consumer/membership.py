@@ -11,7 +11,7 @@ from django.conf import settings
 from processing.kafka.cluster import group_has_members
 from processing.kafka.troubles import KafkaTrouble, reason
 
-JOINS_WITHIN_S = 8.0  # longer than a first rebalance takes
+JOINS_WITHIN_S = 8.0  # longer than a first rebalance takes, unless the group waits for a session to end
 POLLS_WITHIN_S = 30.0  # longer than partitions take to be given back
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,8 @@ class Membership:
 
     def _is_late(self) -> bool:
         since = self._waits_since
-        return not self._is_assigned and since is not None and time.monotonic() - since > JOINS_WITHIN_S
+        patience_s = joins_within_s(settings.KAFKA_GROUP_PROTOCOL, settings.KAFKA_SESSION_TIMEOUT_MS / 1000)
+        return not self._is_assigned and since is not None and time.monotonic() - since > patience_s
 
     def _why_not_taken(self) -> str:
         """Empty when the group has members: the new protocol does not call a consumer that it has no partition for."""
@@ -76,6 +77,11 @@ class Membership:
         except KafkaTrouble as error:
             return str(error)
         return self._refusal or not_taken(self._group, settings.KAFKA_GROUP_PROTOCOL)
+
+
+def joins_within_s(protocol: str, session_s: float) -> float:
+    """How long a group may take to give a consumer its partitions."""
+    return JOINS_WITHIN_S + (session_s if protocol == "classic" else 0.0)
 
 
 def not_taken(group: str, protocol: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from confluent_kafka import KafkaError
+from django.conf import settings
 
 from processing.kafka.troubles import note, reason
 
@@ -25,22 +26,26 @@ REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION
 log = structlog.get_logger(__name__)
 
 
-class UnknownProtocol(Exception):
-    """The cluster does not have the protocol of the group that the settings ask for."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "KAFKA_GROUP_PROTOCOL='consumer' cannot be used: this cluster does not have it (KIP-848). "
-            "Allowed is classic, or turn it on in the cluster"
-        )
+class SettingRefused(Exception):
+    """The cluster cannot work with a setting of ours; the text names it, its value, and what is allowed."""
 
 
 def passes(error: KafkaError) -> bool:
     return bool(error.retriable()) or error.code() in PASSING
 
 
-def lacks_protocol(error: KafkaError) -> bool:
-    return error.code() == KafkaError._FATAL and "ConsumerGroupHeartbeat" in error.str()
+def refused_setting(error: KafkaError) -> SettingRefused | None:
+    if error.code() == KafkaError._FATAL and "ConsumerGroupHeartbeat" in error.str():
+        return SettingRefused(
+            "KAFKA_GROUP_PROTOCOL='consumer' cannot be used: this cluster does not have it (KIP-848). "
+            "Allowed is classic, or turn it on in the cluster"
+        )
+    if error.code() == KafkaError.INVALID_SESSION_TIMEOUT:
+        return SettingRefused(
+            f"KAFKA_SESSION_TIMEOUT_MS='{settings.KAFKA_SESSION_TIMEOUT_MS}' cannot be used: allowed is what lies "
+            "between the cluster's group.min.session.timeout.ms (6000 by default) and group.max.session.timeout.ms"
+        )
+    return None
 
 
 def tell(error: KafkaError) -> None:

@@ -22,7 +22,7 @@ from processing.consumer.log_end import LogEnd
 from processing.consumer.membership import Membership
 from processing.consumer.partitions import Key, Partitions
 from processing.consumer.placing import Placing
-from processing.consumer.poll_errors import REFUSED, UnknownProtocol, lacks_protocol, passes, tell
+from processing.consumer.poll_errors import REFUSED, passes, refused_setting, tell
 from processing.consumer.processor import Processor
 from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka import clients
@@ -149,10 +149,8 @@ class Poller:
             self.membership.refused(error, message.topic())
         elif passes(error):
             log.warning("Kafka is in trouble, polling on", error=reason(error))
-        elif lacks_protocol(error):
-            raise UnknownProtocol
         else:
-            raise KafkaException(error)
+            raise refused_setting(error) or KafkaException(error)
         return False
 
     def _make_missing_topics(self) -> None:

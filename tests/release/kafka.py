@@ -49,6 +49,7 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 """
 ONE_OF_THREE = """\
 process.roles=broker,controller
@@ -62,6 +63,7 @@ log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=3
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 broker.session.timeout.ms=6000
 replica.lag.time.max.ms=4000
 """

@@ -83,12 +83,16 @@ def test_each_missing_right_is_named_until_it_is_given(stack: Stack, kafka: Secu
     for name in (topic, stack.products.name):
         kafka.allow(ResourceType.TOPIC, name, AclOperation.READ, AclOperation.WRITE)
     stack.wait_until(lambda: not web_lacks(), "the web server is ready", SAID_WITHIN_S)
+    assert f"(group {group})" in " ".join(degraded(stack))
     stack.wait_until(lambda: group in health.failing().get("group", ""), "the group is named", 2 * SAID_WITHIN_S)
     assert f"(group {group})" in consumer.output()
     kafka.allow(ResourceType.GROUP, group, AclOperation.READ)
     stack.produce([Record(b"u", envelope("a", user_id="u"))])
     stack.wait_until(lambda: stack.count("processing_inboxevent") > 0, "it reads")
+    stack.wait_until(lambda: degraded(stack) == [], "nothing is wrong")
     assert health.failing() == {}
+    assert consumer.terminate() == 0
+    stack.wait_until(lambda: "no consumer of group" in " ".join(degraded(stack)), "its end is told")
     assert PASSWORD not in consumer.output()
 
 
@@ -101,6 +105,12 @@ def test_a_cluster_without_the_consumer_protocol_is_named(tmp_path: Path, databa
             stack.close()
     assert "KAFKA_GROUP_PROTOCOL='consumer' cannot be used" in consumer.output()
     assert "Traceback" not in consumer.output()
+
+
+def degraded(stack: Stack) -> list[str]:
+    status, told = ask_web(stack, "/health/ready")
+    assert status == 200
+    return list(json.loads(told).get("degraded", []))
 
 
 def _ends(stack: Stack) -> Process:

@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from processing.consumer.poll_errors import UnknownProtocol
+from processing.consumer.poll_errors import SettingRefused
 from processing.consumer.poller import Poller
 from processing.health.consumer import readiness_of_consumer
 from processing.health.server import serve
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             serve(settings.WEB_HOST, settings.METRICS_PORT, readiness_of_consumer(topics, poller.membership))
         try:
             drained = poller.run(once=once)
-        except UnknownProtocol as error:
+        except SettingRefused as error:
             raise CommandError(str(error)) from error
         if once and not drained:
             raise CommandError("stopped before all that the log holds was done")

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import pytest
+from confluent_kafka import KafkaError
 
 from eventsite.local.services.process import free_port
+from processing.consumer.membership import joins_within_s, not_taken
+from processing.consumer.poll_errors import refused_setting
 from processing.health import probes
 from processing.health.probes import Probe, Probes
 from processing.health.readiness import Readiness, decide
@@ -119,3 +122,25 @@ def test_what_is_served() -> None:
     )
     assert answer("/metrics", Readiness)[0] is HTTPStatus.OK
     assert answer("/other", Readiness)[0] is HTTPStatus.NOT_FOUND
+
+
+def test_a_group_that_does_not_take_a_consumer_is_told_with_the_protocol() -> None:
+    assert joins_within_s("consumer", 6) < 10
+    assert joins_within_s("classic", 6) > joins_within_s("consumer", 6)
+    assert "KIP-848" in not_taken("g", "consumer")
+    assert "KIP-848" not in not_taken("g", "classic")
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "variable"),
+    [
+        (KafkaError._FATAL, "ConsumerGroupHeartbeat fatal error: API version not supported", "KAFKA_GROUP_PROTOCOL="),
+        (KafkaError.INVALID_SESSION_TIMEOUT, "JoinGroup failed: Invalid session timeout", "KAFKA_SESSION_TIMEOUT_MS="),
+    ],
+)
+def test_a_setting_that_the_cluster_refuses_is_named(code: int, text: str, variable: str) -> None:
+    assert variable in str(refused_setting(KafkaError(code, text)))
+
+
+def test_another_error_is_no_settings_fault() -> None:
+    assert refused_setting(KafkaError(KafkaError._FATAL, "fenced")) is None
