@@ -11,15 +11,15 @@ from ingest.publishing import batcher, reservations
 from ingest.publishing.per_process import PerProcess
 from processing.domain.topic_states import why_not_writable
 from processing.health import services
-from processing.health.probes import Probes
+from processing.health.checks import Checks
 from processing.health.readiness import Readiness, decide
 
 IMPLIED = {"consumers": "kafka", "elsewhere": "postgres"}
 
 
 def readiness() -> Readiness:
-    """Asks all services, within `processing.health.probes.ANSWER_S`."""
-    return decide(_probes.get().ask(), needs(keys=settings.INGEST_REQUIRE_API_KEY), implied=IMPLIED)
+    """Asks all services, within `processing.health.checks.ANSWER_S`."""
+    return decide(_checks.get().ask(), needs(keys=settings.INGEST_REQUIRE_API_KEY), implied=IMPLIED)
 
 
 def needs(*, keys: bool) -> Sequence[str]:
@@ -36,8 +36,8 @@ def _kafka() -> Sequence[str]:
     return services.topics([settings.KAFKA_EVENTS_TOPIC], why_not_writable) or batcher.unanswered()
 
 
-_probes = PerProcess(
-    lambda: Probes(
+_checks = PerProcess(
+    lambda: Checks(
         redis=_redis,
         kafka=_kafka,
         postgres=services.postgres,

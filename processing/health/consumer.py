@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from processing.consumer.membership import Membership
 from processing.domain.topic_states import why_not_readable
 from processing.health import services
-from processing.health.probes import Probes
+from processing.health.checks import Checks
 from processing.health.readiness import Readiness, decide
 
 NEEDS = ("kafka", "group", "postgres", "migrations", "redis")
@@ -16,7 +16,7 @@ IMPLIED = {"group": "kafka", "elsewhere": "postgres"}
 
 def readiness_of_consumer(topics: Sequence[str], membership: Membership) -> Callable[[], Readiness]:
     """To be called for each answer."""
-    probes = Probes(
+    checks = Checks(
         kafka=lambda: services.topics(topics, why_not_readable),
         group=membership.problems,
         postgres=services.postgres,
@@ -24,4 +24,4 @@ def readiness_of_consumer(topics: Sequence[str], membership: Membership) -> Call
         redis=services.redis,
         elsewhere=services.elsewhere,
     )
-    return lambda: decide(probes.ask(), NEEDS, IMPLIED)
+    return lambda: decide(checks.ask(), NEEDS, IMPLIED)

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from processing.domain.topic_states import why_not_writable
 from processing.health import services
-from processing.health.probes import Probes
+from processing.health.checks import Checks
 from processing.health.readiness import Readiness, decide, one_line
 
 NEEDS = ("broker", "postgres", "migrations", "redis")
@@ -39,7 +39,7 @@ def readiness_of_worker() -> Callable[[], Readiness]:
     """To be called for each answer. Without Kafka it does its work: copies of dead letters wait, as rows."""
     clock = TaskClock()
     task_prerun.connect(clock.note, weak=False)
-    probes = Probes(
+    checks = Checks(
         broker=_broker,
         postgres=services.postgres,
         migrations=services.migrations,
@@ -48,7 +48,7 @@ def readiness_of_worker() -> Callable[[], Readiness]:
         tasks=clock.silence,
         elsewhere=services.elsewhere,
     )
-    return lambda: decide(probes.ask(), NEEDS, IMPLIED)
+    return lambda: decide(checks.ask(), NEEDS, IMPLIED)
 
 
 def _broker() -> Sequence[str]:

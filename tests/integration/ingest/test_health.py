@@ -21,7 +21,7 @@ from eventsite.local.services.valkey import Valkey
 from ingest.health.checks import needs
 from ingest.publishing import batcher
 from processing.domain import silence
-from processing.health import probes
+from processing.health import checks
 from processing.kafka import lag
 from processing.kafka.clients import asking_config
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
@@ -86,7 +86,7 @@ def test_a_redis_that_became_a_replica_does_too(client: Client, own: Redis) -> N
 
 
 def test_a_redis_that_hangs_is_told_in_time(client: Client, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ANSWER_S", 1.0)
+    monkeypatch.setattr(checks, "ANSWER_S", 1.0)
     assert failing(client) == {}
     assert valkey.process is not None
     with frozen(valkey.process.pid):

@@ -17,8 +17,8 @@ from confluent_kafka import KafkaError
 from eventsite.local.services.process import free_port
 from processing.consumer.membership import joins_within_s, not_taken
 from processing.consumer.poll_errors import refused_setting
-from processing.health import probes
-from processing.health.probes import Probe, Probes
+from processing.health import checks
+from processing.health.checks import Check, Checks
 from processing.health.readiness import Readiness, decide
 from processing.health.server import answer, serve
 
@@ -54,23 +54,23 @@ class Hanging:
 
 
 def test_a_check_that_hangs_is_answered_for_and_not_started_beside_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ANSWER_S", 0.05)
+    monkeypatch.setattr(checks, "ANSWER_S", 0.05)
     check = Hanging()
-    asked = Probes(hanging=check, other=lambda: ["at once"], well=list)
+    asked = Checks(hanging=check, other=lambda: ["at once"], well=list)
     for _ in range(3):
         assert asked.ask() == {"hanging": ["no answer for 0 s"], "other": ["at once"]}
     assert check.started == 1
-    monkeypatch.setattr(probes, "ANSWER_S", 60)
+    monkeypatch.setattr(checks, "ANSWER_S", 60)
     check.go.set()
     assert asked.ask()["hanging"] == ["found"]
 
 
 def test_those_who_ask_meanwhile_share_an_answer() -> None:
     check = Hanging()
-    probe = Probe(check)
-    runs = {probe.begin() for _ in range(5)}
+    bounded = Check(check)
+    runs = {bounded.begin() for _ in range(5)}
     check.go.set()
-    assert [probe.answer(run, time.monotonic() + 60) for run in runs] == [["found"]]
+    assert [bounded.answer(run, time.monotonic() + 60) for run in runs] == [["found"]]
     assert check.started == 1
 
 
@@ -78,7 +78,7 @@ def test_a_bug_in_a_check_is_found_out() -> None:
     def broken() -> list[str]:
         raise ValueError("with what may be an event's content")
 
-    assert Probes(broken=broken).ask() == {"broken": ["the check itself failed: ValueError"]}
+    assert Checks(broken=broken).ask() == {"broken": ["the check itself failed: ValueError"]}
 
 
 @pytest.fixture

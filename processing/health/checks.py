@@ -14,14 +14,14 @@ ANSWER_S = 3.0  # longer than any one question to Kafka waits
 
 log = structlog.get_logger(__name__)
 
-Check = Callable[[], Sequence[str]]  # a line for each thing that is wrong; empty when nothing is
+Find = Callable[[], Sequence[str]]  # a line for each thing that is wrong; empty when nothing is
 
 
-class Probe:
+class Check:
     """Those who ask while a check runs get its answer; one that hangs is not started again beside itself."""
 
-    def __init__(self, check: Check) -> None:
-        self._check = check
+    def __init__(self, find: Find) -> None:
+        self._find = find
         self._change = Condition()
         self._since: float | None = None  # when the check that runs was started (time.monotonic())
         self._runs = 0  # that have ended
@@ -45,26 +45,25 @@ class Probe:
 
     def _run(self) -> None:
         try:
-            answer = self._check()
+            answer = self._find()
+            close_connection()  # this thread's own
         except Exception as error:  # a bug must not leave those who ask without an answer
             log.exception("a health check failed")
             answer = [f"the check itself failed: {type(error).__name__}"]
-        finally:
-            close_connection()  # this thread's own
         with self._change:
             self._answer, self._since = answer, None
             self._runs += 1
             self._change.notify_all()
 
 
-class Probes:
+class Checks:
     """Several checks, run at once; those that find something, by name, within ANSWER_S."""
 
-    def __init__(self, **checks: Check) -> None:
-        self._probes = {name: Probe(check) for name, check in checks.items()}
+    def __init__(self, **finds: Find) -> None:
+        self._checks = {name: Check(find) for name, find in finds.items()}
 
     def ask(self) -> dict[str, Sequence[str]]:
         deadline = time.monotonic() + ANSWER_S
-        runs = {name: probe.begin() for name, probe in self._probes.items()}
-        answers = {name: self._probes[name].answer(run, deadline) for name, run in runs.items()}
+        runs = {name: check.begin() for name, check in self._checks.items()}
+        answers = {name: self._checks[name].answer(run, deadline) for name, run in runs.items()}
         return {name: lines for name, lines in answers.items() if lines}
