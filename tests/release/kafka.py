@@ -51,6 +51,23 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 """
+ENCRYPTED = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=SSL://127.0.0.1:{port},PLAINTEXT://127.0.0.1:{plain_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=SSL://127.0.0.1:{port},PLAINTEXT://127.0.0.1:{plain_port}
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=SSL:SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+ssl.keystore.type=PEM
+ssl.keystore.location={certificate}
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+"""
 ONE_OF_THREE = """\
 process.roles=broker,controller
 node.id={node}
@@ -115,6 +132,17 @@ class SecuredKafka(VariedKafka):
         admin = AdminClient({"bootstrap.servers": self.plain_address})
         for made in admin.create_acls(entries).values():
             made.result(ANSWER_S)
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A key and a certificate for 127.0.0.1, signed by itself, in one file."""
+    key, own = folder / f"{name}.key", folder / f"{name}.crt"
+    options = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    _run(["openssl", "req", "-x509", *options, *names, "-keyout", str(key), "-out", str(own)])
+    both = folder / f"{name}.pem"
+    both.write_text(key.read_text() + own.read_text())
+    return both
 
 
 def without_the_consumer_protocol(folder: Path) -> VariedKafka:

@@ -14,7 +14,15 @@ from eventsite.local.services.valkey import Valkey
 from tests.pipeline.log import Record
 from tests.pipeline.processes import Process
 from tests.pipeline.stack import Stack
-from tests.release.kafka import PASSWORD, SecuredKafka, needs_java, without_the_consumer_protocol
+from tests.release.kafka import (
+    ENCRYPTED,
+    PASSWORD,
+    SecuredKafka,
+    VariedKafka,
+    certificate,
+    needs_java,
+    without_the_consumer_protocol,
+)
 from tests.support.factories import envelope
 from tests.support.health import Health, ask_web
 
@@ -55,6 +63,25 @@ def test_a_wrong_password_is_named_as_such(stack: Stack, kafka: SecuredKafka) ->
     for process in (web, consumer):
         assert WRONG not in process.output()
         assert "CONFWARN" not in process.output()
+
+
+def test_a_wrong_ca_is_named_as_such(tmp_path: Path, database: str, valkey: Valkey) -> None:
+    plain_port = free_port()
+    own, other = certificate(tmp_path, "broker"), certificate(tmp_path, "other")
+    with VariedKafka(tmp_path / "kafka", ENCRYPTED, plain_port=plain_port, certificate=own) as kafka:
+        stack = Stack(tmp_path, database, valkey.address, f"127.0.0.1:{plain_port}")
+        settings = {"KAFKA_BOOTSTRAP_SERVERS": kafka.address, "KAFKA_SECURITY_PROTOCOL": "SSL"}
+        try:
+            web = stack.start("web", **settings, KAFKA_SECURITY_SSL_CA_LOCATION=str(other))
+            stack.wait_until(lambda: ask_web(stack, "/health/live")[0] == 200, "the web server is up")
+            status, told = ask_web(stack, "/health/ready")
+            assert status == 503
+            assert "certificate verify failed" in told
+            web.kill()
+            stack.start("web", **settings, KAFKA_SECURITY_SSL_CA_LOCATION=str(own))
+            stack.wait_until(lambda: ask_web(stack, "/health/ready")[0] == 200, "with the right one it is ready")
+        finally:
+            stack.close()
 
 
 def test_each_missing_right_is_named_until_it_is_given(stack: Stack, kafka: SecuredKafka) -> None:
