@@ -11,6 +11,7 @@ import structlog
 from processing.postgres.transaction import close_connection
 
 ANSWER_S = 3.0  # longer than any one question to Kafka waits
+LAST_HOLDS_S = 30.0  # what was found to be wrong counts for so long, if asking again takes too long
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +21,14 @@ Find = Callable[[], Sequence[str]]  # a line for each thing that is wrong; empty
 class Check:
     """Those who ask while a check runs get its answer; one that hangs is not started again beside itself."""
 
-    def __init__(self, find: Find) -> None:
+    def __init__(self, name: str, find: Find) -> None:
+        self._name = name
         self._find = find
         self._change = Condition()
         self._since: float | None = None  # when the check that runs was started (time.monotonic())
         self._runs = 0  # that have ended
         self._answer: Sequence[str] = ()
+        self._answered_at = -LAST_HOLDS_S
 
     def begin(self) -> int:
         """Start the check unless it runs; returns which run's answer to wait for."""
@@ -36,12 +39,15 @@ class Check:
             return self._runs + 1
 
     def answer(self, run: int, deadline: float) -> Sequence[str]:
-        """What that run found; at `deadline` (time.monotonic()) that it goes on."""
+        """What that run found; at `deadline` (time.monotonic()) what was found lately, else that it goes on."""
         with self._change:
             self._change.wait_for(lambda: self._runs >= run, max(0.0, deadline - time.monotonic()))
             if self._runs >= run or self._since is None:
                 return self._answer
-            return [f"no answer for {time.monotonic() - self._since:.0f} s"]
+            now = time.monotonic()
+            if self._answer and now - self._answered_at < LAST_HOLDS_S:
+                return self._answer
+            return [f"no answer for {now - self._since:.0f} s ({self._name})"]
 
     def _run(self) -> None:
         try:
@@ -51,7 +57,7 @@ class Check:
             log.exception("a health check failed")
             answer = [f"the check itself failed: {type(error).__name__}"]
         with self._change:
-            self._answer, self._since = answer, None
+            self._answer, self._answered_at, self._since = answer, time.monotonic(), None
             self._runs += 1
             self._change.notify_all()
 
@@ -60,7 +66,7 @@ class Checks:
     """Several checks, run at once; those that find something, by name, within ANSWER_S."""
 
     def __init__(self, **finds: Find) -> None:
-        self._checks = {name: Check(find) for name, find in finds.items()}
+        self._checks = {name: Check(name, find) for name, find in finds.items()}
 
     def ask(self) -> dict[str, Sequence[str]]:
         deadline = time.monotonic() + ANSWER_S

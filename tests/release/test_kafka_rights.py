@@ -110,7 +110,7 @@ def test_each_missing_right_is_named_until_it_is_given(stack: Stack, kafka: Secu
     for name in (topic, stack.products.name):
         kafka.allow(ResourceType.TOPIC, name, AclOperation.READ, AclOperation.WRITE)
     stack.wait_until(lambda: not web_lacks(), "the web server is ready", SAID_WITHIN_S)
-    assert f"(group {group})" in " ".join(degraded(stack))
+    stack.wait_until(lambda: f"(group {group})" in " ".join(degraded(stack)), "the web server does not know the lag")
     stack.wait_until(lambda: group in health.failing().get("group", ""), "the group is named", 2 * SAID_WITHIN_S)
     assert f"(group {group})" in consumer.output()
     kafka.allow(ResourceType.GROUP, group, AclOperation.READ)
