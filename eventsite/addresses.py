@@ -20,6 +20,7 @@ from eventsite.env import Parser, SiteEnv, parse_words
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 BOOTSTRAP_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 ORIGIN = re.compile(r"https?://[^/\s]+")
+SYSLOG_CRITICAL = 2  # this client has no servers to connect to, which is a warning
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
 REDIS_EXAMPLES = "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
@@ -122,7 +123,7 @@ def kafka_security(read: SiteEnv) -> dict[str, Any]:
     }
     if options:
         try:
-            AdminClient(options)
+            AdminClient({**options, "log_level": SYSLOG_CRITICAL})
         except KafkaException as error:
             read.refuse(f"KAFKA_SECURITY_* cannot be used: librdkafka says {error.args[0].str()}")
     return options

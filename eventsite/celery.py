@@ -12,7 +12,7 @@ import kombu
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.exceptions import SecurityWarning
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_shutting_down
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_init, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventsite.settings")
 
@@ -63,3 +63,13 @@ def _end_in_time(**_: Any) -> None:
 @beat_init.connect
 def _require_services(**_: Any) -> None:
     require_services()
+
+
+@worker_init.connect
+def _serve_health(**_: Any) -> None:
+    """Before the worker connects to its broker, so that it can say what keeps it from it."""
+    if settings.METRICS_PORT is not None:
+        from processing.health.server import serve
+        from processing.health.worker import readiness_of_worker
+
+        serve(settings.WEB_HOST, settings.METRICS_PORT + 1, readiness_of_worker())

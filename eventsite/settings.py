@@ -30,6 +30,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = _read.origins("CSRF_TRUSTED_ORIGINS", [])
 HTTPS_ONLY: bool = _read.flag("HTTPS_ONLY", default=not DEBUG)
 WEB_PORT: int = _read.number("WEB_PORT", 8000, least=1, most=65535)
 WEB_WORKERS: int = _read.number("WEB_WORKERS", 1, least=1, most=256)
+METRICS_PORT: int | None = _read.number("METRICS_PORT", None, least=1, most=65535 - 1)
 WEB_HOST: str = _read.ip("WEB_HOST", "127.0.0.1")
 
 # --- the environment: the services ---
@@ -54,6 +55,7 @@ KAFKA_CONSUMER_GROUP: str = _read.str("KAFKA_CONSUMER_GROUP", "event-processors"
 KAFKA_GROUP_PROTOCOL: str = _read.choice("KAFKA_GROUP_PROTOCOL", "classic", allowed={"classic", "consumer"})
 KAFKA_SESSION_TIMEOUT_MS: int = _read.number("KAFKA_SESSION_TIMEOUT_MS", 6_000, least=1_000, most=1_800_000)
 KAFKA_TOPIC_PARTITIONS: int = _read.number("KAFKA_TOPIC_PARTITIONS", 8, least=1, most=10_000)
+KAFKA_TOPIC_REPLICATION: int | None = _read.number("KAFKA_TOPIC_REPLICATION", None, least=1, most=100)
 
 # --- the environment: the door ---
 INGEST_REQUIRE_API_KEY: bool = _read.flag("INGEST_REQUIRE_API_KEY", default=not DEBUG)

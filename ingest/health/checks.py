@@ -1,88 +1,48 @@
-"""Is the site able to work? Each dependency by name, with what is wrong with it."""
+"""Is this web process able to take events, and what is wrong elsewhere?"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from django.db import Error
-from redis import RedisError
+from django.conf import settings
 
-from ingest.publishing import reservations
+from ingest.health.consumers import consumers
+from ingest.publishing import batcher, reservations
 from ingest.publishing.per_process import PerProcess
-from ingest.publishing.producer import reason
-from processing.domain.away import StoppedError
-from processing.kafka.clients import client_config
-from processing.operators.health import degraded
-from processing.postgres import schema
+from processing.domain.topic_states import why_not_writable
+from processing.health import services
+from processing.health.checks import Checks
+from processing.health.readiness import Readiness, decide
 
-KAFKA_TIMEOUT_S = 2.0
-MIGRATIONS_CACHED_S = 10.0  # reading them all takes tens of milliseconds
-
-# told to who asks for readiness, not in the log
-_admin = PerProcess(lambda: AdminClient({**client_config(), "log_level": 2}))
-_all_migrated_until = 0.0
+IMPLIED = {"consumers": "kafka", "elsewhere": "postgres"}
 
 
-def failures() -> dict[str, str]:
-    """What fails, and why; empty when all is well."""
-    return dict(_failures())
+def readiness() -> Readiness:
+    """Asks all services, within `processing.health.checks.ANSWER_S`."""
+    return decide(_checks.get().ask(), needs(keys=settings.INGEST_REQUIRE_API_KEY), implied=IMPLIED)
 
 
-def degradations() -> list[str]:
-    """What is wrong elsewhere, a line for each cause; empty when all is well."""
-    try:
-        return degraded()
-    except StoppedError as error:
-        return [f"what else is wrong is not known: {one_line(error)}"]
+def needs(*, keys: bool) -> Sequence[str]:
+    """What a web process takes no event without. Postgres only where it knows who may send them."""
+    return ("redis", "kafka", "migrations", *(("postgres",) if keys else ()))
 
 
-def _failures() -> Iterator[tuple[str, str]]:
-    for name, check in (("postgres", _postgres), ("redis", _redis), ("kafka", _kafka)):
-        error = check()
-        if error:
-            yield name, error
-        elif name == "postgres":
-            missing = _missing_migrations()
-            if missing:
-                yield "migrations", f"not applied: {', '.join(missing)}; run manage.py migrate"
+def _redis() -> Sequence[str]:
+    return services.of_redis(reservations.require_writable)
 
 
-def _postgres() -> str:
-    try:
-        schema.ping()
-    except Error as error:
-        return one_line(error)
-    return ""
+def _kafka() -> Sequence[str]:
+    """What the cluster says of the topic, else what this process itself meets."""
+    return services.topics([settings.KAFKA_EVENTS_TOPIC], why_not_writable) or batcher.unanswered()
 
 
-def _redis() -> str:
-    try:
-        reservations.ping()
-    except (RedisError, OSError) as error:
-        return one_line(error)
-    return ""
-
-
-def _kafka() -> str:
-    try:
-        _admin.get().list_topics(timeout=KAFKA_TIMEOUT_S)
-    except KafkaException as error:
-        return reason(error)
-    return ""
-
-
-def _missing_migrations() -> list[str]:
-    global _all_migrated_until
-    if time.monotonic() < _all_migrated_until:
-        return []
-    missing = schema.missing_migrations()
-    if not missing:
-        _all_migrated_until = time.monotonic() + MIGRATIONS_CACHED_S
-    return missing
-
-
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+_checks = PerProcess(
+    lambda: Checks(
+        redis=_redis,
+        kafka=_kafka,
+        postgres=services.postgres,
+        migrations=services.migrations,
+        elsewhere=services.elsewhere,
+        consumers=consumers,
+    )
+)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.families.declaration import event_kinds
-from ingest.health.checks import degradations, failures
+from ingest.health.checks import readiness
 from ingest.health.waiting import EventsThatWait
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
@@ -42,12 +42,10 @@ class ReadyView(JsonView):
     operations = {"GET": Described("Can the site work?", {200: READY}, problems=(503,), tag="operations")}
 
     def get(self, request: Request) -> Response:
-        failing = failures()
-        if failing:
-            error = "; ".join(f"{name}: {why}" for name, why in failing.items())
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), failing=failing)
-        causes = degradations()
-        return Response({"status": "ready", "degraded": causes} if causes else {"status": "ready"})
+        found = readiness()
+        if found.failing:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, found.error(), headers=retry_after(1), **found.members())
+        return Response({"status": "ready", **found.members()})
 
 
 @cache

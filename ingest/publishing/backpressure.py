@@ -14,6 +14,7 @@ from ingest import metrics
 from ingest.publishing.errors import Unavailable
 from ingest.publishing.per_process import PerProcess
 from processing.kafka.lag import group_lag
+from processing.kafka.troubles import reason
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +78,7 @@ class Monitor:
             self._lag = sum(group_lag().values())
             metrics.GROUP_LAG.set(self._lag)
         except KafkaException as error:
-            log.warning("cannot read the group's lag", error=str(error))
+            log.warning("cannot read the group's lag", error=reason(error, group=settings.KAFKA_CONSUMER_GROUP))
             self._lag = 0  # Kafka is away: publishing will say so
             metrics.GROUP_LAG.set(math.nan)
         except Exception:  # a bug here must not end the only reader: requests would wait for it ever after

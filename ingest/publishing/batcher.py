@@ -25,8 +25,9 @@ from ingest.publishing import reservations
 from ingest.publishing.group import Group, Reserved
 from ingest.publishing.late_groups import LateGroups
 from ingest.publishing.per_process import PerProcess
-from ingest.publishing.producer import EventProducer, reason
+from ingest.publishing.producer import EventProducer
 from ingest.publishing.submission import BUSY, LATE, Outcome, Status, Submission, Truth, unavailable
+from processing.kafka.troubles import cause, reason
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ BUSY_S = 0.02  # a gate that had a request so lately is busy; a lone request goe
 POLL_S = 0.1
 LOOK_S = 0.5  # so often a request that waits sees whether the process is to end
 PREPARE_EVERY_S = 0.1
+UNANSWERED_S = 5.0  # as long as a client waits
 ANSWER_WITHIN_S = 3.0  # of SIGTERM: then requests are answered with what is known
 FLUSH_WITHIN_S = 6.5  # of SIGTERM: so long Kafka is given for what it has not acknowledged
 
@@ -67,11 +69,15 @@ class Batcher:
                 break
         if submission.withdraw():
             return submission.outcomes_by_now(self._why_waiting or BUSY, Truth.NONE)
-        return submission.outcomes_by_now(LATE, Truth.UNKNOWN)
+        return submission.outcomes_by_now(f"{LATE} ({why})" if (why := cause()) else LATE, Truth.UNKNOWN)
 
     def deadline(self, of_client: float) -> float:
         """Until when a client may be let wait (time.monotonic())."""
         return min(of_client, self._answer_by)
+
+    def unanswered_since(self) -> float | None:
+        """Since when (time.monotonic()) Kafka owes an answer; None when it owes none."""
+        return self._late.unanswered_since()
 
     def leave(self) -> None:
         """The process is to end: requests are answered soon, with what is known then."""
@@ -110,12 +116,17 @@ class Batcher:
             try:
                 self._producer.prepare()
             except KafkaException as error:
-                self._why_waiting = reason(error)
+                self._note_why_waiting(reason(error))
                 time.sleep(PREPARE_EVERY_S)
             else:
                 self._why_waiting = ""
                 return True
         return False
+
+    def _note_why_waiting(self, why: str) -> None:
+        if why != self._why_waiting:
+            log.warning("Kafka cannot be written to; requests wait, and are told so", why=why)
+        self._why_waiting = why
 
     def _take(self, first: Submission) -> list[Submission]:
         """All that wait, up to a bound, without those that have gone."""
@@ -191,7 +202,7 @@ class Batcher:
             submission.outcomes[index] = Outcome(Status.ACCEPTED, event.id)
         else:  # also of what was purged: it may have been sent before
             self._producer.note(error)
-            submission.outcomes[index] = unavailable(event, f"Kafka: {error.str()}", Truth.UNKNOWN)
+            submission.outcomes[index] = unavailable(event, self._producer.why(error), Truth.UNKNOWN)
         self._answered(group)
 
     def _answered(self, group: Group) -> None:
@@ -252,6 +263,14 @@ def submit(submission: Submission) -> list[Outcome]:
 def deadline(of_client: float) -> float:
     """Until when a client may be let wait (time.monotonic()): less than it asks for once the process is to end."""
     return _batcher.get().deadline(of_client)
+
+
+def unanswered() -> list[str]:
+    """What Kafka has not acknowledged for longer than a client waits, in a line; empty when there is nothing."""
+    gate = _batcher.made()
+    since = None if gate is None else gate.unanswered_since()
+    waited_s = 0.0 if since is None else time.monotonic() - since
+    return [f"Kafka has not acknowledged events for {waited_s:.0f} s"] if waited_s >= UNANSWERED_S else []
 
 
 def leave() -> None:

@@ -17,7 +17,8 @@ from redis import RedisError
 
 from ingest.publishing import reservations
 from ingest.publishing.group import Group
-from ingest.publishing.producer import EventProducer, reason
+from ingest.publishing.producer import EventProducer
+from processing.kafka.troubles import reason
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,13 @@ class LateGroups:
             if group.late:
                 self._wake.set()
             return group.late
+
+    def unanswered_since(self) -> float | None:
+        """When the oldest group was made that Kafka has not answered; None when there is none."""
+        with self._lock:
+            waiting = [group.since for group in self._late if group.left]
+            waiting += [group.since for group in list(self._under_way)[:1]]
+        return min(waiting, default=None)
 
     def take(self, groups: Sequence[Group]) -> None:
         """Kafka has answered these, but Redis could not be told."""

@@ -17,6 +17,7 @@ from processing.domain.log_positions import Place
 from processing.kafka.clients import ensure_topics
 from processing.kafka.clients import producer_config as base_config
 from processing.kafka.topic_ids import TopicIds
+from processing.kafka.troubles import reason
 
 log = structlog.get_logger(__name__)
 librdkafka_log = logging.getLogger(__name__)  # confluent-kafka calls it with a level and %-arguments: no structlog
@@ -83,7 +84,7 @@ class EventProducer:
             self._ids.ask()
         except KafkaException as error:  # events can go without: it only helps to tell what was lost
             self._ids.doubt()
-            log.warning("the topic's id is not told, it is asked for again", topic=self._topic, error=reason(error))
+            log.warning("the topic's id is not told, it is asked for again", error=reason(error, topic=self._topic))
 
     def _note_topic_id(self, id: str) -> None:
         """With another topic, a broker that forgot its log has forgotten this producer too, and refuses it for ever."""
@@ -118,7 +119,7 @@ class EventProducer:
                 raise KafkaException(KafkaError(KafkaError._STATE, self._must_go))
             producer.poll(timeout_s)
         except KafkaException as error:  # it is told so once: the broker lost its log, and with it this producer's id
-            log.warning("the Kafka producer cannot go on and is replaced", error=reason(error))
+            log.warning("the Kafka producer cannot go on and is replaced", error=reason(error, topic=self._topic))
             self._retire(producer)
             self._doubtful = True
             self._must_go = ""
@@ -139,6 +140,10 @@ class EventProducer:
         elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             ask_soon()
 
+    def why(self, error: KafkaError) -> str:
+        """Of a delivery that failed, in one line."""
+        return reason(error, topic=self._topic)
+
     def waiting(self) -> int:
         """How many messages wait for their delivery."""
         producers = [self._producer, *(old for _, old in self._retired)]
@@ -157,10 +162,3 @@ def producer_config(batch_bytes: int) -> dict[str, Any]:
         "message.max.bytes": max(BATCH_BYTES, settings.EVENT_MAX_BYTES + OVERHEAD_BYTES),
         "batch.size": batch_bytes,
     }
-
-
-def reason(error: BaseException) -> str:
-    """One line for people, of what librdkafka raised."""
-    if isinstance(error, KafkaException) and error.args and isinstance(error.args[0], KafkaError):
-        return f"Kafka: {error.args[0].str()}"
-    return f"Kafka: {error}"

@@ -139,9 +139,9 @@ def forget(lost: Iterable[tuple[str, Place]], claims: Iterable[tuple[str, str]])
     _run("forget", arguments)
 
 
-def ping() -> None:
-    """Raises `redis.RedisError`, `OSError` when Redis does not answer."""
-    connection().ping()
+def require_writable() -> None:
+    """Raises `redis.RedisError` when Redis would refuse an event: full, read-only, or away. Writes nothing."""
+    reserve([])
 
 
 def connection() -> Redis:

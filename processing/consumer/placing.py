@@ -21,6 +21,7 @@ from processing.domain.log_positions import LogState, Lost, Placement, StoredPos
 from processing.kafka.clients import ensure_topics
 from processing.kafka.log_state import log_states, with_exact_ends
 from processing.kafka.topic_ids import TopicIds
+from processing.kafka.troubles import reason
 from processing.postgres.log_positions import lock_positions, write_positions
 from processing.postgres.losses import add_losses
 from processing.postgres.transaction import close_connection, transaction, why_postgres_is_away
@@ -88,7 +89,7 @@ class Placing:
         try:
             ensure_topics(self._topics)
         except KafkaException as error:
-            log.warning("the topic was not made, it is tried again", error=str(error))
+            log.warning("the topic was not made, it is tried again", error=reason(error))
         else:
             self._ids.doubt()  # it has an id now
         self._ids.missing.clear()  # until they are asked for again

@@ -5,6 +5,7 @@ Offsets are committed here alone, and only up to what the stages say is done.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -18,11 +19,15 @@ from confluent_kafka import Message as KafkaMessage
 from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch, position_of, read_batch
 from processing.consumer.log_end import LogEnd
+from processing.consumer.membership import Membership
 from processing.consumer.partitions import Key, Partitions
 from processing.consumer.placing import Placing
+from processing.consumer.poll_errors import REFUSED, passes, refused_setting, tell
 from processing.consumer.processor import Processor
 from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka import clients
+from processing.kafka.cluster import warn_of_unsafe_topics
+from processing.kafka.troubles import reason
 from processing.postgres.ready import wait_for_migrations
 from processing.postgres.transaction import close_connection, retry_transient
 
@@ -34,20 +39,9 @@ BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
 COMMIT_TIMEOUT_S = 2.0  # at the end; Kafka's answer to a commit may take a minute while a broker hangs
 CLOSE_TIMEOUT_S = 2.0  # librdkafka's close waits without limit for a broker that is away
 WATERMARK_TIMEOUT_S = 5.0
-# Errors that pass while polling goes on, beside the retriable ones. _MAX_POLL_EXCEEDED comes after minutes of being
-# frozen; `placing` makes a topic again that is unknown.
-PASSING = (
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TRANSPORT,
-    KafkaError._TIMED_OUT,
-    KafkaError._RESOLVE,
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
-    KafkaError._MAX_POLL_EXCEEDED,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-)
 
 log = structlog.get_logger(__name__)
+librdkafka_log = logging.getLogger(__name__)  # confluent-kafka calls it with a level and %-arguments: no structlog
 
 
 class Poller:
@@ -55,10 +49,13 @@ class Poller:
         self._topics = list(topics)
         self._batch_size = batch_size
         self._stop = stop
-        self._consumer = Consumer(clients.consumer_config(group, _on_error), on_commit=self._on_commit)
+        self._consumer = Consumer(
+            clients.consumer_config(group, tell), on_commit=self._on_commit, logger=librdkafka_log
+        )
         # A client's calls wait for each other, and polls follow each other at once: questions need their own client.
-        self._asker = Consumer({**clients.asking_config("eventsite-consumer", group), "error_cb": _on_error})
+        self._asker = Consumer({**clients.asking_config("eventsite-consumer", group), "error_cb": tell})
         self._partitions = Partitions()
+        self.membership = Membership(group)
         self._placing = Placing(self._consumer, self._partitions, self._topics, group, stop)
         self._added = AddedPartitions(self._asker, self._topics)
         self._log_end = LogEnd(self._partitions, self._ask_end)
@@ -75,6 +72,7 @@ class Poller:
         except StoppedError:
             return drained
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        self.membership.subscribed()
         self._stages.start()
         log.info("consuming", topics=self._topics)
         try:
@@ -100,6 +98,7 @@ class Poller:
     def _prepare(self) -> None:
         """Wait for the cluster and the migrations. Raises `StoppedError`."""
         retry_while_away(self._make_topics, _why_kafka_is_away, stop=self._stop, first_wait_s=1.0)
+        warn_of_unsafe_topics(self._topics)
         wait_for_migrations(self._stop)
         retry_transient(self._added.any_unread, self._stop)
         close_connection()  # this thread no longer needs it
@@ -116,6 +115,7 @@ class Poller:
             self._poll(POLL_S)
         self._commit()
         self._placing.step()
+        self.membership.polled()
 
     def _poll(self, timeout_s: float) -> None:
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
@@ -142,10 +142,12 @@ class Poller:
             return True
         if self._placing.note(message, error):
             return False
-        if error.retriable() or error.code() in PASSING:
-            log.warning("Kafka is in trouble, polling on", error=error.str())
+        if error.code() in REFUSED:
+            self.membership.refused(error, message.topic())
+        elif passes(error):
+            log.warning("Kafka is in trouble, polling on", error=reason(error))
         else:
-            raise KafkaException(error)
+            raise refused_setting(error) or KafkaException(error)
         return False
 
     def _hand_over(self, timeout_s: float) -> None:
@@ -183,6 +185,7 @@ class Poller:
         keys = _keys(partitions)
         log.info("got partitions", partitions=_by_topic(keys))
         self._placing.assign(keys)
+        self.membership.assigned()
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("giving partitions back", partitions=_by_topic(_keys(partitions)))
@@ -196,6 +199,7 @@ class Poller:
         self._lost(consumer, partitions)
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self.membership.revoked()
         self._partitions.revoke(_keys(partitions))
         rest = [batch.without_revoked() for batch in self._in_hand]
         self._in_hand = deque(batch for batch in rest if batch.positions)
@@ -279,7 +283,3 @@ def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
 
 def _by_topic(keys: Sequence[Key]) -> dict[str, list[int]]:
     return {name: [number for topic, number in keys if topic == name] for name in dict.fromkeys(t for t, _ in keys)}
-
-
-def _on_error(error: KafkaError) -> None:
-    log.warning("Kafka client", error=error.str())

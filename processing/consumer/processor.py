@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import structlog
 from django.conf import settings
 
+from processing import metrics
 from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch
 from processing.consumer.gaps import AskEnd, passable
@@ -61,7 +62,7 @@ class Processor:
             _note_stored(batch)
             self._count_failures(result)
             ms = round((time.perf_counter() - started) * 1000)
-            log.info("stored a batch", events=len(batch), ms=ms, **result.counts())
+            log.info("stored a batch", events=len(batch), ms=ms, **_counted(result))
             yield result
             yield from self._release(result.ready)
         else:  # the end of a partition, which may stand behind markers and aborted messages
@@ -77,13 +78,14 @@ class Processor:
         """Probe kinds that are stopped, and drain those that may go on, for a moment."""
         for result in self._tender.tend(DRAIN_S):
             self._count_failures(result)
+            _counted(result)
             yield result
             yield from self._release(result.ready)
 
     def _release(self, users: Iterable[str]) -> Iterator[BatchResult]:
         for result in release.release_ready(users, self._stop):
             self._count_failures(result)
-            log.info("released from lanes", **result.counts())
+            log.info("released from lanes", **_counted(result))
             yield result
 
     def _pass_gaps(self) -> Iterator[BatchResult]:
@@ -115,6 +117,13 @@ class Processor:
 
     def _publish(self, result: BatchResult) -> None:
         after_commit.publish(result, lambda update: after_commit.wait_for_redis(update, self._stop))
+
+
+def _counted(result: BatchResult) -> dict[str, int]:
+    """Its counts, which the metrics have then."""
+    counts = result.counts()
+    metrics.count_events(counts)
+    return counts
 
 
 def _store(moves: Moves) -> None:

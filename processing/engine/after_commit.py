@@ -12,6 +12,7 @@ from threading import Lock
 
 from redis import RedisError
 
+from processing import metrics
 from processing.domain.away import leave_while_away, retry_while_away
 from processing.domain.failing_kinds import FailingKinds
 from processing.domain.outcomes import BatchResult, HotStateUpdate
@@ -27,6 +28,7 @@ def after_commit(result: BatchResult) -> int:
     with _counting:
         failing = _window.observe(result.outcomes)
     failing_kinds.stop(failing)
+    metrics.count_events(result.counts())
     publish(result)
     return len(result.outcomes)
 

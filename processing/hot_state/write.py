@@ -72,6 +72,11 @@ def mark_in_flight(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
         _run("mark_in_flight", [INFLIGHT_TTL_S, whose, *ids])
 
 
+def require_writable() -> None:
+    """Raises `redis.RedisError` when Redis would refuse a write: full, read-only, or away. Writes nothing."""
+    _run("mark_in_flight", [INFLIGHT_TTL_S, BATCH_MARK])
+
+
 @contextmanager
 def marked(ids: Sequence[str]) -> Iterator[None]:
     """Mark events as in flight during the block, however it ends. Raises `redis.RedisError` at its start.

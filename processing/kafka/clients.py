@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from django.conf import settings
 
 from processing.domain.families import own_topics
+from processing.domain.topic_states import copies_of_new_topic
+from processing.kafka import troubles
 
 ADMIN_TIMEOUT_S = 10
 ACK_TIMEOUT_MS = 5_000
 METADATA_EVERY_MS = 15_000  # added partitions, or a topic made again, are seen after this: read within 30 s
 SYSLOG_CRITICAL = 2
 QUEUED_KBYTES = 16_384  # fetched and not yet polled; bounds memory whatever the backlog
+DEFAULT_COPIES = "default.replication.factor"
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +39,11 @@ def client_config() -> dict[str, Any]:
     }
 
 
+def admin_config() -> dict[str, Any]:
+    """A client that asks and makes; `troubles.explained` polls it for causes."""
+    return {**client_config(), "error_cb": troubles.note}
+
+
 def consumed_topics() -> list[str]:
     """The topics that the group reads by default: that of all events, and those of families."""
     return [settings.KAFKA_EVENTS_TOPIC, *own_topics()]
@@ -40,6 +53,7 @@ def producer_config() -> dict[str, Any]:
     """A producer that acknowledges a message once all in-sync replicas have it, each once."""
     return {
         **client_config(),
+        "error_cb": troubles.note,
         "acks": "all",
         "enable.idempotence": True,
         "partitioner": "murmur2_random",  # as Java's and Node's clients place a key
@@ -86,21 +100,55 @@ def asking_config(name: str, group: str | None = None) -> dict[str, Any]:
 
 
 def ensure_topics(names: Iterable[str], timeout_s: float = ADMIN_TIMEOUT_S) -> None:
-    """Make the topics that are missing. Raises `KafkaException` when the cluster refuses or cannot be reached."""
-    admin = AdminClient(client_config())
-    known = admin.list_topics(timeout=timeout_s).topics
-    missing = [name for name in names if name not in known]
+    """Make the topics that are missing. Raises `KafkaTrouble` when the cluster refuses or cannot be reached."""
+    names = list(names)
+    admin = AdminClient(admin_config())
+    with troubles.explained(admin, topic=", ".join(names)):
+        cluster = admin.list_topics(timeout=timeout_s)
+    missing = [name for name in names if name not in cluster.topics]
     if not missing:
         return
-    topics = [NewTopic(name, num_partitions=settings.KAFKA_TOPIC_PARTITIONS) for name in missing]
+    copies = _copies_of_new_topic(admin, list(cluster.brokers), timeout_s)
+    topics = [NewTopic(name, settings.KAFKA_TOPIC_PARTITIONS, copies) for name in missing]
     for name, made in admin.create_topics(topics, request_timeout=timeout_s).items():
         try:
-            made.result()
+            with troubles.explained(admin, topic=f"{name}, which is missing or hidden from it"):
+                made.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was first
                 raise
         else:
-            log.info("made a topic", topic=name, partitions=settings.KAFKA_TOPIC_PARTITIONS)
+            log.info("made a topic", topic=name, partitions=settings.KAFKA_TOPIC_PARTITIONS, copies=copies)
+
+
+def _copies_of_new_topic(admin: AdminClient, brokers: list[int], timeout_s: float) -> int:
+    wanted: int | None = settings.KAFKA_TOPIC_REPLICATION
+    clusters = None if wanted is not None or not brokers else _default_copies(admin, brokers[0], timeout_s)
+    return copies_of_new_topic(len(brokers), clusters, wanted)
+
+
+def _default_copies(admin: AdminClient, broker: int, timeout_s: float) -> int | None:
+    resource = ConfigResource(ConfigResource.Type.BROKER, str(broker))
+    answer = admin.describe_configs([resource], request_timeout=timeout_s)[resource]
+    return number_of(answer, DEFAULT_COPIES, time.monotonic() + timeout_s)
+
+
+def number_of(config: Future[Mapping[str, Any]], name: str, deadline: float) -> int | None:
+    """A number of a broker's or a topic's configuration; None when it is not told: that takes a right of its own,
+    DESCRIBE_CONFIGS, which nothing else here needs."""
+    try:
+        entry = result_of(config, deadline).get(name)
+    except KafkaException:
+        return None
+    return None if entry is None or entry.value is None else int(entry.value)
+
+
+def result_of(answer: Future[T], deadline: float) -> T:
+    """Raises `KafkaException`, also when there is none in time (time.monotonic()); librdkafka may be a little late."""
+    try:
+        return answer.result(max(0.1, deadline + 0.5 - time.monotonic()))
+    except FutureTimeoutError as error:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time")) from error
 
 
 def partition_counts() -> dict[str, int | None]:

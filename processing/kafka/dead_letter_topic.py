@@ -19,6 +19,8 @@ from django.conf import settings
 
 from processing.domain.envelope import Envelope, encode_envelope
 from processing.kafka import clients
+from processing.kafka.cluster import warn_of_unsafe_topics
+from processing.kafka.troubles import reason
 from processing.postgres.letter_copies import (
     Letter,
     LetterContent,
@@ -102,7 +104,7 @@ def _publish(letters: Sequence[Letter]) -> Sent:
                 break
     except KafkaException as error:
         _forget_producer()
-        log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=str(error))
+        log.warning(f"Kafka takes no dead letters: {WHAT_TO_DO}", topic=settings.KAFKA_DLQ_TOPIC, error=reason(error))
     return total
 
 
@@ -235,7 +237,7 @@ def _warn(sent: Sent) -> None:
             topic=settings.KAFKA_DLQ_TOPIC,
             letters=count,
             event_id=letter.id,
-            error=error.str(),
+            error=reason(error),
         )
 
 
@@ -247,6 +249,7 @@ def _forget_producer() -> None:
 def _producer() -> Producer:
     """One a process, made when it is first needed, and the topic with it."""
     clients.ensure_topics([settings.KAFKA_DLQ_TOPIC])
+    warn_of_unsafe_topics([settings.KAFKA_DLQ_TOPIC])
     config = {
         "compression.type": "gzip",
         "message.max.bytes": MESSAGE_MAX_BYTES,

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from processing.domain.positions import Partition, Position
 from processing.kafka.clients import asking_config, consumed_topics
+from processing.kafka.troubles import NO_RIGHT, explain
 
 TIMEOUT_S = 2.0
 EXACT_TIMEOUT_S = 3.0
@@ -31,10 +32,13 @@ def group_positions(exact: bool = False) -> dict[Partition, Position]:
     """
     with _lock:
         consumer = _consumer(os.getpid(), settings.KAFKA_CLIENT_CONFIG["bootstrap.servers"])
-        committed = consumer.committed(_partitions(consumer), timeout=TIMEOUT_S)
-        ranges = {(each.topic, each.partition): _range(consumer, each) for each in committed}
-        if exact:
-            ranges |= _fetched_ranges(consumer, ranges)
+        try:
+            committed = consumer.committed(_partitions(consumer), timeout=TIMEOUT_S)
+            ranges = {(each.topic, each.partition): _range(consumer, each) for each in committed}
+            if exact:
+                ranges |= _fetched_ranges(consumer, ranges)
+        except KafkaException as error:
+            raise explain(_refusal(consumer) or error, group=settings.KAFKA_CONSUMER_GROUP) from error
     return {
         (each.topic, each.partition): _position(each.offset, *ranges[each.topic, each.partition]) for each in committed
     }
@@ -43,6 +47,13 @@ def group_positions(exact: bool = False) -> dict[Partition, Position]:
 def _position(committed: int, low: int, high: int) -> Position:
     """Where nothing is committed the group begins with the first message that is there."""
     return Position(low, high, low if committed == OFFSET_INVALID else max(low, committed))
+
+
+def _refusal(consumer: Consumer) -> KafkaError | None:
+    """That this client has no right to the group: the question itself ends by a time-out."""
+    message = consumer.poll(0)
+    error = None if message is None else message.error()
+    return error if error is not None and error.code() in NO_RIGHT else None
 
 
 @cache

@@ -16,18 +16,17 @@ from functools import cache
 from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
-    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
 from django.conf import settings
 
 from processing.domain.positions import Partition
-from processing.kafka.clients import asking_config, client_config, consumed_topics
+from processing.kafka.clients import asking_config, consumed_topics
 
 TIMEOUT_S = 2.0
+NO_PARTITION = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 
 _lock = threading.Lock()
 
@@ -47,33 +46,33 @@ class OpenTransaction:
 
 def open_transactions(partitions: Collection[Partition] | None = None) -> list[OpenTransaction]:
     """Those that hold up one of these partitions, by default of all that the group reads. Raises `KafkaException`."""
-    admin = _admin(*_here())
-    asked = _all_partitions(admin) if partitions is None else partitions
+    asked = _all_partitions() if partitions is None else partitions
     # in this order: an end that moves in between is taken for no transaction
-    ends = _offsets(admin, asked, IsolationLevel.READ_UNCOMMITTED)
-    stable = _offsets(admin, list(ends), IsolationLevel.READ_COMMITTED)
+    ends = _ends(asked, "read_uncommitted")
+    stable = _ends(list(ends), "read_committed")
     held_up = {key: offset for key, offset in stable.items() if offset < ends[key]}
     times = _times(held_up) if held_up else {}
     return [OpenTransaction(*key, offset, times.get(key)) for key, offset in sorted(held_up.items())]
 
 
-def _all_partitions(admin: AdminClient) -> list[Partition]:
-    topics = admin.list_topics(timeout=TIMEOUT_S).topics
+def _all_partitions() -> list[Partition]:
+    topics = _asker(*_here(), "read_committed").list_topics(timeout=TIMEOUT_S).topics
     return [(name, each) for name in consumed_topics() if name in topics for each in topics[name].partitions]
 
 
-def _offsets(admin: AdminClient, keys: Collection[Partition], level: IsolationLevel) -> dict[Partition, int]:
-    """The ends of these partitions; one that is no more is left out."""
-    if not keys:
-        return {}
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    asked = {TopicPartition(*key): latest for key in keys}
+def _ends(keys: Collection[Partition], isolation: str) -> dict[Partition, int]:
+    """The ends of these partitions; one that is no more is left out.
+
+    Not by `AdminClient.list_offsets`, which has been seen to end the process. Who reads what is committed is told the
+    last stable offset as the high watermark.
+    """
+    consumer = _asker(*_here(), isolation)
     found: dict[Partition, int] = {}
-    for each, answer in admin.list_offsets(asked, isolation_level=level, request_timeout=TIMEOUT_S).items():
+    for key in keys:
         try:
-            found[each.topic, each.partition] = answer.result().offset
+            _, found[key] = consumer.get_watermark_offsets(TopicPartition(*key), timeout=TIMEOUT_S)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            if error.args[0].code() not in NO_PARTITION:
                 raise
     return found
 
@@ -106,9 +105,9 @@ def _here() -> tuple[int, str]:
 
 
 @cache
-def _admin(pid: int, servers: str) -> AdminClient:
-    """One for each process."""
-    return AdminClient(client_config())
+def _asker(pid: int, servers: str, isolation: str) -> Consumer:
+    """One for each process and level of isolation; it never joins the group."""
+    return Consumer({**asking_config("eventsite-open-transactions"), "isolation.level": isolation})
 
 
 @cache

@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import KafkaException
+from django.conf import settings
 
 from processing.domain.statuses import Status
+from processing.kafka.clients import consumed_topics
+from processing.kafka.cluster import unsafe_topics
 from processing.kafka.lag import group_lag
 from processing.kafka.open_transactions import OpenTransaction, open_transactions
+from processing.kafka.troubles import reason
 from processing.operators import losses
 from processing.postgres import counts, kinds
 from processing.postgres.kinds import KindRow
@@ -58,13 +62,15 @@ def _lag() -> dict[str, Any]:
     try:
         lags = group_lag(exact=True)
         held_up = open_transactions()
+        unsafe = unsafe_topics([*consumed_topics(), settings.KAFKA_DLQ_TOPIC])
     except KafkaException as error:
-        return {"lag": None, "partitions": [], "openTransactions": [], "lagError": str(error.args[0])}
+        return {"lag": None, "partitions": [], "openTransactions": [], "unsafeTopics": [], "lagError": reason(error)}
     partitions = [{"topic": topic, "partition": number, "lag": lag} for (topic, number), lag in sorted(lags.items())]
     return {
         "lag": sum(lags.values()),
         "partitions": partitions,
         "openTransactions": [_open_transaction(each) for each in held_up],
+        "unsafeTopics": unsafe,
     }
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from eventsite.admin_login import ensure_admin
 from processing.kafka.clients import ensure_topics
+from processing.kafka.cluster import warn_of_unsafe_topics
 
 
 class Command(BaseCommand):
@@ -20,7 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)
-        ensure_topics([settings.KAFKA_EVENTS_TOPIC, settings.KAFKA_PRODUCT_TOPIC, settings.KAFKA_DLQ_TOPIC])
+        topics = [settings.KAFKA_EVENTS_TOPIC, settings.KAFKA_PRODUCT_TOPIC, settings.KAFKA_DLQ_TOPIC]
+        ensure_topics(topics)
+        warn_of_unsafe_topics(topics)
         if settings.DEBUG or options["admin"]:
             login = ensure_admin(settings.VAR_DIR / "admin.password")
             self.stdout.write(f"Admin login: {login}")

@@ -16,9 +16,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ingest.families.product_events.samples import sample
-from ingest.publishing.producer import reason
 from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka.clients import client_config, ensure_topics
+from processing.kafka.troubles import reason
 
 START_TIMEOUT_S = 5.0
 DELIVERY_TIMEOUT_MS = 5_000

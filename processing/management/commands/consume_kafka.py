@@ -11,7 +11,10 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from processing.consumer.poll_errors import SettingRefused
 from processing.consumer.poller import Poller
+from processing.health.consumer import readiness_of_consumer
+from processing.health.server import serve
 from processing.kafka.clients import consumed_topics
 
 END_WITHIN_S = 9.0  # whatever holds up the end
@@ -37,7 +40,13 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _end(stop, status=1 if once else 0))
         topics = options["topic"] or consumed_topics()
-        drained = Poller(topics, options["group"], options["batch_size"], stop).run(once=once)
+        poller = Poller(topics, options["group"], options["batch_size"], stop)
+        if settings.METRICS_PORT is not None:
+            serve(settings.WEB_HOST, settings.METRICS_PORT, readiness_of_consumer(topics, poller.membership))
+        try:
+            drained = poller.run(once=once)
+        except SettingRefused as error:
+            raise CommandError(str(error)) from error
         if once and not drained:
             raise CommandError("stopped before all that the log holds was done")
 

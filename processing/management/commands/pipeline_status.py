@@ -28,6 +28,7 @@ def table(status: dict[str, Any]) -> str:
     rows = [("lag", "unknown: " + status["lagError"] if status["lag"] is None else str(status["lag"]))]
     rows += [(f"  {each['topic']}, partition {each['partition']}", str(each["lag"])) for each in status["partitions"]]
     rows += [(f"  open transaction: {_place(each)}", _held_up(each)) for each in status["openTransactions"]]
+    rows += [("  too few copies", line) for line in status["unsafeTopics"]]
     rows += [(name, str(status[name])) for name in ("held", "retrying")]
     unpublished = status["unpublishedDeadLetters"]
     not_there = f" ({unpublished} not on {settings.KAFKA_DLQ_TOPIC} yet)" if unpublished else ""

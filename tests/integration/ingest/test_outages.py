@@ -13,7 +13,6 @@ from redis import Redis
 
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
-from ingest.health import checks
 from ingest.publishing import batcher
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
 
@@ -82,17 +81,6 @@ def test_a_backlog_sends_requests_away(post: Post, settings: Any, door: str, res
     assert "backlog" in problem["error"]
     assert problem["outcome"] == "none"
     assert response["Retry-After"]
-
-
-@pytest.mark.django_db
-def test_readiness_names_what_fails(client: Any, settings: Any, broker: Tansu) -> None:
-
-    checks._admin = type(checks._admin)(checks._admin._make)
-    assert client.get("/health/ready").json() == {"status": "ready"}
-    broker.stop()
-    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
-    failing = assert_problem(client.get("/health/ready"), 503)["failing"]
-    assert set(failing) == {"kafka", "redis"}
 
 
 @pytest.mark.usefixtures("door", "transactional_db")

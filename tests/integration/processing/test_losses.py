@@ -9,9 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from ingest.health import checks
 from ingest.health.views import of_the_site
-from ingest.publishing.per_process import PerProcess
 from processing.domain.log_positions import Lost, Place, PositionMove, StoredPosition, Why
 from processing.engine.process_batch import process_batch
 from processing.models import Loss, OperatorAction, PartitionPosition
@@ -150,8 +148,7 @@ def test_an_operator_acknowledges_on_the_losses_own_pages(operator: Client) -> N
     assert "Acknowledge" not in operator.get(f"{page}{one.pk}/change/").content.decode().replace("Acknowledged", "")
 
 
-def test_readiness_and_metrics_tell_it(client: Client, redis: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "_admin", PerProcess(checks._admin._make))  # that of the broker of this run
+def test_readiness_and_metrics_tell_it(client: Client, redis: object) -> None:
     of_the_site.cache_clear()  # it keeps what it was told for some seconds
     lose(Lost("a", 10, 19, Why.DELETED))
     answer = client.get("/health/ready")

@@ -221,3 +221,12 @@ def test_a_stack_keeps_a_second_one_out_and_clears_up_at_its_end(tmp_path: Path)
         assert file.exists()
     assert not file.exists()
     assert not runfile.is_up(file)
+
+
+def test_the_settings_of_kafkas_security_are_tried_without_a_word_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """librdkafka warns of a client without servers, and of settings without effect, by lines of its own."""
+    variables = {"KAFKA_SECURITY_SASL_MECHANISM": "PLAIN", "KAFKA_SECURITY_SASL_USERNAME": "u"}
+    read = SiteEnv(variables, env.PARSERS)
+    assert addresses.kafka_security(read) == {"sasl.mechanism": "PLAIN", "sasl.username": "u"}
+    assert read.problems() == []
+    assert capfd.readouterr().err == ""
