@@ -21,7 +21,6 @@ ORIGIN = re.compile(r"https?://[^/\s]+")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
 CONNECTION_MEMBERS = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-SESSION_OPTIONS = "-c idle_in_transaction_session_timeout=5s"  # a frozen process loses its locks
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # seconds, seconds, probes
 
 
@@ -39,13 +38,13 @@ def parse_postgres(text: str) -> dict[str, Any]:
             "the port is a number from 1 to 65535; allowed is postgres://user:password@host:5432/name"
         )
     options = {name: value for name, value in members.items() if name not in CONNECTION_MEMBERS}
-    options["options"] = f"{options.get('options', '')} {SESSION_OPTIONS}".strip()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "processing.postgres.backend",
         **{key: members.get(name) or "" for name, key in CONNECTION_MEMBERS.items()},
         "OPTIONS": {"connect_timeout": 5, **KEEPALIVES, **options},
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # outside a transaction they live in the session, which a pooler lends on
     }
 
 

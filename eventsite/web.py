@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -20,6 +19,7 @@ from granian.server import Server
 from eventsite.commandline import require_services
 from eventsite.parent import die_with_parent
 from eventsite.termination import on_termination
+from eventsite.worker_metrics import shared_metrics
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +44,7 @@ def serve() -> None:
         log_level=LogLevels.error,
     )
     log.info("listening", host=settings.WEB_HOST, port=settings.WEB_PORT, workers=settings.WEB_WORKERS)
-    with TemporaryDirectory(prefix="eventsite-metrics-") as folder:
-        if settings.WEB_WORKERS > 1:  # the workers add up their metrics through files
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with shared_metrics(settings.WEB_WORKERS):
         server.serve(target_loader=_load)
 
 
