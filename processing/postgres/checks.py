@@ -48,6 +48,7 @@ def _check_timeout() -> list[CheckMessage]:
 
 
 def _check_keepalives() -> list[CheckMessage]:
+    connection.ensure_connection()  # a transaction that was refused has closed it
     info = connection.connection.info
     seconds = cut_off_noticed_after_s(info.get_parameters())
     if info.host.startswith("/") or (seconds is not None and seconds <= CUT_OFF_NOTICED_WITHIN_S):

@@ -69,7 +69,7 @@ def test_a_consumer_frozen_in_its_transaction_loses_its_locks(pooled_stack: Stac
     frozen = stack.start("consumer", CONSUMER_BATCH_SIZE="50")
     stack.wait_for_rows(100)
     in_transaction = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                        AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"""
+                        AND state LIKE 'idle in transaction%%' AND pid <> pg_backend_pid()"""
 
     def is_caught() -> bool:
         frozen.thaw()

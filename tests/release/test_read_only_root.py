@@ -73,7 +73,7 @@ def test_workers_without_room_for_their_metrics_are_refused(stack: Stack, site: 
     web = stack.run(_sealed("python -m eventsite.web", site, tmp_path, size="64k"), ends=True, WEB_WORKERS="2")
     assert web.wait() == 1
     [*_, line] = web.output().splitlines()
-    assert line.startswith(f"WEB_WORKERS=2: {tmp_path / 'tmp'} has 60 KiB free for the workers' metrics: set TMPDIR")
+    assert line.startswith(f"WEB_WORKERS=2: {tmp_path / 'tmp'} has 64 KiB free for the workers' metrics: set TMPDIR")
 
 
 def test_prepare_says_that_static_files_cannot_be_collected(stack: Stack, site: Path, tmp_path: Path) -> None:
