@@ -25,7 +25,6 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
 REDIS_EXAMPLES = "redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
 CONNECTION_MEMBERS = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-SESSION_OPTIONS = "-c idle_in_transaction_session_timeout=5s"  # a frozen process loses its locks
 SOCKET_TIMEOUT_S, CONNECT_TIMEOUT_S = 5, 2  # of Redis and of Celery's broker
 HEALTH_CHECK_S = 5  # after so long without an answer Celery takes a connection to Redis for a dead one
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # seconds, seconds, probes
@@ -45,12 +44,12 @@ def parse_postgres(text: str) -> dict[str, Any]:
             "the port is a number from 1 to 65535; allowed is postgres://user:password@host:5432/name"
         )
     options = {name: value for name, value in members.items() if name not in CONNECTION_MEMBERS}
-    options["options"] = f"{options.get('options', '')} {SESSION_OPTIONS}".strip()
     return {
         "ENGINE": "processing.postgres.backend",
         **{key: members.get(name) or "" for name, key in CONNECTION_MEMBERS.items()},
         "OPTIONS": {"connect_timeout": 5, **KEEPALIVES, **options},
         "CONN_MAX_AGE": 0,  # a thread gives its connection back after each request, see the pool of our ENGINE
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # outside a transaction they live in the session, which a pooler lends on
     }
 
 

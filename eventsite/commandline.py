@@ -9,9 +9,11 @@ from collections.abc import Collection, Sequence
 import django
 from django.conf import settings
 from django.core.management import execute_from_command_line, get_commands
-from django.db import OperationalError, ProgrammingError
+from django.db import NotSupportedError, OperationalError, ProgrammingError
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from processing.postgres.schema import unsupported_version, why_unsupported
 
 SERVICES = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
 OFFLINE_COMMANDS = frozenset(  # speak to none of the services; send_events speaks to the web server
@@ -34,6 +36,10 @@ def run(arguments: Sequence[str]) -> None:
         if not is_missing_migration(error):
             raise
         sys.exit(f"{first_line(error)}: is the database prepared? `manage.py prepare` makes the tables")
+    except NotSupportedError as error:  # it was away when the process started
+        if not (reason := unsupported_version(error)):
+            raise
+        sys.exit(reason)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -49,11 +55,13 @@ def needed_services(arguments: Sequence[str]) -> Collection[str]:
 
 
 def require_services(needed: Collection[str] = SERVICES) -> None:
-    """End the process, saying what to do, if one of these variables is not set."""
+    """End the process, saying what to do, if one of these variables is not set or names too old a Postgres."""
     missing = [name for name in needed if name in settings.MISSING_SERVICES]
     if missing:
         names = " and ".join(missing)
         sys.exit(f"{names} not set, and no stack is up in this checkout: start `make run`, or set it here or in .env")
+    if "DATABASE_URL" in needed and (reason := why_unsupported()):
+        sys.exit(reason)
 
 
 def is_connection_failure(error: Exception) -> bool:

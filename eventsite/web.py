@@ -8,7 +8,6 @@ import resource
 import signal
 import socket
 import sys
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -21,6 +20,7 @@ from eventsite.bodies import Bodies
 from eventsite.commandline import require_services
 from eventsite.parent import die_with_parent
 from eventsite.rsgi import THREADS, Application
+from eventsite.worker_metrics import shared_metrics
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +46,7 @@ def serve() -> None:
         log_level=LogLevels.error,
     )
     log.info("listening", host=settings.WEB_HOST, port=settings.WEB_PORT, workers=settings.WEB_WORKERS)
-    with TemporaryDirectory(prefix="eventsite-metrics-") as folder:
-        if settings.WEB_WORKERS > 1:  # the workers add up their metrics through files
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with shared_metrics(settings.WEB_WORKERS):
         server.serve(target_loader=_load)
 
 

@@ -14,6 +14,8 @@ class ProcessingConfig(AppConfig):
 
     def ready(self) -> None:
         """Import `events` of every installed app that has one: kinds of event register themselves there."""
+        from processing.postgres import checks as checks
+
         for app in apps.get_app_configs():
             if app.module is not None and module_has_submodule(app.module, DECLARATIONS):
                 try:

@@ -24,19 +24,24 @@ def check_balances(
 
     `migrate` runs it too, before it starts, and an error stops it; the hint says how to go on. So that this costs
     seconds at most, balances are compared with the ledger alone, not with the inbox, and after TIMEOUT_MS it is given
-    up: revenue.W001, which stops nothing. Without the tables there is nothing to say.
+    up: revenue.W001, which stops nothing. So it is when the server refuses. Without the tables there is nothing to say.
     """
     if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     try:
         lines, wrong = prove_balances(NAMED, TIMEOUT_MS)
     except OperationalError as error:
-        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
-            raise
-        text = f"revenue was not checked: the ledger takes longer to read than {TIMEOUT_MS} ms."
-        return [Warning(text, hint=COMMAND, id="revenue.W001")]
+        if not (isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate):
+            raise  # no server answers
+        return [Warning(f"revenue was not checked: {_why(error.__cause__)}.", hint=COMMAND, id="revenue.W001")]
     if not wrong:
         return []
     users = "1 user" if wrong == 1 else f"{wrong} users"
     text = f"revenue does not add up for {users}: {'. '.join(lines)}{'. …' if wrong > len(lines) else ''}"
     return [Error(text, hint=f"{COMMAND} `migrate --skip-checks` migrates all the same.", id="revenue.E001")]
+
+
+def _why(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return f"the ledger takes longer to read than {TIMEOUT_MS} ms"
+    return " ".join(str(error).split())

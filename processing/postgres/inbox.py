@@ -59,8 +59,8 @@ def insert_arrivals(
     `received_at` is the transaction's start, which is before `now`. Returns the ids that the inbox had before.
     """
     cursor.execute(
-        """CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (id text, user_id text, type text, family text, seq bigint,
-           payload text, timestamp_ms bigint) ON COMMIT DELETE ROWS"""
+        """CREATE TEMPORARY TABLE arrivals (id text, user_id text, type text, family text, seq bigint, payload text,
+           timestamp_ms bigint) ON COMMIT DROP"""
     )
     # before any lock is taken: no timeout of Postgres ends a COPY whose sender is frozen
     with cursor.copy("COPY arrivals FROM STDIN") as copy:

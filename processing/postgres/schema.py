@@ -1,12 +1,14 @@
-"""Which migrations of this code the database lacks; a process whose database lacks one waits for it."""
+"""Whether the database fits this code: its server's version, and which migrations it lacks, which are waited for."""
 
 from __future__ import annotations
 
 import structlog
-from django.db import Error, connection
+from django.db import Error, NotSupportedError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 log = structlog.get_logger(__name__)
+
+SUPPORTED = "PostgreSQL 14 to 18"
 
 _seen_complete = False
 
@@ -19,6 +21,24 @@ def ping() -> None:
     except Error:
         connection.close()
         raise
+
+
+def why_unsupported() -> str | None:
+    """Why the server's version will not do; None if it will, or if the server does not answer. Leaves no connection."""
+    try:
+        connection.ensure_connection()
+    except NotSupportedError as error:
+        return unsupported_version(error)
+    except Error:
+        return None  # it is waited for
+    finally:
+        connection.close()
+    return None
+
+
+def unsupported_version(error: NotSupportedError) -> str | None:
+    """A line on the server's version, if Django refused it; what the server itself does not support has a cause."""
+    return None if error.__cause__ else f"{str(error).rstrip('.')}: DATABASE_URL is to name a server of {SUPPORTED}"
 
 
 def missing_migrations() -> list[str]:

@@ -43,6 +43,7 @@ class Stack:
     def __init__(self, folder: Path, database_url: str, redis_url: str, kafka: str, **settings: str) -> None:
         name = uuid4().hex[:8]
         self.folder = folder
+        self.database_url = database_url
         self.kafka = kafka
         self.processes: list[Process] = []
         self.redis: Redis = Redis.from_url(redis_url, decode_responses=True)
@@ -133,7 +134,7 @@ class Stack:
 
     def _execute(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         if self._connection is None:
-            self._connection = psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
+            self._connection = psycopg.connect(self.database_url, autocommit=True)
         cursor = self._connection.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
 

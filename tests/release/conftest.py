@@ -5,6 +5,6 @@ Another service joins in as a file here: its class (see `debian`), its tests, an
 
 from __future__ import annotations
 
-from tests.pipeline.conftest import database, make_stack, valkey
+from tests.pipeline.conftest import database, empty_database, make_stack, valkey
 
-__all__ = ["database", "make_stack", "valkey"]
+__all__ = ["database", "empty_database", "make_stack", "valkey"]

