@@ -33,7 +33,7 @@ def test_a_lane_that_is_set_waits_for_what_it_finds_there() -> None:
 
 def test_a_retry_without_seq_hides_no_gap_of_its_user() -> None:
     consume(envelope("e-1", seq=1))
-    consume(envelope("skipped", seq=1), envelope("retrying", fail=1))
+    consume(envelope("skipped", seq=1), envelope("retrying", fail=True))
     assert lane() == (2, "")
     assert Lane.objects.get().waiting_since is None, "nothing of the lane waits"
     consume(envelope("e-3", seq=3))
@@ -42,7 +42,7 @@ def test_a_retry_without_seq_hides_no_gap_of_its_user() -> None:
 
 @pytest.mark.usefixtures("published")
 def test_a_late_replay_hides_no_gap_of_a_lane_that_was_set_back() -> None:
-    fail_for_good(envelope("late", seq=1, fail=2))
+    fail_for_good(envelope("late", seq=1, fail=True))
     consume(*(envelope(f"e-{seq}", seq=seq) for seq in (2, 3, 9)))
     release.release_all(release.pass_gaps({"u-1": 4}))
     set_lane("u-1", 5, replay=False, actor="ada")
