@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from uuid_utils import uuid7
 
+from processing.domain.numbers import write_by_value
+
 MAX_KEY_LENGTH = 255
 
 
@@ -21,8 +23,8 @@ def key_name(caller: str, key: str) -> str:
 
 
 def content_digest(content: Any) -> str:
-    """The same for the same JSON, however its members are ordered and spaced."""
-    return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    """The same for the same JSON, however its members are ordered and spaced and its numbers written."""
+    return sha256(orjson.dumps(content, default=write_by_value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def derived_event_id(name: str, digest: str) -> str:

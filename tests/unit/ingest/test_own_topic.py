@@ -47,15 +47,22 @@ def test_a_message_becomes_the_event_that_the_endpoint_would_make() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (b'{"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}', "eventId: is missing"),
+        (b'{"eventType": "move", "playerId": "p", "timestamp": 1e12, "data": {}}', "eventId: is missing"),
         (b'{"eventId": "e", "eventType": "move", "playerId": "p", "data": {}}', "timestamp: is missing"),
-        (b'{"eventId": "e", "eventType": "move", "playerId": " ", "timestamp": 1, "data": {}}', "playerId: is blank"),
-        (b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1}', "data: is missing"),
         (
-            b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1, "data": 1}',
+            b'{"eventId": "e", "eventType": "move", "playerId": " ", "timestamp": 1e12, "data": {}}',
+            "playerId: is blank",
+        ),
+        (b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1e12}', "data: is missing"),
+        (
+            b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1e12, "data": 1}',
             "data: Expected `object`, got `int`",
         ),
-        (b"[]", "the message Expected `object`, got `array`"),
+        (
+            b"[]",
+            "the message Expected `object`, got `array`; an object without members is {}, which PHP writes for "
+            "(object)[]",
+        ),
     ],
 )
 def test_what_breaks_the_form_is_poison_named_in_its_own_words(value: bytes, reason: str) -> None:
@@ -82,6 +89,6 @@ def test_a_member_with_a_nul_is_named_as_the_sender_wrote_it(value: bytes, path:
 
 
 def test_an_envelope_there_is_no_body_and_a_body_elsewhere_no_envelope() -> None:
-    assert isinstance(read(b'{"id": "e", "userId": "p", "type": "t", "payload": {}, "timestamp": 1}'), Poison)
-    body = b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}'
+    assert isinstance(read(b'{"id": "e", "userId": "p", "type": "t", "payload": {}, "timestamp": 1e12}'), Poison)
+    body = b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1e12, "data": {}}'
     assert isinstance(read(body, topic="events"), Poison)
