@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 UNITS = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001"), "ns": Decimal("0.000001")}  # in ms
 UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-LIKELY_MS = (MIN_BARE_MS, 10**13)  # 1973 to 2286: in no two units does a number tell a time of these years
+LIKELY_MS = (MIN_BARE_MS, 10**14)  # 1973 to 5138: in no two units does a number tell a time of these years
 
 _DATE = r"(?P<year>\d{4})(?:-(?P<month>\d\d)-|(?P<month_>\d\d))(?P<day>\d\d)"
 _TIME = r"(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"

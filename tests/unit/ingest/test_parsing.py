@@ -199,6 +199,23 @@ class TestIdempotencyKeys:
         assert len({first.id, *(other.id for other in others)}) == 4
         assert first.known_before and first.id[14] == "8"
 
+    def test_content_is_compared_by_value(self) -> None:
+        def id_of(number: bytes) -> str:
+            body = b'{"userId": "u", "type": "t", "payload": {"n": [%s], "m": {"deep": %s}}}' % (number, number)
+            return accepted(parse_one(body, "k", CONTEXT)).id
+
+        same = {id_of(number) for number in (b"1", b"1.0", b"1e0", b"10E-1", b"1.000000000000000000000000")}
+        others = {id_of(number) for number in (b"9007199254740993.1", b"9007199254740993.2", b"1.00000000000000000001")}
+        assert (len(same), len(others), len(same | others)) == (1, 3, 4)
+        assert id_of(b"0.50") == id_of(b"5e-1") != id_of(b'"0.5"')
+        assert id_of(b"1e30") == id_of(b"1000000000000000000000000000000.0")
+        assert id_of(b"0") == id_of(b"-0.0") == id_of(b"0e5")
+
+    def test_a_time_is_compared_by_what_it_tells(self) -> None:
+        body = b'{"userId": "u", "type": "t", "timestamp": %s}'
+        stamps = (b"1759937422456", b"1759937422456.7", b'"2025-10-08T15:30:22.456Z"', b'"20251008T173022,456+02"')
+        assert len({accepted(parse_one(body % stamp, "k", CONTEXT)).id for stamp in stamps}) == 1
+
     @pytest.mark.parametrize("key", ["", " ", "k" * 256, "k" * 10_000])
     def test_a_key_that_cannot_be_used_is_refused(self, key: str) -> None:
         body = orjson.dumps({"userId": "u", "type": "t", "idempotencyKey": key})
