@@ -81,8 +81,14 @@ def decode_object(value: bytes | Raw, path: str = "") -> dict[str, Any]:
 def read_payload(raw: bytes | Raw, path: str = "payload") -> Decoded:
     """The payload as an object and as compact JSON text; null is an empty one. Raises `Invalid`, also for what Postgres
     could not store."""
-    payload = {} if raw == NULL else decode_json(_object_decoder, raw, path)
-    return payload, dump_object(payload, path)
+    try:
+        payload = _object_decoder.decode(raw)
+    except TROUBLE:
+        payload = {} if raw == NULL else decode_json(_object_decoder, raw, path)
+    try:
+        return payload, orjson.dumps(payload, default=write_number)
+    except orjson.JSONEncodeError as error:
+        raise _unstorable(payload, path, error) from error
 
 
 def dump_json(value: Any) -> bytes:
@@ -94,13 +100,18 @@ def dump_object(members: dict[str, Any], path: str) -> bytes:
     """The same, of what nobody has looked into yet: raises `Invalid`, which names what could not be stored."""
     try:
         return orjson.dumps(members, default=write_number)
-    except orjson.JSONEncodeError as error:  # a number that is too large, or nested deeper than 254 levels
-        for where, leaf in leaves(members, path):
-            if type(leaf) is int and not MIN_INTEGER <= leaf <= MAX_INTEGER:
-                raise Invalid(where, "is an integer beyond 64 bits: send it as a string") from error
-            if type(leaf) is Decimal and not is_storable(leaf):
-                raise Invalid(where, "is a number beyond what a double can tell: send it as a string") from error
-        raise Invalid(path, str(error)) from error
+    except orjson.JSONEncodeError as error:
+        raise _unstorable(members, path, error) from error
+
+
+def _unstorable(members: dict[str, Any], path: str, error: orjson.JSONEncodeError) -> Invalid:
+    """A number is too large, or all is nested deeper than 254 levels."""
+    for where, leaf in leaves(members, path):
+        if type(leaf) is int and not MIN_INTEGER <= leaf <= MAX_INTEGER:
+            return Invalid(where, "is an integer beyond 64 bits: send it as a string")
+        if type(leaf) is Decimal and not is_storable(leaf):
+            return Invalid(where, "is a number beyond what a double can tell: send it as a string")
+    return Invalid(path, str(error))
 
 
 def read_as(schema: type[S], members: dict[str, Any], path: str = "payload") -> S:

@@ -20,6 +20,7 @@ from processing.domain.timestamps import UNITS
 Handler = Callable[[Sequence[Event]], None]
 
 ANY_TYPE = ""  # no event's type is empty
+SITE_UNIT: str = settings.TIMESTAMP_UNIT  # here once: to ask Django's settings costs as much as to read the time
 
 
 def record_only(events: Sequence[Event]) -> None:
@@ -171,8 +172,7 @@ def find_kind(name: str | None, event_type: str) -> Family | None:
 
 def unit_of(kind: Family | None) -> str:
     """What a bare number means as a time, at the door, in files and in a kind's own topic; on `events` it is ms."""
-    unit: str = settings.TIMESTAMP_UNIT
-    return unit if kind is None else kind.timestamp_unit or unit
+    return SITE_UNIT if kind is None else kind.timestamp_unit or SITE_UNIT
 
 
 def _kinds_of(name: str) -> dict[str, Family]:

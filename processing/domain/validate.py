@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from processing.domain.decode import Decoded, check_not_blank, read_as, read_payload, read_seq
-from processing.domain.envelope import Envelope, Event
+from processing.domain.decode import Decoded, read_as, read_payload, read_seq
+from processing.domain.envelope import Envelope, Event, Invalid
 from processing.domain.families import Family, kind_of
 from processing.domain.fields import check_fields
 
@@ -23,8 +23,10 @@ def check_event(
     envelope's own members the types and lengths are checked already, by the decoder. `decoded`: the payload, if it was
     read with the whole body. Raises `Invalid`.
     """
-    check_not_blank(envelope.userId, "userId")
-    check_not_blank(envelope.type, "type")
+    if envelope.userId.isspace():
+        raise Invalid("userId", "is blank")
+    if envelope.type.isspace():
+        raise Invalid("type", "is blank")
     members, text = decoded or read_payload(envelope.payload)
     payload = None if kind is None else read_as(kind.schema, members)
     seq = read_seq(members)

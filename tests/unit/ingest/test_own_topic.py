@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -100,9 +99,9 @@ def test_an_envelope_there_is_no_body_and_a_body_elsewhere_no_envelope() -> None
 
 @pytest.mark.parametrize(("declared", "site", "stamp"), [("", "s", "1759937422.4569"), ("us", "s", "1759937422456900")])
 def test_a_bare_number_has_the_unit_of_the_declaration_or_else_of_the_site(
-    settings: Any, declared: str, site: str, stamp: str
+    monkeypatch: pytest.MonkeyPatch, declared: str, site: str, stamp: str
 ) -> None:
-    settings.TIMESTAMP_UNIT = site
+    monkeypatch.setattr(registry, "SITE_UNIT", site)
     kind = replace(GAMES, timestamp_unit=declared)
     registry.replace(GAMES, kind)
     text = b'{"eventId":"e","eventType":"move","playerId":"p","timestamp":%s,"data":{}}' % stamp.encode()
@@ -114,8 +113,8 @@ def test_a_bare_number_has_the_unit_of_the_declaration_or_else_of_the_site(
         assert how(text, None, kind, 0, 10_000).timestamp == 1_759_937_422_456
 
 
-def test_on_events_a_bare_number_is_ms_whatever_the_site_says(settings: Any) -> None:
-    settings.TIMESTAMP_UNIT = "s"
+def test_on_events_a_bare_number_is_ms_whatever_the_site_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SITE_UNIT", "s")
     event = b'{"id":"e","userId":"u","type":"t","timestamp":%s}'
     arrival = read(event % b"1759937422456", topic="events")
     assert isinstance(arrival, Arrival) and arrival.event.timestamp == 1_759_937_422_456
@@ -124,8 +123,8 @@ def test_on_events_a_bare_number_is_ms_whatever_the_site_says(settings: Any) -> 
     assert poison.error == "timestamp: looks like seconds: send milliseconds or RFC 3339"
 
 
-def test_a_plain_event_at_the_door_has_the_unit_of_the_site(settings: Any) -> None:
-    settings.TIMESTAMP_UNIT = "s"
+def test_a_plain_event_at_the_door_has_the_unit_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SITE_UNIT", "s")
     parsed = parse_one(b'{"userId":"u","type":"t","timestamp":1759937422.4569}', None, Context("", 0, 10_000))
     assert isinstance(parsed, Candidate) and parsed.timestamp == 1_759_937_422_456
     ms = parse_one(b'{"userId":"u","type":"t","timestamp":1759937422456}', None, Context("", 0, 10_000))

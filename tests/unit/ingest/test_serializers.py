@@ -15,7 +15,7 @@ from ingest.parsing.candidate import Candidate, Context
 from ingest.parsing.events import parse_batch, parse_one
 from ingest.parsing.money import read_money
 from processing.domain.envelope import Event, Invalid
-from processing.domain.messages import Arrival, Message, read_message
+from processing.domain.messages import Arrival, Message, Poison, read_message
 from tests.paths import DATA
 from tests.support.events import read_event
 
@@ -217,3 +217,32 @@ def test_an_empty_array_of_php_is_refused_naming_what_it_writes_an_object_for() 
 )
 def test_what_is_no_json_or_no_text_is_named(by: str, what: str, message: str) -> None:
     assert refused(body(payload=written(by, what))).startswith(message)
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    """As .NET's StreamWriter and PowerShell write it, and Python's "utf-8-sig"."""
+    text = body(payload='{"a":1}')
+    event = accepted(text)
+    marked = "\ufeff" + text
+    assert by_the_door(marked) == by_a_batch(marked.removeprefix("\ufeff")) == by_the_topic(marked) == event
+    (parsed,) = parse_batch(b'\xef\xbb\xbf{"events":[%s]}' % text.encode(), 10, CONTEXT)
+    assert isinstance(parsed, Candidate) and read_event(parsed.value) == event
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        # confluent-kafka 2.16.0's JSONSerializer
+        (
+            b'\x00\x00\x00\x00\x01{"id":"e","userId":"u","type":"t","timestamp":1790000000000}',
+            "the message begins with the five bytes of a Schema Registry serializer (schema 1): send JSON without "
+            "them, by a serializer that writes JSON alone",
+        ),
+        (b"", "the message is empty: send JSON"),
+        (None, "the message has no value (a tombstone)"),
+    ],
+)
+def test_a_message_without_json_is_named(value: bytes | None, said: str) -> None:
+    poison = read_message(Message("events", 0, 0, None, value))
+    assert isinstance(poison, Poison)
+    assert poison.error == said
