@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from django.db import models
 from psycopg.types.json import Jsonb
 
-from processing.domain.decode import decode_json, dump_json, exact_decoder
+from processing.domain.decode import decode_json, exact_decoder
 
 _decoder = exact_decoder(object)
+_encode = msgspec.json.Encoder(decimal_format="number").encode  # of integers of any size, as jsonb has 1e300
 
 
 class MoneyField(models.DecimalField):  # type: ignore[type-arg]
@@ -38,4 +40,4 @@ class ExactJSONField(models.JSONField):
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         if value is None or isinstance(value, models.Value | models.Func):
             return super().get_db_prep_value(value, connection, prepared)
-        return Jsonb(value, dumps=dump_json)
+        return Jsonb(value, dumps=_encode)

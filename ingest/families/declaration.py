@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from ingest.parsing.forms import EventForm, Formed
 from ingest.reading.listing import Listing
 from processing.domain.envelope import PIPELINE_MEMBERS, Event
-from processing.domain.families import kinds, record_only, register, replace
+from processing.domain.families import SITE_UNIT, kinds, record_only, register, replace
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -61,7 +61,7 @@ def event_type(
     user: str = "userId",
     family: str = "",
     path: str = "",
-    timestamp_unit: str = "",
+    timestamp_unit: str = SITE_UNIT,
     listing: Listing | None = None,
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None,
     metrics: Sequence[Collector] = (),

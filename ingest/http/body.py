@@ -8,10 +8,11 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from ingest.http.problems import Problem
+from processing.domain.decode import BOM
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """Raises `Problem` 413 and 415, `UnreadablePostError`."""
+    """The body, without a byte order mark. Raises `Problem` 413 and 415, `UnreadablePostError`."""
     limit = settings.BODY_MAX_BYTES
     length = request.META.get("CONTENT_LENGTH") or ""
     if length in ("", "0") and "HTTP_TRANSFER_ENCODING" not in request.META:
@@ -25,7 +26,7 @@ def read_body(request: HttpRequest) -> bytes:
         too_large = len(body) > limit
     if too_large:
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
-    return body
+    return body.removeprefix(BOM)
 
 
 def check_type(request: HttpRequest) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from ingest.parsing import split
 from ingest.parsing.candidate import Candidate, Context, FieldError, Parsed, Refused, TooLarge
-from ingest.parsing.identity import MAX_KEY_LENGTH, content_digest, derived_event_id, key_name, new_event_id
+from ingest.parsing.identity import MAX_KEY_LENGTH, identify, new_event_id
 from processing.domain.decode import NUL, NULL, TROUBLE, decode_json, exact_decoder, refuse_nul
 from processing.domain.envelope import (
     Envelope,
@@ -21,7 +21,7 @@ from processing.domain.envelope import (
     UserId,
     encode_envelope,
 )
-from processing.domain.families import Family, find_kind, unit_of
+from processing.domain.families import SITE_UNIT, Family, find_kind
 from processing.domain.timestamps import parse_time
 from processing.domain.validate import check_event
 
@@ -156,7 +156,8 @@ def check_count(items: Sequence[Any], limit: int, path: str) -> None:
 def envelope_of(head: EventHead, payload: Raw, family: str | None, now: int, kind: Family | None) -> Envelope:
     """The envelope of a decoded event; without an id where it has none, of the time `now` (Unix ms) where it tells
     none. Raises `Invalid`."""
-    stamp = now if head.timestamp is None else parse_time(head.timestamp, "timestamp", unit_of(kind))
+    unit = SITE_UNIT if kind is None else kind.timestamp_unit
+    stamp = now if head.timestamp is None else parse_time(head.timestamp, "timestamp", unit)
     return Envelope(head.eventId or "", head.userId, head.type, payload, stamp, family)
 
 
@@ -172,14 +173,11 @@ def publishable(head: EventHead, event: Event, envelope: Envelope, key: str | No
     """A checked event with the envelope that Kafka gets, which is given an id if it has none. Raises `Invalid`."""
     name = digest = ""
     if key is not None:
-        name = key_name(context.caller, key)
         stamp = None if head.timestamp is None else envelope.timestamp
         content = [envelope.userId, envelope.type, stamp, envelope.family, event.members]
-        digest = content_digest([None, *content])
-        if head.eventId is not None and head.eventId != derived_event_id(name, digest):  # else it is an answer's
-            digest = content_digest([head.eventId, *content])
-    if not envelope.id:
-        envelope.id = derived_event_id(name, digest) if name else new_event_id()
+        name, digest, envelope.id = identify(context.caller, key, head.eventId, content)
+    elif not envelope.id:
+        envelope.id = new_event_id()
     value = encode_envelope(envelope)
     check_size(value, context.max_bytes)
     known_before = head.eventId is not None or bool(name)

@@ -24,7 +24,7 @@ from ingest.parsing.events import (
 )
 from processing.domain.decode import NUL, NULL, Decoded, decode_object, dump_object, read_as, refuse_nul
 from processing.domain.envelope import Envelope, Event, Invalid
-from processing.domain.families import Family
+from processing.domain.families import Family, kind_of
 from processing.domain.validate import check_event
 
 T = TypeVar("T")
@@ -119,7 +119,8 @@ def refused_form(kind: Formed, error: Invalid, text: bytes, where: str = "") -> 
 
 def check_form(kind: Formed, body: FormBody) -> Event:
     """The event that a body stands for, without members that the schema does not name. Raises `Invalid`."""
-    return check_event(body.envelope, kind, unknown_pass=False, decoded=body.payload)
+    own = kind_of(kind.name, body.envelope.type)  # of kinds that share a family the one that has the type
+    return check_event(body.envelope, own, unknown_pass=False, decoded=body.payload)
 
 
 def parse_form_list(kind: Formed, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:

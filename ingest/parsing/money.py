@@ -53,8 +53,8 @@ def read_money(value: Any, path: str, currency: str | None = None) -> Decimal:
     places = places_of(currency)
     exact = amount.quantize(_unit(places), ROUND_DOWN, CUT)
     if exact != amount:
-        where = f" for {currency}" if currency else ""
-        raise Invalid(path, f"has too many decimals{where}: send at most {places}")
+        whose = f"has too many decimals for {currency}: " if currency else ""
+        raise Invalid(path, f"{whose}must have at most {places} decimal places")
     return exact.copy_abs()  # minus zero is zero
 
 

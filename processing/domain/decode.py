@@ -13,8 +13,8 @@ import msgspec
 import orjson
 from msgspec import Raw
 
-from processing.domain.envelope import MAX_SEQ, Envelope, EventId, EventType, Invalid, UserId
-from processing.domain.numbers import MAX_INTEGER, MIN_INTEGER, as_integer, is_storable, with_integers, write_number
+from processing.domain.envelope import Envelope, EventId, EventType, Invalid, UserId
+from processing.domain.numbers import MAX_INTEGER, MIN_INTEGER, is_storable, with_integers, write_number
 from processing.domain.timestamps import parse_time
 from processing.domain.unreadable import explain, leaves
 
@@ -126,16 +126,6 @@ def read_as(schema: type[S], members: dict[str, Any], path: str = "payload") -> 
 
 
 type_info = cache(msgspec.inspect.type_info)
-
-
-def read_seq(payload: dict[str, Any]) -> int | None:
-    """`payload.seq`, None if there is none. Raises `Invalid`: true and "1" are no integers, 1.0 is one."""
-    if "seq" not in payload:
-        return None
-    seq = as_integer(payload["seq"])
-    if type(seq) is not int or not 1 <= seq <= MAX_SEQ:
-        raise Invalid("payload.seq", f"must be an integer from 1 to {MAX_SEQ}")
-    return seq
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], value: bytes | Raw, path: str = "") -> T:

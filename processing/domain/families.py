@@ -20,7 +20,7 @@ from processing.domain.timestamps import UNITS
 Handler = Callable[[Sequence[Event]], None]
 
 ANY_TYPE = ""  # no event's type is empty
-SITE_UNIT: str = settings.TIMESTAMP_UNIT  # here once: to ask Django's settings costs as much as to read the time
+SITE_UNIT: str = settings.TIMESTAMP_UNIT  # of a bare number as a time, where no declaration says it
 
 
 def record_only(events: Sequence[Event]) -> None:
@@ -42,7 +42,7 @@ class Family:
 
     `topic` is a Kafka topic of its own that others write to, in a form that `read_message` and `explain` know.
     `timestamp_unit`: what a bare number means as a time in its messages, and in its bodies at the door and in files,
-    one of `timestamps.UNITS`; empty: as TIMESTAMP_UNIT says. `admin_link` finds the row that the handler wrote for an
+    one of `timestamps.UNITS`. `admin_link` finds the row that the handler wrote for an
     event's id, and a text for the admin's link to it.
     """
 
@@ -52,11 +52,11 @@ class Family:
     types: frozenset[str] = frozenset()
     locks: Handler | None = None
     topic: str = ""
-    timestamp_unit: str = ""
+    timestamp_unit: str = SITE_UNIT
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None
 
     def __post_init__(self) -> None:
-        if self.timestamp_unit not in ("", *UNITS):
+        if self.timestamp_unit not in UNITS:
             raise ValueError(
                 f"event family {self.name!r}: timestamp_unit must be one of {', '.join(UNITS)}, not "
                 f"{self.timestamp_unit!r}"
@@ -168,11 +168,6 @@ def find_kind(name: str | None, event_type: str) -> Family | None:
         if name is None:
             return None
     return kind_of(name, event_type)
-
-
-def unit_of(kind: Family | None) -> str:
-    """What a bare number means as a time, at the door, in files and in a kind's own topic; on `events` it is ms."""
-    return SITE_UNIT if kind is None else kind.timestamp_unit or SITE_UNIT
 
 
 def _kinds_of(name: str) -> dict[str, Family]:

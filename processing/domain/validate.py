@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from processing.domain.decode import Decoded, read_as, read_payload, read_seq
-from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.decode import Decoded, read_as, read_payload
+from processing.domain.envelope import MAX_SEQ, Envelope, Event, Invalid
 from processing.domain.families import Family, kind_of
 from processing.domain.fields import check_fields
+from processing.domain.numbers import as_integer
 
 
 def check_event(
@@ -44,6 +47,18 @@ def check_event(
         payload=payload,
         members=members,
     )
+
+
+def read_seq(payload: dict[str, Any]) -> int | None:
+    """`payload.seq`, None if there is none. Raises `Invalid`: true and "1" are no integers, 1.0 is one."""
+    if "seq" not in payload:
+        return None
+    seq = payload["seq"]
+    if type(seq) is not int:
+        seq = as_integer(seq)
+    if type(seq) is not int or not 1 <= seq <= MAX_SEQ:
+        raise Invalid("payload.seq", f"must be an integer from 1 to {MAX_SEQ}")
+    return seq
 
 
 def restore_event(

@@ -13,11 +13,11 @@ import orjson
 from ingest.families.declaration import EventKind
 from ingest.files.recognise import recognise
 from processing.domain import decode
-from processing.domain.decode import NUL, dump_json, exact_decoder, read_seq
+from processing.domain.decode import NUL, dump_json, exact_decoder
 from processing.domain.envelope import Event
-from processing.domain.families import unit_of
 from processing.domain.fields import check_fields, fields_of
 from processing.domain.timestamps import parse_time
+from processing.domain.validate import read_seq
 
 NULL = b"null"
 TROUBLE = (*decode.TROUBLE, orjson.JSONEncodeError, ValueError, KeyError)
@@ -59,7 +59,7 @@ class Form:
         if not self.is_flat:
             check_fields(self.schema, members)
         if stamp is not now:
-            stamp = parse_time(stamp, "timestamp", unit_of(self.kind))
+            stamp = parse_time(stamp, "timestamp", self.kind.timestamp_unit)
         fail, seq = members.get("fail") is True, read_seq(members)
         payload_json, payload = dump_json(members), msgspec.convert(members, self.schema)
         return Event(id or "", user, kind, self.kind.name, seq, fail, stamp, payload_json, payload, members)

@@ -116,7 +116,7 @@ def test_an_amount_is_stored_and_told_with_its_currencys_decimals(
 
 def test_too_many_decimals_for_the_currency_are_a_dead_letter() -> None:
     consume(orjson.dumps({**V1, "currency": "JPY", "price": "7.5"}))
-    assert InboxEvent.objects.get().error == "price: has too many decimals for JPY: send at most 0"
+    assert InboxEvent.objects.get().error == "price: has too many decimals for JPY: must have at most 0 decimal places"
 
 
 def test_a_row_from_before_is_told_with_its_currencys_decimals(client: Client) -> None:

@@ -112,7 +112,7 @@ class TestTheDoor:
             ({"discountCode": 10}, "discountCode: Expected `str | null`, got `int`"),
             ({"discountAmount": "ten"}, "discountAmount: must be an amount"),
             ({"discountAmount": -1}, "discountAmount: must be from 0"),
-            ({"taxAmount": 0.001}, "taxAmount: has too many decimals for USD: send at most 2"),
+            ({"taxAmount": 0.001}, "taxAmount: has too many decimals for USD: must have at most 2 decimal places"),
             ({"shippingAddress": "1 Main St"}, "shippingAddress: Expected `object | null`, got `str`"),
             ({"shippingAddress": without("country", ADDRESS)}, "shippingAddress.country: is missing"),
             ({"shippingAddress": {**ADDRESS, "country": None}}, "shippingAddress.country: Expected `str`, got `null`"),
@@ -127,18 +127,21 @@ class TestTheDoor:
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
-            ("29.333", "price: has too many decimals for USD: send at most 2"),
-            ("29.330000000000001", "price: has too many decimals for USD: send at most 2"),  # 29.33 to a float
+            ("29.333", "price: has too many decimals for USD: must have at most 2 decimal places"),
+            (
+                "29.330000000000001",
+                "price: has too many decimals for USD: must have at most 2 decimal places",
+            ),  # 29.33 to a float
             ("90071992547409.93", "price: must be from 0 to below 10^13"),
-            ("9007199254740.993", "price: has too many decimals for USD: send at most 2"),
+            ("9007199254740.993", "price: has too many decimals for USD: must have at most 2 decimal places"),
             ("-0.01", "price: must be from 0 to below 10^13"),
             ("1e300", "price: must be from 0 to below 10^13"),
             ("10000000000000", "price: must be from 0 to below 10^13"),
             ("true", "price: must be an amount"),
             ('"NaN"', "price: must be an amount"),
             ("[1]", "price: must be an amount"),
-            ("NaN", "is not valid JSON"),
-            ("Infinity", "is not valid JSON"),
+            ("NaN", "price: is NaN, which JSON does not have"),
+            ("Infinity", "price: is Infinity, which JSON does not have"),
         ],
     )
     def test_a_price_that_is_no_exact_amount_is_refused(self, text: str, problem: str) -> None:
@@ -163,7 +166,7 @@ def test_the_product_teams_topic_is_consumed_beside_the_events() -> None:
         (orjson.dumps(without("eventId")), "eventId: is missing"),
         (orjson.dumps({**V1, "quantity": 10**12}), "quantity: Expected `int` <= 2147483647"),
         (orjson.dumps({**V2, "shippingAddress": without("city", ADDRESS)}), "shippingAddress.city: is missing"),
-        (with_price("29.333"), "price: has too many decimals for USD: send at most 2"),
+        (with_price("29.333"), "price: has too many decimals for USD: must have at most 2 decimal places"),
     ],
 )
 def test_a_message_that_breaks_the_schema_is_poison_with_path_and_reason(value: bytes, reason: str) -> None:

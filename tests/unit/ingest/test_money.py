@@ -39,11 +39,11 @@ def test_an_amount_without_a_currency_is_read_to_the_cent(text: bytes, amount: s
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"29.333", "has too many decimals: send at most 2"),
-        (b"29.330000000000001", "has too many decimals"),  # which a float does not tell from 29.33
-        (b"9999999999999.995", "has too many decimals"),
-        (b"1e-3", "has too many decimals"),
-        (b'"1e-400"', "has too many decimals"),
+        (b"29.333", "must have at most 2 decimal places"),
+        (b"29.330000000000001", "must have at most 2 decimal places"),  # which a float does not tell from 29.33
+        (b"9999999999999.995", "must have at most 2 decimal places"),
+        (b"1e-3", "must have at most 2 decimal places"),
+        (b'"1e-400"', "must have at most 2 decimal places"),
         (b"-0.01", "from 0 to below"),
         (b"10000000000000", "from 0 to below"),
         (b"1e300", "from 0 to below"),
@@ -94,11 +94,11 @@ def test_an_amount_has_the_decimals_that_iso_4217_gives_its_currency(currency: s
 @pytest.mark.parametrize(
     ("currency", "value", "message"),
     [
-        ("JPY", "7.5", "has too many decimals for JPY: send at most 0"),
+        ("JPY", "7.5", "has too many decimals for JPY: must have at most 0 decimal places"),
         ("JPY", Decimal("7.5"), "has too many decimals for JPY"),
-        ("KWD", "1.2345", "has too many decimals for KWD: send at most 3"),
-        ("CLF", "0.00001", "has too many decimals for CLF: send at most 4"),
-        ("ZZZ", "1.234", "has too many decimals for ZZZ: send at most 2"),
+        ("KWD", "1.2345", "has too many decimals for KWD: must have at most 3 decimal places"),
+        ("CLF", "0.00001", "has too many decimals for CLF: must have at most 4 decimal places"),
+        ("ZZZ", "1.234", "has too many decimals for ZZZ: must have at most 2 decimal places"),
     ],
 )
 def test_more_decimals_than_a_currency_has_are_refused_and_never_rounded(

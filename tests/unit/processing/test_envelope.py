@@ -8,7 +8,7 @@ import msgspec
 import orjson
 import pytest
 
-from processing.domain.decode import decode_envelope, read_payload, read_seq
+from processing.domain.decode import decode_envelope, read_payload
 from processing.domain.envelope import (
     MAX_SEQ,
     MAX_TIMESTAMP_MS,
@@ -18,6 +18,7 @@ from processing.domain.envelope import (
     Invalid,
     encode_envelope,
 )
+from processing.domain.validate import read_seq
 
 GOOD: dict[str, Any] = {"id": "e-1", "userId": "u-1", "type": "t", "payload": {}, "timestamp": 1_790_000_000_000}
 
