@@ -16,12 +16,10 @@ from ingest.parsing.events import parse_batch, parse_one
 from ingest.parsing.money import read_money
 from processing.domain.envelope import Event, Invalid
 from processing.domain.messages import Arrival, Message, Poison, read_message
-from tests.paths import DATA
 from tests.support.events import read_event
+from tests.support.serializers import TIMES, WRITTEN
 
 CONTEXT = Context(caller="anonymous", now=1_790_000_000_000, max_bytes=10_000)
-LINES = (DATA / "serializers.tsv").read_text().splitlines()
-WRITTEN = {tuple(line.split("\t")[:2]): line.split("\t")[2] for line in LINES if not line.startswith("#")}
 
 Seen = Event | str
 
@@ -85,38 +83,7 @@ def product(price: str = "1", currency: str = "USD", quantity: str = "1") -> str
     return body(payload=payload, family='"product"')
 
 
-TIMES = [
-    ("go", "time", 1_767_225_599_999),  # cut, not 2026
-    ("go", "time in a zone", 1_759_930_200_000),
-    ("go", "float", 1_759_937_422_457),
-    ("go", "protojson timestamp", 1_767_225_599_999),
-    ("node", "date", 1_759_937_422_457),
-    ("node", "integer", 1_759_937_422_457),
-    ("php", "atom", 1_759_930_222_000),
-    ("php", "rfc3339 extended", 1_759_937_422_456),
-    ("ruby", "float", 1_759_937_422_457),
-    ("ruby", "iso8601", 1_759_937_422_000),
-    ("ruby", "iso8601 in ns", 1_759_930_222_456),
-    ("python", "float", 1_759_937_422_457),
-    ("python", "isoformat", 1_759_930_200_000),
-    ("python", "isoformat to the minute", 1_759_930_200_000),
-    ("python", "orjson", 1_759_930_200_000),
-    ("python", "msgspec", 1_759_930_200_000),
-    ("java", "jackson instant as text", 1_767_225_599_999),
-    ("java", "jackson zoned with its zone", 1_759_937_422_456),
-    ("java", "OffsetDateTime.toString at a full minute", 1_759_937_400_000),
-    ("java", "ZonedDateTime.toString", 1_759_937_422_456),
-    ("java", "Instant.toString", 1_767_225_599_999),
-    ("java", "gson double", 1_759_937_422_456),
-    ("java", "moshi double", 1_759_937_422_456),
-    ("rust", "float", 1_759_937_422_457),
-    ("rust", "chrono", 1_767_225_599_999),
-    ("rust", "chrono leap second", 1_483_228_799_999),
-    ("rust", "jiff zoned", 1_759_930_222_456),
-]
-
-
-@pytest.mark.parametrize(("by", "what", "expected"), TIMES)
+@pytest.mark.parametrize(("by", "what", "expected"), [(*each, ms) for each, ms in TIMES.items()])
 def test_a_time_is_taken_and_cut_to_ms(by: str, what: str, expected: int) -> None:
     assert accepted(body(timestamp=written(by, what))).timestamp == expected
 
