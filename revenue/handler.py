@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
-import orjson
 from django.db import connection
 
 from ingest.parsing.money import Money, check_money, read_money
+from processing.domain.decode import dump_json
 from processing.domain.envelope import Event
 from revenue.models import LedgerEntry
 
@@ -21,7 +21,7 @@ SELECT FROM users_revenue WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UP
 
 # One update a balance, however many changes it has, in byte order of the users. The balance tells the number of its
 # last entry; those of this batch count up to it in the order of the events. No COPY: why, see
-# ingest/families/game_events/handler.py. Amounts come as text, which numeric reads exactly.
+# ingest/families/game_events/handler.py.
 APPLY_CHANGES = """
 WITH changes AS (
     SELECT event_id, user_id COLLATE "C" AS user_id, amount, place
@@ -62,7 +62,7 @@ def change_revenue(events: Sequence[Event]) -> None:
     """Enter each event in the ledger and bring its user's balance up to date, all in one statement."""
     changes = [{"event_id": event.id, "user_id": event.user_id, "amount": amount(event)} for event in events]
     with connection.cursor() as cursor:
-        cursor.execute(APPLY_CHANGES, [orjson.dumps(changes, default=str).decode()])
+        cursor.execute(APPLY_CHANGES, [dump_json(changes).decode()])
 
 
 def amount(event: Event) -> Decimal:

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from ingest.families.columns import MoneyField
+
 
 class UserRevenue(models.Model):
     """A user's balance: the sum of the user's ledger entries, and how many these are. It may be below zero.
@@ -11,7 +13,7 @@ class UserRevenue(models.Model):
     """
 
     user_id = models.TextField(primary_key=True, db_collation="C")
-    revenue = models.DecimalField(max_digits=1000, decimal_places=2)  # all that Postgres lets one declare
+    revenue = MoneyField()
     entries = models.BigIntegerField(help_text="the number of the user's last ledger entry")
 
     class Meta:
@@ -29,7 +31,7 @@ class LedgerEntry(models.Model):
     event_id = models.TextField(primary_key=True, db_collation="C")
     user_id = models.TextField(db_collation="C")
     number = models.BigIntegerField(help_text="which of the user's entries it is")
-    amount = models.DecimalField(max_digits=15, decimal_places=2)  # as `ingest.wire.money` lets it pass
+    amount = MoneyField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -17,6 +17,7 @@ from ingest.http.openapi import IDEMPOTENCY_KEY, USER_ID, Described, body_schema
 from ingest.http.problems import Problem
 from ingest.parsing.candidate import Parsed
 from ingest.parsing.forms import is_list, parse_form, refused_form
+from ingest.parsing.money import show_money
 from ingest.views import PROBLEMS, IngestView, idempotency_key
 from processing.domain.envelope import Invalid
 from revenue.events import REVENUE
@@ -87,7 +88,7 @@ class UserEventsView(CallerView):
         revenue = find_revenue(user_id)
         if revenue is None:
             raise Problem(HTTPStatus.NOT_FOUND, "this user has no revenue events")
-        return Response(Revenue(user_id, str(revenue)))
+        return Response(Revenue(user_id, show_money(revenue)))
 
 
 def find_revenue(user_id: str) -> Decimal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import replace as changed
 from functools import cached_property
 from typing import Any, TypeVar
@@ -14,11 +14,10 @@ import msgspec.inspect
 from django.apps import apps
 from prometheus_client.registry import Collector
 
-from ingest.parsing import forms
-from ingest.parsing.forms import EventForm
+from ingest.parsing.forms import EventForm, Formed
 from ingest.reading.listing import Listing
-from processing.domain.envelope import PIPELINE_MEMBERS, Envelope, Event, Invalid
-from processing.domain.families import Family, kinds, record_only, register, replace
+from processing.domain.envelope import PIPELINE_MEMBERS, Event
+from processing.domain.families import SITE_UNIT, kinds, record_only, register, replace
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -27,14 +26,13 @@ _PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventKind(Family):
-    """A kind of event that comes in by a body of its own form.
+class EventKind(Formed):
+    """A kind of event, as an app declares it.
 
     `listing` is how `GET` at the form's path shows what became of its events; without one they are shown as the inbox
     has them. `metrics` are asked of a service at each scrape. To a topic of its own others write bodies in this form.
     """
 
-    form: EventForm = field(default_factory=EventForm)
     listing: Listing | None = None
     metrics: tuple[Collector, ...] = ()
 
@@ -51,12 +49,6 @@ class EventKind(Family):
         """How people name it among the kinds of its family."""
         return f"{self.name}/{self.form.fixed_type}" if self.form.fixed_type else self.name
 
-    def read_message(self, value: bytes) -> Envelope:
-        return forms.read_message(self, value)
-
-    def explain(self, error: Invalid) -> Invalid:
-        return forms.in_own_names(self.form, error)
-
 
 def event_kinds() -> tuple[EventKind, ...]:
     """All that come in by a form, in the order of their declaration."""
@@ -69,6 +61,7 @@ def event_type(
     user: str = "userId",
     family: str = "",
     path: str = "",
+    timestamp_unit: str = SITE_UNIT,
     listing: Listing | None = None,
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None,
     metrics: Sequence[Collector] = (),
@@ -76,8 +69,9 @@ def event_type(
     """Declare the events of one type, whose payload is the decorated Struct. Raises `ValueError` when that cannot be.
 
     `POST /{family}/{name}` (or `path`) takes the Struct's members beside the user's own (`user`) and, if they like,
-    `eventId`, `timestamp` and `seq`. The family is the app's label unless it is named; several types may share one.
-    `on` gives the type its handler; without one its events are recorded, nothing more.
+    `eventId`, `timestamp` (a bare number in `timestamp_unit`) and `seq`. The family is the app's label unless it is
+    named; several types may share one. `on` gives the type its handler; without one its events are recorded, nothing
+    more.
     """
 
     def declare(payload: type[S]) -> type[S]:
@@ -97,6 +91,7 @@ def event_type(
                 schema=payload,
                 types=frozenset({name}),
                 form=form,
+                timestamp_unit=timestamp_unit,
                 listing=listing,
                 admin_link=admin_link,
                 metrics=tuple(metrics),

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from ingest.families.declaration import EventKind, event_kinds
-from ingest.parsing.events import NULL, decode
+from ingest.parsing.events import decode
 from ingest.parsing.forms import envelope_members
-from processing.domain.envelope import Invalid, check_text
+from processing.domain.decode import NUL, NULL, refuse_nul
+from processing.domain.envelope import Invalid
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -21,7 +22,10 @@ def read_members(text: bytes, kind: EventKind | None) -> tuple[dict[str, Any], E
 
     `kind`: of what kind it is; None: see for itself. Raises `Invalid`.
     """
-    members, kind = split_line(text, kind)
+    if NUL in text:
+        refuse_nul(text)
+    members: dict[str, msgspec.Raw] = decode(_members, text)
+    kind = kind_of_line(members, kind)
     if kind is not None:
         return envelope_members(kind, members), kind
     if members.get("eventId") == NULL:
@@ -29,14 +33,12 @@ def read_members(text: bytes, kind: EventKind | None) -> tuple[dict[str, Any], E
     return members, None
 
 
-def split_line(text: bytes, kind: EventKind | None) -> tuple[dict[str, msgspec.Raw], EventKind | None]:
-    """A line's own members, and its kind; as `read_members`."""
-    check_text(text)
-    members: dict[str, msgspec.Raw] = decode(_members, text)
+def kind_of_line(members: Container[str], kind: EventKind | None) -> EventKind | None:
+    """The kind of a line that has these members; as `read_members`."""
     kind = kind or recognise(members)
     if kind is None and "idempotencyKey" in members:  # `POST /events/batch` would take it
         raise Invalid("idempotencyKey", "is not known in files: a line's id says what is the same")
-    return members, kind
+    return kind
 
 
 def recognise(members: Container[str]) -> EventKind | None:

@@ -17,7 +17,7 @@ from ingest.http.answers import limit_fields
 from ingest.http.openapi import Described, Operation
 from ingest.http.problems import handle_exception
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class JsonRenderer(BaseRenderer):

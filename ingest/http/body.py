@@ -9,10 +9,11 @@ from django.http import HttpRequest, UnreadablePostError
 
 from ingest.http.problems import Problem, retry_after
 from ingest.publishing.submission import Truth
+from processing.domain.decode import BOM
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """Raises `Problem` 400, 408, 413, 415 and 503."""
+    """The body, without a byte order mark. Raises `Problem` 400, 408, 413, 415 and 503."""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if not length:
         return b""  # and so of no type
@@ -21,7 +22,7 @@ def read_body(request: HttpRequest) -> bytes:
         text = f"the body is larger than {settings.BODY_MAX_BYTES} bytes"
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
     try:
-        return request.read(length)
+        return request.read(length).removeprefix(BOM)
     except UnreadablePostError as error:
         raise unreadable(error.__cause__) from error
 

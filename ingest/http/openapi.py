@@ -17,7 +17,12 @@ REF = "#/components/schemas/{name}"
 EVENT_ID = {"type": "string", "minLength": 1, "maxLength": 255}
 USER_ID = EVENT_ID
 EVENT_TYPE = {"type": "string", "minLength": 1, "maxLength": 100}
-TIMESTAMP = {"anyOf": [{"type": "integer", "description": "Unix ms"}, {"type": "string", "format": "date-time"}]}
+TIMESTAMP = {
+    "anyOf": [
+        {"type": "integer", "description": "Unix ms from 10^11 on, or as TIMESTAMP_UNIT says"},
+        {"type": "string", "format": "date-time"},
+    ]
+}
 SEQ = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 
 Schema = dict[str, Any]

@@ -10,40 +10,55 @@ from msgspec import Raw
 
 from ingest.parsing import split
 from ingest.parsing.candidate import Candidate, Context, FieldError, Parsed, Refused, TooLarge
-from ingest.parsing.identity import MAX_KEY_LENGTH, content_digest, derived_event_id, key_name, new_event_id
-from ingest.parsing.timestamps import parse_timestamp
+from ingest.parsing.identity import MAX_KEY_LENGTH, identify, new_event_id
+from processing.domain.decode import NUL, NULL, TROUBLE, decode_json, exact_decoder, refuse_nul
 from processing.domain.envelope import (
     Envelope,
+    Event,
     EventId,
     EventType,
     Invalid,
     UserId,
-    check_not_blank,
-    check_text,
-    decode_json,
     encode_envelope,
 )
+from processing.domain.families import SITE_UNIT, Family, find_kind
+from processing.domain.timestamps import parse_time
 from processing.domain.validate import check_event
 
 LONGEST_MESSAGE = 500  # characters of a refusal: what the caller sent must not come back in full
 KEY_HEADER = "Idempotency-Key"
 EMPTY = Raw(b"{}")
-NULL = Raw(b"null")
 
-
+Time = Annotated[
+    Any,
+    msgspec.Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"type": "integer", "description": "Unix ms from 10^11 on, or as TIMESTAMP_UNIT says"},
+                {"type": "string", "format": "date-time"},
+                {"type": "null"},
+            ],
+        }
+    ),
+]
 RawObject = Annotated[Raw, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
 
 
-class EventBody(msgspec.Struct, forbid_unknown_fields=True):
-    """One event as a client writes it. Null of an optional member means left out."""
+class EventHead(msgspec.Struct):
+    """What every event has beside its payload. Null of an optional member means left out."""
 
     userId: UserId  # noqa: N815 - the wire's names, here and below
     type: EventType
+    eventId: EventId | None = None  # noqa: N815
+    timestamp: Time = None
+
+
+class EventBody(EventHead, forbid_unknown_fields=True):
+    """One event as a client writes it."""
+
     payload: RawObject = msgspec.field(
         default_factory=lambda: EMPTY
     )  # a default of its own, the OpenAPI could not tell
-    eventId: EventId | None = None  # noqa: N815
-    timestamp: int | str | None = None
     family: str | None = None
 
 
@@ -61,9 +76,9 @@ class RawBatch(msgspec.Struct, forbid_unknown_fields=True):
     events: list[Raw]
 
 
-_event = msgspec.json.Decoder(EventBody)
-_batch_event = msgspec.json.Decoder(BatchEvent)
-_batch = msgspec.json.Decoder(Batch)
+_event = exact_decoder(EventBody)
+_batch_event = exact_decoder(BatchEvent)
+_batch = exact_decoder(Batch)
 _raw_batch = msgspec.json.Decoder(RawBatch)
 _members = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
@@ -73,7 +88,8 @@ def parse_one(body: bytes, key: str | None, context: Context) -> Parsed:
     """The body of `POST /events`; `key` is the Idempotency-Key."""
     try:
         check_key(key, KEY_HEADER)
-        check_text(body)
+        if NUL in body:
+            refuse_nul(body)
         return candidate(decode(_event, body), key, context)
     except Invalid as error:
         return refused(error, body)
@@ -82,9 +98,10 @@ def parse_one(body: bytes, key: str | None, context: Context) -> Parsed:
 def parse_batch(body: bytes, limit: int, context: Context) -> list[Parsed]:
     """The events of `POST /events/batch`, in their order. Raises `Invalid` when the batch itself cannot be used."""
     try:
-        check_text(body)
         events = _batch.decode(body).events
-    except (Invalid, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except TROUBLE:
+        return _parse_items(_split_batch(body, limit), limit, context)
+    if NUL in body:
         return _parse_items(_split_batch(body, limit), limit, context)
     check_count(events, limit, "events")
     return [_batch_candidate(event, index, context) for index, event in enumerate(events)]
@@ -106,7 +123,8 @@ def _parse_items(items: Sequence[bytes | Raw], limit: int, context: Context) -> 
 
 def _parse_item(item: bytes, index: int, context: Context) -> Parsed:
     try:
-        check_text(item)
+        if NUL in item:
+            refuse_nul(item)
         event = decode(_batch_event, item)
         check_key(event.idempotencyKey, "idempotencyKey")
         return candidate(event, event.idempotencyKey, context)
@@ -116,13 +134,16 @@ def _parse_item(item: bytes, index: int, context: Context) -> Parsed:
 
 def _split_batch(body: bytes, limit: int) -> Sequence[bytes | Raw]:
     try:
+        return _raw_batch.decode(body).events
+    except TROUBLE:
+        items = split.split_batch(body, limit)
+    if items is not None:
+        return items
+    try:
         batch: RawBatch = decode(_raw_batch, body)
         return batch.events
     except Invalid as error:
-        items = split.split_batch(body, limit)
-        if items is None:
-            raise Invalid(error.path, shorten(error.message)) from error
-        return items
+        raise Invalid(error.path, shorten(error.message)) from error
 
 
 def check_count(items: Sequence[Any], limit: int, path: str) -> None:
@@ -132,33 +153,35 @@ def check_count(items: Sequence[Any], limit: int, path: str) -> None:
         raise Invalid(path, f"has more than {limit} events: send at most so many at once")
 
 
-def envelope_of(body: EventBody, now: int) -> Envelope:
+def envelope_of(head: EventHead, payload: Raw, family: str | None, now: int, kind: Family | None) -> Envelope:
     """The envelope of a decoded event; without an id where it has none, of the time `now` (Unix ms) where it tells
     none. Raises `Invalid`."""
-    check_not_blank(body.userId, "userId")
-    check_not_blank(body.type, "type")
-    payload = body.payload if body.payload != NULL else EMPTY
-    stamp = now if body.timestamp is None else parse_timestamp(body.timestamp, "timestamp")
-    return Envelope(body.eventId or "", body.userId, body.type, payload, stamp, body.family)
+    unit = SITE_UNIT if kind is None else kind.timestamp_unit
+    stamp = now if head.timestamp is None else parse_time(head.timestamp, "timestamp", unit)
+    return Envelope(head.eventId or "", head.userId, head.type, payload, stamp, family)
 
 
 def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
     """Check a decoded event and write the envelope that Kafka gets. Raises `Invalid`."""
-    envelope = envelope_of(body, context.now)
-    event = check_event(envelope, unknown_pass=False)
+    kind = find_kind(body.family, body.type)
+    payload = body.payload if body.payload != NULL else EMPTY
+    envelope = envelope_of(body, payload, body.family, context.now, kind)
+    return publishable(body, check_event(envelope, kind, unknown_pass=False), envelope, key, context)
+
+
+def publishable(head: EventHead, event: Event, envelope: Envelope, key: str | None, context: Context) -> Candidate:
+    """A checked event with the envelope that Kafka gets, which is given an id if it has none. Raises `Invalid`."""
     name = digest = ""
     if key is not None:
-        name = key_name(context.caller, key)
-        content = [body.userId, body.type, body.timestamp, body.family, event.members]
-        digest = content_digest([None, *content])
-        if body.eventId is not None and body.eventId != derived_event_id(name, digest):  # else it is an answer's
-            digest = content_digest([body.eventId, *content])
-    if not envelope.id:
-        envelope.id = derived_event_id(name, digest) if name else new_event_id()
+        stamp = None if head.timestamp is None else envelope.timestamp
+        content = [envelope.userId, envelope.type, stamp, envelope.family, event.members]
+        name, digest, envelope.id = identify(context.caller, key, head.eventId, content)
+    elif not envelope.id:
+        envelope.id = new_event_id()
     value = encode_envelope(envelope)
     check_size(value, context.max_bytes)
-    known_before = body.eventId is not None or bool(name)
-    return Candidate(envelope.id, body.userId, body.type, envelope.timestamp, value, known_before, name, digest)
+    known_before = head.eventId is not None or bool(name)
+    return Candidate(envelope.id, event.user_id, event.type, event.timestamp, value, known_before, name, digest)
 
 
 def check_size(value: bytes, max_bytes: int) -> None:
@@ -172,10 +195,11 @@ def check_key(key: str | None, path: str) -> None:
 
 
 def decode(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
-    """As `decode_json`; nothing at all is told from JSON that was cut off."""
-    if not value.strip():
-        raise Invalid("", "is empty: send JSON")
-    return decode_json(decoder, value)
+    """As `decode_json`, by the quick way where it can."""
+    try:
+        return decoder.decode(value)
+    except TROUBLE:
+        return decode_json(decoder, value)
 
 
 def refused(
@@ -184,7 +208,7 @@ def refused(
     """What an unreadable event is remembered by: whatever of it can be read. `names` are user's and type's members."""
     try:
         members = _members.decode(item)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except TROUBLE:
         members = {}
     user, kind = names
     return Refused(

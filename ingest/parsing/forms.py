@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -14,26 +14,22 @@ from ingest.parsing import split
 from ingest.parsing.candidate import Context, Parsed, Refused
 from ingest.parsing.events import (
     KEY_HEADER,
-    NULL,
-    EventBody,
-    candidate,
+    EventHead,
     check_count,
     check_key,
     decode,
     envelope_of,
+    publishable,
     refused,
 )
-from processing.domain.envelope import Envelope, EventId, EventType, Invalid, UserId, check_text, decode_json
+from processing.domain.decode import NUL, NULL, Decoded, decode_object, dump_object, read_as, refuse_nul
+from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.families import Family, kind_of
+from processing.domain.validate import check_event
 
-_members = msgspec.json.Decoder(dict[str, Raw])
+T = TypeVar("T")
+
 _items = msgspec.json.Decoder(list[Raw])
-_encode = msgspec.json.Encoder().encode
-_readers: dict[str, msgspec.json.Decoder[Any]] = {  # by the envelope's members
-    "userId": msgspec.json.Decoder(UserId),
-    "type": msgspec.json.Decoder(EventType),
-    "eventId": msgspec.json.Decoder(EventId | None),
-    "timestamp": msgspec.json.Decoder(int | str | None),
-}
 
 
 @dataclass(frozen=True)
@@ -73,20 +69,27 @@ class EventForm:
         return {"eventId": self.event_id, "timestamp": self.timestamp, "type": kind}.get(name, "required")
 
 
-class Formed(Protocol):
-    """A kind of event that has a form: `name` is its family's."""
+@dataclass(frozen=True, kw_only=True)
+class Formed(Family):
+    """A kind of event that comes in by a body of its own form."""
 
-    @property
-    def name(self) -> str: ...
+    form: EventForm = field(default_factory=EventForm)
 
-    @property
-    def schema(self) -> type[msgspec.Struct]: ...
+    def read_message(self, value: bytes) -> tuple[Envelope, Decoded | None]:
+        body = read_form(self, _read_members(value), now=0)
+        return body.envelope, body.payload
 
-    @property
-    def types(self) -> frozenset[str]: ...
+    def explain(self, error: Invalid) -> Invalid:
+        return in_own_names(self.form, error)
 
-    @property
-    def form(self) -> EventForm: ...
+
+@dataclass(frozen=True)
+class FormBody:
+    """What a body says: the envelope's members, its envelope, and the payload as an object and as JSON text."""
+
+    head: EventHead
+    envelope: Envelope
+    payload: Decoded
 
 
 def parse_form(kind: Formed, text: bytes, key: str | None, context: Context) -> Parsed:
@@ -100,7 +103,8 @@ def parse_form(kind: Formed, text: bytes, key: str | None, context: Context) -> 
 
 def _parse(kind: Formed, text: bytes, key: str | None, context: Context, where: str) -> Parsed:
     try:
-        made = candidate(event_body(kind, _read_members(text)), key, context)
+        body = read_form(kind, _read_members(text), context.now)
+        made = publishable(body.head, check_form(kind, body), body.envelope, key, context)
         made.rated = kind.form.rated
         return made
     except Invalid as error:
@@ -113,9 +117,10 @@ def refused_form(kind: Formed, error: Invalid, text: bytes, where: str = "") -> 
     return refused(error, text, where, (form.user, form.type), form.fixed_type)
 
 
-def read_message(kind: Formed, value: bytes) -> Envelope:
-    """The envelope that a message of the family's own topic stands for. Raises `Invalid`."""
-    return envelope_of(event_body(kind, _read_members(value)), now=0)
+def check_form(kind: Formed, body: FormBody) -> Event:
+    """The event that a body stands for, without members that the schema does not name. Raises `Invalid`."""
+    own = kind_of(kind.name, body.envelope.type)  # of kinds that share a family the one that has the type
+    return check_event(body.envelope, own, unknown_pass=False, decoded=body.payload)
 
 
 def parse_form_list(kind: Formed, text: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
@@ -145,48 +150,45 @@ def _split(text: bytes, limit: int) -> Sequence[bytes | Raw]:
         return found
 
 
-def _read_members(text: bytes) -> dict[str, Raw]:
+def _read_members(text: bytes) -> dict[str, Any]:
     try:
-        check_text(text)
+        if NUL in text:
+            refuse_nul(text)
+        return decode_object(text)
     except Invalid as error:  # of a member by its own name, which `in_own_names` must not take for one of ours
         raise Invalid(f"payload.{error.path}" if error.path else "", error.message) from error
-    members: dict[str, Raw] = decode(_members, text)
-    return members
 
 
-def event_body(kind: Formed, members: dict[str, Raw]) -> EventBody:
-    """The event that a body's members stand for. Raises `Invalid`, with paths by the envelope's names."""
+def read_form(kind: Formed, members: dict[str, Any], now: int) -> FormBody:
+    """What a decoded body says. Raises `Invalid`, with paths by the envelope's names."""
     form = kind.form
-    head, payload = _split_members(form, members)
-    try:
-        values: dict[str, Any] = {ours: _readers[ours].decode(raw) for ours, raw in head.items()}
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # which one, and why, is told by reading them again
-        values = {ours: decode_json(_readers[ours], raw, ours) for ours, raw in head.items()}
+    values, payload = _split_members(form, {name: value for name, value in members.items() if value is not None})
     if form.fixed_type:
         values["type"] = form.fixed_type
-    return EventBody(**values, payload=Raw(_encode(payload)), family=kind.name)
+    head = read_as(EventHead, values, "")
+    text = dump_object(payload, "payload")
+    return FormBody(head, envelope_of(head, Raw(text), kind.name, now, kind), (payload, text))
 
 
 def envelope_members(kind: Formed, members: dict[str, Raw]) -> dict[str, Any]:
     """The same as members of `POST /events`, which nobody has looked into. Raises `Invalid` for one that is missing."""
-    head, payload = _split_members(kind.form, members)
+    head, payload = _split_members(kind.form, {name: raw for name, raw in members.items() if raw != NULL})
     fixed = {"type": kind.form.fixed_type} if kind.form.fixed_type else {}
     return {**head, **fixed, "payload": payload, "family": kind.name}
 
 
-def _split_members(form: EventForm, members: dict[str, Raw]) -> tuple[dict[str, Raw], dict[str, Raw]]:
-    """The envelope's members under their own names, and the payload. Null is left out."""
-    payload = {name: raw for name, raw in members.items() if raw != NULL}
-    head: dict[str, Raw] = {}
+def _split_members(form: EventForm, members: dict[str, T]) -> tuple[dict[str, T], dict[str, T]]:
+    """The envelope's members under their own names, and the payload: what is left of `members`."""
+    head: dict[str, T] = {}
     for ours, theirs in form.names.items():
-        raw = payload.pop(theirs, None)
-        if raw is not None:
-            head[ours] = raw
+        value = members.pop(theirs, None)
+        if value is not None:
+            head[ours] = value
         elif ours in form.required:
             raise Invalid(theirs, "is missing")
     if form.user_in_payload:
-        payload[form.user] = head["userId"]
-    return head, payload
+        members[form.user] = head["userId"]
+    return head, members
 
 
 def in_own_names(form: EventForm, error: Invalid) -> Invalid:

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from uuid_utils import uuid7
 
+from processing.domain.numbers import write_by_value
+
 MAX_KEY_LENGTH = 255
 
 
@@ -20,9 +22,20 @@ def key_name(caller: str, key: str) -> str:
     return "idem:" + sha256(f"{caller}|{key}".encode()).hexdigest()
 
 
+def identify(caller: str, key: str, event_id: str | None, content: list[Any]) -> tuple[str, str, str]:
+    """Of an event with an idempotency key: the key's name in Redis, its content's digest, and its id. `event_id` is the
+    client's own, which is content too, unless it is the one that an answer told."""
+    name = key_name(caller, key)
+    digest = content_digest([None, *content])
+    derived = derived_event_id(name, digest)
+    if event_id is None or event_id == derived:
+        return name, digest, derived
+    return name, content_digest([event_id, *content]), event_id
+
+
 def content_digest(content: Any) -> str:
-    """The same for the same JSON, however its members are ordered and spaced."""
-    return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    """The same for the same JSON, however its members are ordered and spaced and its numbers written."""
+    return sha256(orjson.dumps(content, default=write_by_value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def derived_event_id(name: str, digest: str) -> str:

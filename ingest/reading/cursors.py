@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.parsing.timestamps import EPOCH
-from processing.domain.envelope import MAX_SEQ, Invalid
+from processing.domain.envelope import EPOCH, MAX_SEQ, Invalid
 
 MICROSECOND = timedelta(microseconds=1)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from ingest.parsing.timestamps import EPOCH, parse_timestamp
 from ingest.reading.cursors import Place, parse_cursor
-from processing.domain.envelope import Invalid
+from processing.domain.envelope import EPOCH, MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, Invalid
 from processing.domain.statuses import Status
+from processing.domain.timestamps import parse_time
 
 PAGE_SIZE = 50
 PAGE_MAX = 500
@@ -106,8 +106,12 @@ def _moment(parameters: Mapping[str, str], name: str) -> datetime | None:
     if name not in parameters:
         return None
     text = parameters[name]
-    stamp = int(text) if text.removeprefix("-").isdecimal() and len(text) < 20 else text
-    return EPOCH + timedelta(milliseconds=parse_timestamp(stamp, name))
+    if not (text.removeprefix("-").isdecimal() and len(text) < 20):
+        return EPOCH + timedelta(milliseconds=parse_time(text, name))
+    stamp = int(text)  # a bound may be of any time, 0 as a rule for all
+    if not MIN_TIMESTAMP_MS <= stamp <= MAX_TIMESTAMP_MS:
+        raise Invalid(name, "must lie in the years 1 to 9999")
+    return EPOCH + timedelta(milliseconds=stamp)
 
 
 def _parse_limit(text: str) -> int:

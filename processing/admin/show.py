@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
+import msgspec
 from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import reverse
@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 TEXT_MAX_CHARS = 64_000
 RAW_MAX_BYTES = 16_000
 NOTHING = "-"
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode  # numbers with all their digits
 
 
 def utc(moment: datetime | None) -> str:
@@ -42,13 +44,13 @@ def json_text(text: str | None) -> SafeString | str:
     if text is None:
         return NOTHING
     try:
-        return json_value(json.loads(text))
-    except (ValueError, RecursionError):
+        return preformatted(msgspec.json.format(text, indent=2), TEXT_MAX_CHARS)
+    except (msgspec.DecodeError, RecursionError):
         return preformatted(text, TEXT_MAX_CHARS)
 
 
 def json_value(value: object) -> SafeString:
-    return preformatted(json.dumps(value, indent=2, ensure_ascii=False), TEXT_MAX_CHARS)
+    return preformatted(msgspec.json.format(_encode(value), indent=2).decode(), TEXT_MAX_CHARS)
 
 
 def raw_bytes(value: bytes | memoryview | None) -> SafeString | str:

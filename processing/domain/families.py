@@ -6,17 +6,21 @@ An app's `events` module is imported at start-up (see `apps.py`) and calls `regi
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
+from django.conf import settings
 
-from processing.domain.envelope import Envelope, Event, Invalid, decode_envelope
+from processing.domain.decode import Decoded, decode_envelope
+from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.timestamps import UNITS
 
 Handler = Callable[[Sequence[Event]], None]
 
 ANY_TYPE = ""  # no event's type is empty
+SITE_UNIT: str = settings.TIMESTAMP_UNIT  # of a bare number as a time, where no declaration says it
 
 
 def record_only(events: Sequence[Event]) -> None:
@@ -37,7 +41,9 @@ class Family:
     times in a transaction, `locks` gets all those events beforehand, and locks what is there of their rows.
 
     `topic` is a Kafka topic of its own that others write to, in a form that `read_message` and `explain` know.
-    `admin_link` finds the row that the handler wrote for an event's id, and a text for the admin's link to it.
+    `timestamp_unit`: what a bare number means as a time in its messages, and in its bodies at the door and in files,
+    one of `timestamps.UNITS`. `admin_link` finds the row that the handler wrote for an
+    event's id, and a text for the admin's link to it.
     """
 
     name: str
@@ -46,15 +52,20 @@ class Family:
     types: frozenset[str] = frozenset()
     locks: Handler | None = None
     topic: str = ""
+    timestamp_unit: str = SITE_UNIT
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None
-    decoder: msgspec.json.Decoder[msgspec.Struct] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "decoder", msgspec.json.Decoder(self.schema))
+        if self.timestamp_unit not in UNITS:
+            raise ValueError(
+                f"event family {self.name!r}: timestamp_unit must be one of {', '.join(UNITS)}, not "
+                f"{self.timestamp_unit!r}"
+            )
 
-    def read_message(self, value: bytes) -> Envelope:
-        """The envelope that a message of its own topic stands for. Raises `Invalid`."""
-        return decode_envelope(value)
+    def read_message(self, value: bytes) -> tuple[Envelope, Decoded | None]:
+        """The envelope that a message of its own topic stands for, and its payload if that is read by then. Raises
+        `Invalid`."""
+        return decode_envelope(value), None
 
     def explain(self, error: Invalid) -> Invalid:
         """What is wrong with such an envelope, in the words of the topic's form."""
@@ -149,14 +160,14 @@ def kind_of(name: str, event_type: str) -> Family:
     return kind
 
 
-def find_kind(envelope: Envelope) -> Family | None:
-    """The kind that an envelope is of, by the family that it names or else by its type. Raises `Invalid`."""
-    name = envelope.family
+def find_kind(name: str | None, event_type: str) -> Family | None:
+    """The kind that an event is of, by the family that it names (None: it names none) or else by its type. Raises
+    `Invalid`."""
     if name is None:
-        name = _owners.get(envelope.type)
+        name = _owners.get(event_type)
         if name is None:
             return None
-    return kind_of(name, envelope.type)
+    return kind_of(name, event_type)
 
 
 def _kinds_of(name: str) -> dict[str, Family]:

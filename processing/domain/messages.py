@@ -9,8 +9,9 @@ from typing import Protocol
 import msgspec
 from django.conf import settings
 
-from processing.domain.envelope import Envelope, Event, Invalid, decode_envelope
-from processing.domain.families import owner_of_topic
+from processing.domain.decode import decode_envelope
+from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.families import find_kind, owner_of_topic
 from processing.domain.texts import storable
 from processing.domain.validate import check_event
 
@@ -24,8 +25,13 @@ def read_message(message: Message) -> Arrival | Poison:
             raise Invalid("", "has no value (a tombstone)")
         if len(message.value) > settings.EVENT_MAX_BYTES:
             raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
-        envelope = decode_envelope(message.value) if owner is None else owner.read_message(message.value)
-        return Arrival(check_event(envelope), message)
+        payload = None
+        if owner is None:
+            envelope = decode_envelope(message.value)
+        else:
+            envelope, payload = owner.read_message(message.value)
+        kind = find_kind(envelope.family, envelope.type)
+        return Arrival(check_event(envelope, kind, decoded=payload), message)
     except Invalid as invalid:
         error = invalid if owner is None else owner.explain(invalid)
         carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()

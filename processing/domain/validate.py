@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from processing.domain.envelope import Envelope, Event, decode_json, read_payload, read_seq
-from processing.domain.families import find_kind, kind_of
+from processing.domain.decode import Decoded, read_as, read_payload
+from processing.domain.envelope import MAX_SEQ, Envelope, Event, Invalid
+from processing.domain.families import Family, kind_of
 from processing.domain.fields import check_fields
+from processing.domain.numbers import as_integer
 
 
-def check_event(envelope: Envelope, *, unknown_pass: bool = True) -> Event:
-    """The event that an envelope carries, its payload checked by its family's schema if it has one.
+def check_event(
+    envelope: Envelope,
+    kind: Family | None,
+    *,
+    unknown_pass: bool = True,
+    decoded: Decoded | None = None,
+) -> Event:
+    """The event that an envelope carries, its payload checked by the schema of its kind (`find_kind`) if it has one.
 
-    Members that the schema does not name pass on Kafka; where they do not pass they are refused by name. The envelope's
-    own members are checked already, by `decode_envelope` or the form that it was read from. Raises `Invalid`.
+    Members that the schema does not name pass on Kafka; where they do not pass they are refused by name. Of the
+    envelope's own members the types and lengths are checked already, by the decoder. `decoded`: the payload, if it was
+    read with the whole body. Raises `Invalid`.
     """
-    members, text = read_payload(envelope.payload)
-    kind = find_kind(envelope)
-    payload = None if kind is None else decode_json(kind.decoder, envelope.payload, "payload")
+    if envelope.userId.isspace():
+        raise Invalid("userId", "is blank")
+    if envelope.type.isspace():
+        raise Invalid("type", "is blank")
+    members, text = decoded or read_payload(envelope.payload)
+    payload = None if kind is None else read_as(kind.schema, members)
     seq = read_seq(members)
     if kind is not None and not unknown_pass:
         check_fields(kind.schema, members)
@@ -35,6 +49,18 @@ def check_event(envelope: Envelope, *, unknown_pass: bool = True) -> Event:
     )
 
 
+def read_seq(payload: dict[str, Any]) -> int | None:
+    """`payload.seq`, None if there is none. Raises `Invalid`: true and "1" are no integers, 1.0 is one."""
+    if "seq" not in payload:
+        return None
+    seq = payload["seq"]
+    if type(seq) is not int:
+        seq = as_integer(seq)
+    if type(seq) is not int or not 1 <= seq <= MAX_SEQ:
+        raise Invalid("payload.seq", f"must be an integer from 1 to {MAX_SEQ}")
+    return seq
+
+
 def restore_event(
     id: str, user_id: str, event_type: str, family: str, seq: int | None, timestamp: int, payload_json: bytes
 ) -> Event:
@@ -49,4 +75,4 @@ def decoded(event: Event) -> Event:
     if event.payload is not None:
         return event
     kind = kind_of(event.family, event.type)
-    return msgspec.structs.replace(event, payload=decode_json(kind.decoder, event.payload_json, "payload"))
+    return msgspec.structs.replace(event, payload=read_as(kind.schema, event.members))

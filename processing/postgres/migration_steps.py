@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations import RunPython
+from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import StateApps
@@ -36,6 +36,53 @@ def adding_columns(module: str, table: str, columns: Sequence[str], operations: 
         record_unapplied(editor.connection, module)
 
     return [RunPython(forward, RunPython.noop), *operations, RunPython(RunPython.noop, back)]
+
+
+def without_scale(
+    module: str, columns: Mapping[str, Mapping[str, tuple[int, int]]], operations: Sequence[Operation]
+) -> list[Operation]:
+    """Make columns `numeric` without digits and scale, which rewrites no row; `operations` tell Django's state.
+
+    `columns`: by table, each column's digits and places before. The way back cuts what has more places and prints how
+    many values that is; it writes the tables anew, and holds up writers while it does.
+    """
+
+    def forward(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
+        lock_tables(editor.connection, *columns)
+        for table, found in columns.items():
+            _alter(editor.connection, table, ["{0} TYPE numeric USING {0}" for _ in found], list(found))
+
+    def back(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
+        for table, found in columns.items():
+            _tell_cut(editor.connection, table, {name: places for name, (_, places) in found.items()})
+        lock_tables(editor.connection, *columns)
+        for table, found in columns.items():
+            changes = [
+                f"{{0}} TYPE numeric({digits}, {places}) USING trunc({{0}}, {places})"
+                for digits, places in found.values()
+            ]
+            _alter(editor.connection, table, changes, list(found))
+        record_unapplied(editor.connection, module)
+
+    return [SeparateDatabaseAndState([RunPython(forward, back)], list(operations))]
+
+
+def _alter(connection: BaseDatabaseWrapper, table: str, changes: Sequence[str], columns: Sequence[str]) -> None:
+    quote = connection.ops.quote_name
+    parts = [f"ALTER COLUMN {change.format(quote(each))}" for change, each in zip(changes, columns, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {quote(table)} {', '.join(parts)}")
+
+
+def _tell_cut(connection: BaseDatabaseWrapper, table: str, places: Mapping[str, int]) -> None:
+    """Before the lock, which the count of a large table would prolong. Rows written in between are not counted."""
+    quote = connection.ops.quote_name
+    counts = [f"count(*) FILTER (WHERE {quote(name)} <> trunc({quote(name)}, {kept}))" for name, kept in places.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(counts)} FROM {quote(table)}")
+        values = cursor.fetchone()
+    found = [(name, number) for name, number in zip(places, values, strict=True) if number]
+    _tell([f"{table}.{name}: {number} values to {places[name]} decimals" for name, number in found], "cutting")
 
 
 class WithoutLikeIndexes(RunPython):
@@ -122,10 +169,11 @@ def tell_dropped_table(connection: BaseDatabaseWrapper, table: str) -> None:
         _tell([f"{table}: {cursor.fetchone()[0]} rows"])
 
 
-def _tell(lines: Sequence[str]) -> None:
-    print()  # migrate's "Unapplying …" stands in the line before
+def _tell(lines: Sequence[str], doing: str = "dropping") -> None:
+    if lines:
+        print()  # migrate's "Unapplying …" stands in the line before
     for line in lines:
-        print(f"    dropping {line}", flush=True)
+        print(f"    {doing} {line}", flush=True)
 
 
 def record_unapplied(connection: BaseDatabaseWrapper, module: str) -> None:

@@ -98,12 +98,13 @@ def poisons() -> Iterator[Record]:
     yield Record(b"poisoner", good[:-1])
     yield Record(b"poisoner", b'["a", "list"]')
     yield Record(b"poisoner", b"17")
-    yield Record(b"poisoner", b'{"userId": "poisoner", "type": "t", "payload": {}, "timestamp": 1}')
-    yield Record(b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "payload": {"a": "\xff"}, "timestamp": 1}')
-    yield Record(b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "payload": [], "timestamp": 1}')
+    yield Record(b"poisoner", b'{"userId": "poisoner", "type": "t", "payload": {}, "timestamp": 1e12}')
+    yield Record(b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "payload": {"a": "\xff"}, "timestamp": 1e12}')
+    yield Record(b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "payload": [], "timestamp": 1e12}')
     yield Record(b"poisoner", numbered.replace(b'{"seq":1}', b'{"deep":' + b"[" * 2_000 + b"]" * 2_000 + b"}"))
     yield Record(b"poisoner", numbered.replace(b'{"seq":1}', b'{"much":' + b"9" * 30 + b"}"))
     yield Record(
-        b"poisoner", b'{"id": "p", "userId": "u", "type": "t", "family": "game", "payload": {}, "timestamp": 1}'
+        b"poisoner",
+        b'{"id": "p", "userId": "u", "type": "t", "family": "game", "payload": {}, "timestamp": 1e12}',
     )
     yield Record(b"poisoner", numbered.replace(b'{"seq":1}', b'{"large":"' + b"x" * 900_000 + b'"}'))

@@ -35,7 +35,7 @@ V2_COLUMNS = [
 ]
 INSERT_V1 = """INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, price)
                VALUES (%s, 't', now(), 'u', 'p', 'n', 1)"""
-BACK, FORTH = "0003", "0004"
+BACK, V2_MIGRATION, FORTH = "0003", "0004", "0005"
 
 
 def migrate(*to: str) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from msgspec import Meta
 
 from ingest.families.game_events.models import GameEvent
+from processing.domain.decode import dump_json
 from processing.domain.envelope import Event
 
 ShortText = Annotated[str, Meta(max_length=255)]
@@ -35,7 +36,7 @@ class GamePayload(msgspec.Struct):
 
 def store_game_events(events: Sequence[Event]) -> None:
     """Write a row for each event, all in one statement."""
-    rows = orjson.dumps([game_event_row(event) for event in events]).decode()
+    rows = dump_json([game_event_row(event) for event in events]).decode()
     with connection.cursor() as cursor:
         cursor.execute(INSERT_ROWS, [rows])
 
@@ -51,7 +52,7 @@ def game_event_row(event: Event) -> dict[str, object]:
         "session_id": payload.sessionId,
         "seq": event.seq,
         "timestamp_ms": event.timestamp,
-        "data": orjson.Fragment(orjson.dumps(payload.data)),  # no level deeper than it was checked at
+        "data": orjson.Fragment(dump_json(payload.data)),  # no level deeper than it was checked at
     }
 
 

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from ingest.families.columns import ExactJSONField
+
 
 class GameEvent(models.Model):
     """A processed game event. `timestamp` is when it happened, by its sender; `created_at` when it was processed."""
@@ -14,7 +16,7 @@ class GameEvent(models.Model):
     session_id = models.TextField(null=True, blank=True)
     seq = models.BigIntegerField(null=True, blank=True)
     timestamp = models.DateTimeField()
-    data = models.JSONField()
+    data = ExactJSONField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 import orjson
 from django.db import connection
 
 from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY, ProductEvent
-from ingest.families.product_events.schema import ProductPayload, read_optional_money
+from ingest.families.product_events.schema import ProductPayload
 from ingest.families.product_events.unknown_fields import tell_unknown, unknown_fields
 from ingest.parsing.money import read_money
+from processing.domain.decode import dump_json
 from processing.domain.envelope import Event
 
-# One statement, and no COPY: why, see ingest/families/game_events/handler.py. Money comes as text, which numeric reads
-# exactly.
+# One statement, and no COPY: why, see ingest/families/game_events/handler.py.
 INSERT_ROWS = """
 INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, category, price,
                             currency, quantity, metadata, unknown_fields,
@@ -35,13 +36,14 @@ def store_product_events(events: Sequence[Event]) -> None:
     unknown = [unknown_fields(event) for event in events]
     rows = [product_event_row(event, fields) for event, fields in zip(events, unknown, strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_ROWS, [orjson.dumps(rows, default=str).decode()])
+        cursor.execute(INSERT_ROWS, [dump_json(rows).decode()])
     tell_unknown(unknown)
 
 
 def product_event_row(event: Event, unknown: dict[str, object]) -> dict[str, object]:
     """One record of INSERT_ROWS."""
     payload: ProductPayload = event.payload
+    currency = payload.currency or DEFAULT_CURRENCY
     return {
         "event_id": event.id,
         "event_type": event.type,
@@ -50,28 +52,32 @@ def product_event_row(event: Event, unknown: dict[str, object]) -> dict[str, obj
         "product_id": payload.productId,
         "product_name": payload.productName,
         "category": payload.category,
-        "price": read_money(payload.price, "price"),
-        "currency": payload.currency or DEFAULT_CURRENCY,
+        "price": read_money(payload.price, "price", currency),
+        "currency": currency,
         "quantity": payload.quantity or DEFAULT_QUANTITY,
         "metadata": fragment(payload.metadata or {}),
         "unknown_fields": fragment(unknown) if unknown else None,
-        **columns_since_v2(payload),
+        **columns_since_v2(payload, currency),
     }
 
 
-def columns_since_v2(payload: ProductPayload) -> dict[str, object]:
+def columns_since_v2(payload: ProductPayload, currency: str) -> dict[str, object]:
     address = payload.shippingAddress
     return {
         "discount_code": payload.discountCode,
-        "discount_amount": read_optional_money(payload.discountAmount, "discountAmount"),
-        "tax_amount": read_optional_money(payload.taxAmount, "taxAmount"),
+        "discount_amount": _amount(payload.discountAmount, "discountAmount", currency),
+        "tax_amount": _amount(payload.taxAmount, "taxAmount", currency),
         "shipping_address": None if address is None else msgspec.to_builtins(address),
     }
 
 
+def _amount(value: object, path: str, currency: str) -> Decimal | None:
+    return None if value is None else read_money(value, path, currency)
+
+
 def fragment(value: dict[str, object]) -> orjson.Fragment:
     """JSON that is put in as it is: no level deeper than it was checked at."""
-    return orjson.Fragment(orjson.dumps(value))
+    return orjson.Fragment(dump_json(value))
 
 
 def product_event_link(event_id: str) -> tuple[ProductEvent, str] | None:

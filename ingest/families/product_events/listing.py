@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from ingest.families.product_events.models import ProductEvent
+from ingest.parsing.money import show_money
 from ingest.reading.listing import Listing, unix_ms, without_nulls
 
 
@@ -19,13 +21,13 @@ def show_product_event(row: ProductEvent) -> dict[str, Any]:
             "productId": row.product_id,
             "productName": row.product_name,
             "category": row.category,
-            "price": str(row.price),
+            "price": show_money(row.price, row.currency),
             "currency": row.currency,
             "quantity": row.quantity,
             "metadata": row.metadata,
             "discountCode": row.discount_code,
-            "discountAmount": _money(row.discount_amount),
-            "taxAmount": _money(row.tax_amount),
+            "discountAmount": _money(row.discount_amount, row.currency),
+            "taxAmount": _money(row.tax_amount, row.currency),
             "shippingAddress": row.shipping_address,
             "unknownFields": row.unknown_fields,
             "processedAt": unix_ms(row.created_at),
@@ -33,8 +35,8 @@ def show_product_event(row: ProductEvent) -> dict[str, Any]:
     )
 
 
-def _money(amount: object) -> str | None:
-    return None if amount is None else str(amount)
+def _money(amount: Decimal | None, currency: str) -> str | None:
+    return None if amount is None else show_money(amount, currency)
 
 
 PRODUCT_EVENTS = Listing(

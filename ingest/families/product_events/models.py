@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now
+
+from ingest.families.columns import ExactJSONField, MoneyField
 
 DEFAULT_CURRENCY = "USD"
 DEFAULT_QUANTITY = 1
@@ -17,10 +18,6 @@ class FixedCharField(models.CharField):  # type: ignore[type-arg]
 
     def db_type(self, connection: Any) -> str:
         return f"char({self.max_length})"
-
-
-# what `ingest.wire.money` lets pass: below 10^13, two places
-MoneyField = partial(models.DecimalField, max_digits=15, decimal_places=2)
 
 
 class ProductEvent(models.Model):
@@ -40,13 +37,13 @@ class ProductEvent(models.Model):
     price = MoneyField()
     currency = FixedCharField(max_length=3, db_default=DEFAULT_CURRENCY)
     quantity = models.IntegerField(db_default=DEFAULT_QUANTITY)
-    metadata = models.JSONField(db_default=models.Value({}, models.JSONField()))
-    unknown_fields = models.JSONField(null=True, blank=True, help_text="what the sender knew and this code did not")
+    metadata = ExactJSONField(db_default=models.Value({}, models.JSONField()))
+    unknown_fields = ExactJSONField(null=True, blank=True, help_text="what the sender knew and this code did not")
     # since v2
     discount_code = models.TextField(null=True, blank=True)
     discount_amount = MoneyField(null=True, blank=True)
     tax_amount = MoneyField(null=True, blank=True)
-    shipping_address = models.JSONField(null=True, blank=True)
+    shipping_address = ExactJSONField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)

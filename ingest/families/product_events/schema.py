@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Meta
 
 from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY
-from ingest.parsing.money import Money, check_money, read_money
-from processing.domain.envelope import check_not_blank
+from ingest.parsing.money import Money, check_money
+from processing.domain.decode import check_not_blank
 
 MAX_QUANTITY = 2**31 - 1  # the column's
 
@@ -18,8 +17,6 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 ShortText = Annotated[str, Meta(max_length=255)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]  # the length, since $ lets a line break pass
 Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
-NULL = Raw(b"null")
-NO_MONEY: Any = None  # where Money is optional; not `Money | None`, since msgspec takes no Raw in a union
 
 
 class ShippingAddress(msgspec.Struct):
@@ -42,20 +39,16 @@ class ProductPayload(msgspec.Struct):
     metadata: dict[str, Any] | None = None
     # since v2
     discountCode: ShortText | None = None  # noqa: N815 - the wire's name
-    discountAmount: Money = NO_MONEY  # noqa: N815 - the wire's name
-    taxAmount: Money = NO_MONEY  # noqa: N815 - the wire's name
+    discountAmount: Money | None = None  # noqa: N815 - the wire's name
+    taxAmount: Money | None = None  # noqa: N815 - the wire's name
     shippingAddress: ShippingAddress | None = None  # noqa: N815 - the wire's name
 
     def __post_init__(self) -> None:
         check_not_blank(self.productId, "productId")
         check_not_blank(self.productName, "productName")
-        check_money(self.price, "price")
-        if self.discountAmount is not None and self.discountAmount != NULL:
-            check_money(self.discountAmount, "discountAmount")
-        if self.taxAmount is not None and self.taxAmount != NULL:
-            check_money(self.taxAmount, "taxAmount")
-
-
-def read_optional_money(raw: Raw | None, path: str) -> Decimal | None:
-    """Raises `Invalid`."""
-    return None if raw is None or raw == NULL else read_money(raw, path)
+        currency = self.currency or DEFAULT_CURRENCY
+        check_money(self.price, "price", currency)
+        if self.discountAmount is not None:
+            check_money(self.discountAmount, "discountAmount", currency)
+        if self.taxAmount is not None:
+            check_money(self.taxAmount, "taxAmount", currency)

@@ -8,20 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import msgspec.inspect
 import orjson
 
 from ingest.families.declaration import EventKind
 from ingest.files.recognise import recognise
-from ingest.parsing.timestamps import parse_timestamp
-from processing.domain.envelope import Event, read_seq
+from processing.domain import decode
+from processing.domain.decode import NUL, dump_json, exact_decoder
+from processing.domain.envelope import Event
 from processing.domain.fields import check_fields, fields_of
+from processing.domain.timestamps import parse_time
+from processing.domain.validate import read_seq
 
-NUL = b"\\u0000"
 NULL = b"null"
-TROUBLE = (msgspec.MsgspecError, orjson.JSONEncodeError, ValueError, KeyError, RecursionError)
+TROUBLE = (*decode.TROUBLE, orjson.JSONEncodeError, ValueError, KeyError)
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_decode = exact_decoder(dict[str, Any]).decode
 
 
 class Form:
@@ -33,16 +34,12 @@ class Form:
         self.user, self.type = form.user, form.type
         self.event_id, self.timestamp = form.event_id, form.timestamp
         self.types = kind.types
-        self.decode = kind.decoder.decode
         self.schema = kind.schema
         self.members = fields_of(self.schema)
         self.is_flat = not any(self.members.values())
-        # the schema reads the whole line, so it must not see in it what is the envelope's
-        disjoint = self.members.keys().isdisjoint(form.names.values())
-        self.is_usable = disjoint and not form.fixed_type
-        self.null_is_a_value = _null_is_a_value(self.schema)
+        self.is_usable = not form.fixed_type and not form.user_in_payload
 
-    def read(self, text: bytes, members: dict[str, Any], own_id: str | None, now: int) -> Event | None:
+    def read(self, members: dict[str, Any], own_id: str | None, now: int) -> Event | None:
         """Takes out of `members` what is no payload. Raises `TROUBLE` or returns None where a closer look is needed."""
         take = members.pop
         user, kind = take(self.user), take(self.type)
@@ -62,11 +59,9 @@ class Form:
         if not self.is_flat:
             check_fields(self.schema, members)
         if stamp is not now:
-            if type(stamp) not in (int, str):
-                return None
-            stamp = parse_timestamp(stamp, "timestamp")
+            stamp = parse_time(stamp, "timestamp", self.kind.timestamp_unit)
         fail, seq = members.get("fail") is True, read_seq(members)
-        payload_json, payload = orjson.dumps(members), self.decode(text)
+        payload_json, payload = dump_json(members), msgspec.convert(members, self.schema)
         return Event(id or "", user, kind, self.kind.name, seq, fail, stamp, payload_json, payload, members)
 
 
@@ -80,11 +75,8 @@ def read_plain(text: bytes, own_id: str | None, kind: EventKind | None, now: int
         if kind is None or not (form := form_of(kind)).is_usable:
             return None
         if NULL in text:
-            nulls = {name for name, value in members.items() if value is None}
-            if not nulls.isdisjoint(form.null_is_a_value):
-                return None
-            members = {name: value for name, value in members.items() if name not in nulls}
-        return form.read(text, members, own_id, now)
+            members = {name: value for name, value in members.items() if value is not None}
+        return form.read(members, own_id, now)
     except TROUBLE:
         return None
 
@@ -97,15 +89,3 @@ def form_of(kind: EventKind) -> Form:
     if form is None or form.kind is not kind:
         form = _forms[kind.label] = Form(kind)
     return form
-
-
-def _null_is_a_value(schema: type[msgspec.Struct]) -> frozenset[str]:
-    """The members of which the schema would make something else of a null than if they were left out."""
-    kind = msgspec.inspect.type_info(schema)
-    assert isinstance(kind, msgspec.inspect.StructType)
-    return frozenset(field.encode_name for field in kind.fields if field.default is not None or not _nullable(field))
-
-
-def _nullable(field: msgspec.inspect.Field) -> bool:
-    union = field.type
-    return isinstance(union, msgspec.inspect.UnionType) and union.includes_none

@@ -15,7 +15,7 @@ from tests.integration.ingest.conftest import read_topic
 from tests.unit.ingest.test_parsing import BAD_EVENTS
 
 EVENT = {"userId": "u", "type": "t"}
-MOVE = {"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}
+MOVE = {"eventType": "move", "playerId": "p", "timestamp": 1_790_000_000_000, "data": {}}
 
 pytestmark = pytest.mark.usefixtures("door")
 

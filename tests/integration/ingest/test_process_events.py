@@ -53,7 +53,7 @@ def test_a_file_applied_twice_counts_once_and_the_second_time_changes_nothing(re
 
 
 def test_the_ids_are_those_that_send_events_gives(file: Callable[..., Path]) -> None:
-    move = {"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}
+    move = {"eventType": "move", "playerId": "p", "timestamp": 1_790_000_000_000, "data": {}}
     inner = {**PLAIN, "payload": {"eventId": "further inside"}}
     path = file(PLAIN, move, {**PLAIN, "eventId": None}, b" " + orjson.dumps(PLAIN) + b"\r", inner, inner, move)
     with path.open("rb") as lines:
@@ -75,7 +75,7 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_go_on(
 ) -> None:
     settings.BODY_MAX_BYTES = 400_000
     settings.EVENT_MAX_BYTES = 1_000
-    move = {"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}
+    move = {"eventType": "move", "playerId": "p", "timestamp": 1_790_000_000_000, "data": {}}
     path = file(
         b"\xef\xbb\xbf" + orjson.dumps(PLAIN),
         b"",

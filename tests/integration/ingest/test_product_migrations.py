@@ -27,6 +27,7 @@ from tests.support.product_schema import (
     INSERT_V1,
     V1_COLUMNS,
     V2_COLUMNS,
+    V2_MIGRATION,
     columns,
     migrate,
     migrate_and_close,
@@ -51,8 +52,39 @@ def _forward_again() -> Iterator[None]:
 def test_v1_is_one_migration_and_v2_the_next() -> None:
     migrate(BACK)
     assert columns() == V1_COLUMNS
-    migrate(FORTH)
+    migrate(V2_MIGRATION)
     assert columns() == V1_COLUMNS + V2_COLUMNS
+
+
+def test_money_loses_its_scale_without_a_row_written_anew() -> None:
+    migrate(V2_MIGRATION)
+    query(INSERT_V1.replace("%s", "'old'") + " RETURNING id")
+    files = query("SELECT pg_relation_filenode('product_events')")
+    migrate(FORTH)
+    assert query("SELECT pg_relation_filenode('product_events')") == files
+    kinds = {name: kind for name, kind, *_ in columns()}
+    assert {kinds[name] for name in ("price", "discount_amount", "tax_amount")} == {"numeric"}
+    assert query("SELECT price::text FROM product_events") == [("1.00",)]
+
+
+def test_going_back_cuts_what_has_more_than_two_decimals_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    consume(
+        orjson.dumps(V1 | {"eventId": "kuwait", "currency": "KWD", "price": "1.239"}),
+        orjson.dumps(V2 | {"eventId": "chile", "currency": "CLF", "price": 2, "taxAmount": "0.1299"}),
+        orjson.dumps(V1 | {"eventId": "usual"}),
+    )
+    migrate(V2_MIGRATION)
+    assert capsys.readouterr().out.split("\n") == [
+        "",
+        "    cutting product_events.price: 1 values to 2 decimals",
+        "    cutting product_events.tax_amount: 1 values to 2 decimals",
+        "",
+    ]
+    assert query("SELECT event_id, price::text, tax_amount::text FROM product_events ORDER BY 1") == [
+        ("chile", "2.00", "0.12"),
+        ("kuwait", "1.23", None),
+        ("usual", "29.33", None),
+    ]
 
 
 def test_the_id_counts_by_itself_and_the_event_id_is_there_once_in_byte_order() -> None:
@@ -117,11 +149,12 @@ def test_the_step_back_is_recorded_in_the_transaction_that_drops(monkeypatch: py
             raise SystemExit("killed")
         recorded(self, app, name)
 
+    migrate(V2_MIGRATION)
     monkeypatch.setattr(MigrationRecorder, "record_unapplied", killed_at_the_second)
     with pytest.raises(SystemExit):
         migrate(BACK)
     assert columns() == V1_COLUMNS
-    assert missing_migrations() == ["ingest.0004_product_events_v2"]
+    assert missing_migrations() == ["ingest.0004_product_events_v2", "ingest.0005_money_without_scale"]
 
 
 def test_events_wait_for_the_migration_and_none_is_blamed() -> None:

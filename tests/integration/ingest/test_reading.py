@@ -39,7 +39,7 @@ def test_an_unknown_id_is_not_found(client: Client, id: str) -> None:
 
 
 def test_before_it_is_in_the_inbox_the_door_knows_an_event(client: Client, post: Any, door: str) -> None:
-    post("/events", {"userId": "u", "type": "t", "eventId": "e", "timestamp": 5})
+    post("/events", {"userId": "u", "type": "t", "eventId": "e", "timestamp": "1970-01-01T00:00:00.005Z"})
     expected = {"eventId": "e", "userId": "u", "type": "t", "status": "accepted", "attempts": 0, "timestamp": 5}
     assert client.get("/events/e").json() == expected
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingest.publishing import reservations
-from processing.domain.envelope import decode_envelope
+from processing.domain.decode import decode_envelope
 from tests.integration.ingest.conftest import read_topic
 from tests.paths import MOVES
 
@@ -87,7 +87,7 @@ def test_a_line_in_a_familys_form_is_told_in_its_own_words(
     live_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     revenue = {"userId": "u", "name": "add_revenue", "value": 1}
-    move = {"playerId": "p", "eventType": "game.move", "timestamp": 1, "data": {}}
+    move = {"playerId": "p", "eventType": "game.move", "timestamp": 1_790_000_000_000, "data": {}}
     path = file_of(
         tmp_path,
         {**revenue, "value": -1},

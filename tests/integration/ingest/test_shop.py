@@ -108,7 +108,15 @@ class TestFromTheBodyToTheRow:
             value(OrderPlaced, **ORDER),
             value(OrderCancelled, eventId="o-2", customerId="c-1", orderId="A 7", seq=2),
             value(OrderPlaced, **{**ORDER, "eventId": "o-3", "orderId": "A 8", "seq": 3}),
-            orjson.dumps({"id": "o-4", "userId": "c", "type": "cart.viewed", "payload": {"items": 1}, "timestamp": 1}),
+            orjson.dumps(
+                {
+                    "id": "o-4",
+                    "userId": "c",
+                    "type": "cart.viewed",
+                    "payload": {"items": 1},
+                    "timestamp": 1_790_000_000_000,
+                }
+            ),
         )
         rows = Order.objects.order_by("order_id").values_list("order_id", "total", "cancelled")
         assert list(rows) == [("A 7", Decimal("19.90"), True), ("A 8", Decimal("19.90"), False)]

@@ -50,7 +50,7 @@ def read(dlq: str, settings: Settings) -> Iterator[Callable[[int], list[Message]
 def test_a_copy_has_the_original_bytes_and_key_and_says_where_they_stood_and_why_they_failed(
     read: Callable[[int], list[Message]],
 ) -> None:
-    value = b' {"id": "e-1",   "userId":"u", "type":"t","payload":{},"timestamp":1}'
+    value = b' {"id": "e-1",   "userId":"u", "type":"t","payload":{},"timestamp":1790000000000}'
     event = InboxEventFactory.create(
         failed=True,
         id="e-1",

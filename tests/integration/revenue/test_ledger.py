@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import orjson
 import pytest
 from django.db import connection, transaction
@@ -31,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def event(id: str, user: str, amount: str = "1") -> Event:
-    payload = RevenuePayload(msgspec.Raw(amount.encode()))
+    payload = RevenuePayload(amount)
     return Event(id, user, ADD, "revenue", None, False, 0, b"", payload)
 
 

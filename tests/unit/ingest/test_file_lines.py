@@ -14,14 +14,14 @@ from ingest.files.apply.events import read_carefully, read_line
 from ingest.files.recognise import read_members
 from ingest.parsing.candidate import Candidate, Context
 from ingest.parsing.events import parse_batch
-from processing.domain.envelope import Event, Invalid, decode_envelope
-from processing.domain.validate import check_event
+from processing.domain.envelope import Event, Invalid
 from tests.paths import DATA
+from tests.support.events import read_event
 
 NOW = 1_790_000_000_000
 MAX_BYTES = 2_000
 
-GAME = {"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}
+GAME = {"eventType": "move", "playerId": "p", "timestamp": 1790000000000, "data": {}}
 PRODUCT = orjson.loads((DATA / "product_events_v2.jsonl").read_bytes().splitlines()[0])
 PLAIN = {"userId": "u", "type": "page.viewed"}
 ADDRESS = {"street": "s", "city": "c", "state": "st", "zipCode": "z", "country": "US"}
@@ -59,16 +59,16 @@ TEXTS = [
     rb'{"userId":"u\u0000","type":"t"}',
     b'{"userId":"\xff","type":"t"}',
     b'{"userId":"u","type":"t","userId":"v"}',
-    b'{"eventType":"a","playerId":"p","timestamp":1,"data":{},"eventType":"b","data":{"x":1}}',
-    rb'{"eventType":"a","playerId":"p","timestamp":1,"data":{"\u0000":1}}',
-    rb'{"eventType":"a","playerId":"p","timestamp":1,"data":{"a":"\ud800"}}',
-    b'{"eventType":"a","playerId":"p","timestamp":1,"data":{"a":"\xff"}}',
-    b'{"eventType":"a","playerId":"p","timestamp":1,"data":{"a":' + b"[" * 300 + b"]" * 300 + b"}}",
-    b'{"eventType":"a","playerId":"p","timestamp":1,"data":{"a":12.340000000000000001}}',
-    b'{"eventType":"a","playerId":"p","timestamp":1,"data":{"a":"null"},"gameId":null}',
-    rb'{"event\u0054ype":"a","playerId":"p","timestamp":1,"data":{},"event\u0049d":"escaped"}',
-    b'{"eventType":"a","playerId":"p","timestamp":1,"data":{"text":"' + b"x" * 1_500 + b'"}}',
-    b'{"eventType":"a","playerId":"p","timestamp":1,"data":{"text":"' + b"x" * 3_000 + b'"}}',
+    b'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{},"eventType":"b","data":{"x":1}}',
+    rb'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"\u0000":1}}',
+    rb'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"a":"\ud800"}}',
+    b'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"a":"\xff"}}',
+    b'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"a":' + b"[" * 300 + b"]" * 300 + b"}}",
+    b'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"a":12.340000000000000001}}',
+    b'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"a":"null"},"gameId":null}',
+    rb'{"event\u0054ype":"a","playerId":"p","timestamp":1790000000000,"data":{},"event\u0049d":"escaped"}',
+    b'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"text":"' + b"x" * 1_500 + b'"}}',
+    b'{"eventType":"a","playerId":"p","timestamp":1790000000000,"data":{"text":"' + b"x" * 3_000 + b'"}}',
     b'{"userId":"u","type":"t","idempotencyKey":"k"}',
     b'{"userId":"u","type":"t","idempotencyKey":""}',
 ]
@@ -82,7 +82,7 @@ def door(text: bytes) -> Event | None:
         return None
     members.setdefault("eventId", "made")
     (parsed,) = parse_batch(msgspec.json.encode({"events": [members]}), 10, Context("", NOW, MAX_BYTES))
-    return check_event(decode_envelope(parsed.value)) if isinstance(parsed, Candidate) else None
+    return read_event(parsed.value) if isinstance(parsed, Candidate) else None
 
 
 def read(text: bytes, how: Any) -> Event | None:

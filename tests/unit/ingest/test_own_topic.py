@@ -8,7 +8,11 @@ from dataclasses import replace
 import pytest
 
 from ingest.events import GAME
-from ingest.parsing.forms import EventForm
+from ingest.files.apply.events import read_carefully, read_line
+from ingest.parsing import events
+from ingest.parsing.candidate import Candidate, Context, Refused
+from ingest.parsing.events import parse_one
+from ingest.parsing.forms import EventForm, parse_form
 from processing.domain import families as registry
 from processing.domain.families import register
 from processing.domain.messages import Arrival, Message, Poison, read_message
@@ -47,15 +51,22 @@ def test_a_message_becomes_the_event_that_the_endpoint_would_make() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (b'{"eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}', "eventId: is missing"),
+        (b'{"eventType": "move", "playerId": "p", "timestamp": 1e12, "data": {}}', "eventId: is missing"),
         (b'{"eventId": "e", "eventType": "move", "playerId": "p", "data": {}}', "timestamp: is missing"),
-        (b'{"eventId": "e", "eventType": "move", "playerId": " ", "timestamp": 1, "data": {}}', "playerId: is blank"),
-        (b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1}', "data: is missing"),
         (
-            b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1, "data": 1}',
+            b'{"eventId": "e", "eventType": "move", "playerId": " ", "timestamp": 1e12, "data": {}}',
+            "playerId: is blank",
+        ),
+        (b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1e12}', "data: is missing"),
+        (
+            b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1e12, "data": 1}',
             "data: Expected `object`, got `int`",
         ),
-        (b"[]", "the message Expected `object`, got `array`"),
+        (
+            b"[]",
+            "the message Expected `object`, got `array`; an object without members is {}, which PHP writes for "
+            "(object)[]",
+        ),
     ],
 )
 def test_what_breaks_the_form_is_poison_named_in_its_own_words(value: bytes, reason: str) -> None:
@@ -82,6 +93,43 @@ def test_a_member_with_a_nul_is_named_as_the_sender_wrote_it(value: bytes, path:
 
 
 def test_an_envelope_there_is_no_body_and_a_body_elsewhere_no_envelope() -> None:
-    assert isinstance(read(b'{"id": "e", "userId": "p", "type": "t", "payload": {}, "timestamp": 1}'), Poison)
-    body = b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1, "data": {}}'
+    assert isinstance(read(b'{"id": "e", "userId": "p", "type": "t", "payload": {}, "timestamp": 1e12}'), Poison)
+    body = b'{"eventId": "e", "eventType": "move", "playerId": "p", "timestamp": 1e12, "data": {}}'
     assert isinstance(read(body, topic="events"), Poison)
+
+
+@pytest.mark.parametrize(("unit", "stamp"), [("s", "1759937422.4569"), ("us", "1759937422456900")])
+def test_a_bare_number_has_the_unit_of_the_declaration(unit: str, stamp: str) -> None:
+    kind = replace(GAMES, timestamp_unit=unit)
+    registry.replace(GAMES, kind)
+    text = b'{"eventId":"e","eventType":"move","playerId":"p","timestamp":%s,"data":{}}' % stamp.encode()
+    arrival = read(text)
+    assert isinstance(arrival, Arrival) and arrival.event.timestamp == 1_759_937_422_456
+    accepted = parse_form(kind, text, None, Context("", 0, 10_000))
+    assert isinstance(accepted, Candidate) and accepted.timestamp == 1_759_937_422_456
+    for how in (read_line, read_carefully):
+        assert how(text, None, kind, 0, 10_000).timestamp == 1_759_937_422_456
+
+
+def test_on_events_a_bare_number_is_ms_whatever_the_site_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "SITE_UNIT", "s")
+    event = b'{"id":"e","userId":"u","type":"t","timestamp":%s}'
+    arrival = read(event % b"1759937422456", topic="events")
+    assert isinstance(arrival, Arrival) and arrival.event.timestamp == 1_759_937_422_456
+    poison = read(event % b"1759937422", topic="events")
+    assert isinstance(poison, Poison)
+    assert poison.error == "timestamp: looks like seconds: send milliseconds or RFC 3339"
+
+
+def test_a_plain_event_at_the_door_has_the_unit_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "SITE_UNIT", "s")
+    parsed = parse_one(b'{"userId":"u","type":"t","timestamp":1759937422.4569}', None, Context("", 0, 10_000))
+    assert isinstance(parsed, Candidate) and parsed.timestamp == 1_759_937_422_456
+    ms = parse_one(b'{"userId":"u","type":"t","timestamp":1759937422456}', None, Context("", 0, 10_000))
+    assert isinstance(ms, Refused)
+    assert str(ms.error) == "timestamp: looks like milliseconds: send seconds or RFC 3339"
+
+
+def test_a_unit_that_there_is_not_ends_the_declaration() -> None:
+    with pytest.raises(ValueError, match="timestamp_unit must be one of s, ms, us, ns, not 'hours'"):
+        replace(GAMES, timestamp_unit="hours")

@@ -16,7 +16,7 @@ from ingest.files.send.lines import Line, read_lines
 from ingest.files.send.schedule import Schedule
 from ingest.files.send.sender import Sender
 
-MOVE = b'{"eventType":"move","playerId":"p","timestamp":1,"data":{}}\n'
+MOVE = b'{"eventType":"move","playerId":"p","timestamp": 1790000000000,"data":{}}\n'
 PLAIN = b'{"userId":"u","type":"t"}\n'
 
 

@@ -8,17 +8,17 @@ import msgspec
 import orjson
 import pytest
 
+from processing.domain.decode import decode_envelope, read_payload
 from processing.domain.envelope import (
     MAX_SEQ,
     MAX_TIMESTAMP_MS,
+    MIN_BARE_MS,
     MIN_TIMESTAMP_MS,
     Envelope,
     Invalid,
-    decode_envelope,
     encode_envelope,
-    read_payload,
-    read_seq,
 )
+from processing.domain.validate import read_seq
 
 GOOD: dict[str, Any] = {"id": "e-1", "userId": "u-1", "type": "t", "payload": {}, "timestamp": 1_790_000_000_000}
 
@@ -32,8 +32,9 @@ def without(member: str) -> bytes:
 
 
 def test_what_was_encoded_is_read_again() -> None:
-    envelope = Envelope("e-1", "ü", "t", msgspec.Raw(b'{"a": 1.50}'), 5, family="game")
-    assert decode_envelope(encode_envelope(envelope)) == envelope
+    for stamp in (1_790_000_000_000, MIN_BARE_MS, MIN_BARE_MS - 1, 5, 0, -1, MIN_TIMESTAMP_MS, MAX_TIMESTAMP_MS):
+        envelope = Envelope("e-1", "ü", "t", msgspec.Raw(b'{"a": 1.50}'), stamp, family="game")
+        assert decode_envelope(encode_envelope(envelope)) == envelope
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,11 @@ def test_what_was_encoded_is_read_again() -> None:
         value(userId="u" * 255),
         value(userId="€" * 255),  # characters, not bytes
         value(type="t" * 100),
-        value(timestamp=MIN_TIMESTAMP_MS),
+        value(timestamp=MIN_BARE_MS),
+        value(timestamp="2026-01-01T00:00:00Z"),
+        value(payload=None),
+        without("payload"),
+        b"\xef\xbb\xbf" + value(),
         value(timestamp=MAX_TIMESTAMP_MS),
         b" \n" + value() + b" ",
         value().replace(b'"e-1"', b'"first","id":"e-1"'),  # of repeated members the last counts
@@ -67,14 +72,13 @@ def test_these_are_envelopes(good: bytes) -> None:
         (b"[]", ""),
         (b'"text"', ""),
         (b"{", ""),
-        (value(other=1)[:-1] + b"0" * 20 + b"}", ""),  # beyond 64 bits
+        (value(other=1)[:-1] + b"0" * 20 + b"}", "other"),  # beyond 64 bits
         (value() + b"x", ""),
         (value() * 2, ""),
         (b"\xff" + value(), ""),
         (without("id"), "id"),
         (without("userId"), "userId"),
         (without("type"), "type"),
-        (without("payload"), "payload"),
         (without("timestamp"), "timestamp"),
         (value(id=""), "id"),
         (value(id=None), "id"),
@@ -82,21 +86,19 @@ def test_these_are_envelopes(good: bytes) -> None:
         (value(id="x" * 256), "id"),
         (value(id="x" * 10_000), "id"),
         (value(userId=""), "userId"),
-        (value(userId=" \t"), "userId"),
         (value(userId="u" * 256), "userId"),
-        (value(type=" "), "type"),
         (value(type="t" * 101), "type"),
-        (value(timestamp="2026-01-01T00:00:00Z"), "timestamp"),  # RFC 3339 is for the door
+        (value(timestamp="2026-01-01T00:00:00"), "timestamp"),  # where?
         (value(timestamp=1.5), "timestamp"),
         (value(timestamp=True), "timestamp"),
         (value(timestamp=MAX_TIMESTAMP_MS + 1), "timestamp"),
-        (value(timestamp=MIN_TIMESTAMP_MS - 1), "timestamp"),
+        (value(timestamp=MIN_BARE_MS - 1), "timestamp"),
         (value(family=1), "family"),
         (value().replace(b"e-1", b"e\\u0000"), "id"),  # NUL …
         (value(payload={"a": [{"b": "x\0"}]}), "payload.a[0].b"),  # … wherever it stands
         (value(payload={"a\0": 1}), "payload"),  # … in a name too
         (value(other="\0"), "other"),
-        (value().replace(b"e-1", b"\\ud800"), ""),  # a lone surrogate
+        (value().replace(b"e-1", b"\\ud800"), "id"),  # a lone surrogate
         (value().replace(b"e-1", b"\xff"), ""),  # no UTF-8
     ],
 )
@@ -112,7 +114,7 @@ def test_these_are_none_and_the_error_names_the_place(bad: bytes, path: str) -> 
     ("raw", "text"),
     [
         (b"{}", b"{}"),
-        (b' { "a" : [ 1 , 2.50 ] } ', b'{"a":[1,2.5]}'),
+        (b' { "a" : [ 1 , 2.50 ] } ', b'{"a":[1,2.50]}'),
         (b'{"a":1,"a":2}', b'{"a":2}'),
         (b'{"n":18446744073709551615}', b'{"n":18446744073709551615}'),
         (b'{"n":-9223372036854775808}', b'{"n":-9223372036854775808}'),
@@ -126,7 +128,6 @@ def test_a_payload_is_kept_as_compact_json(raw: bytes, text: bytes) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"null",
         b"[]",
         b'"text"',
         b"1",
@@ -154,7 +155,7 @@ def test_a_seq_is_a_positive_integer_or_is_not_there(payload: dict[str, Any], se
     assert read_seq(payload) == seq
 
 
-@pytest.mark.parametrize("seq", [0, -1, MAX_SEQ + 1, 1.0, True, "1", None, [1]])
+@pytest.mark.parametrize("seq", [0, -1, MAX_SEQ + 1, 1.5, True, "1", None, [1]])
 def test_what_is_no_seq_is_refused(seq: object) -> None:
     with pytest.raises(Invalid) as caught:
         read_seq({"seq": seq})

@@ -10,7 +10,8 @@ import pytest
 from processing.domain import families as registry
 from processing.domain.envelope import Envelope, Event, Invalid
 from processing.domain.families import Family, families, get_family, register
-from processing.domain.validate import check_event, decoded, restore_event
+from processing.domain.validate import decoded, restore_event
+from tests.support.events import checked
 
 
 class Shot(msgspec.Struct):
@@ -74,7 +75,7 @@ def test_a_declaration_that_cannot_be_is_refused_loudly(family: Family, message:
     ],
 )
 def test_which_family_an_event_belongs_to(read: Envelope, family: str) -> None:
-    event = check_event(read)
+    event = checked(read)
     assert event.family == family
     assert event.payload == {"shots": Shot(3), "open": Anything(), "": None}[family]
 
@@ -94,22 +95,22 @@ def test_which_family_an_event_belongs_to(read: Envelope, family: str) -> None:
 )
 def test_an_event_that_its_family_does_not_know_is_refused(read: Envelope, path: str) -> None:
     with pytest.raises(Invalid) as caught:
-        check_event(read)
+        checked(read)
     assert caught.value.path == path
 
 
 def test_seq_and_fail_belong_to_the_pipeline_and_are_allowed_in_every_payload() -> None:
-    event = check_event(envelope(b'{"points": 1, "seq": 7, "fail": true}', family="shots"))
+    event = checked(envelope(b'{"points": 1, "seq": 7, "fail": true}', family="shots"))
     assert (event.seq, event.fail, event.payload) == (7, True, Shot(1))
 
 
 @pytest.mark.parametrize("fail", [b"false", b"1", b'"true"', b"null"])
 def test_only_true_asks_for_a_failure(fail: bytes) -> None:
-    assert check_event(envelope(b'{"fail": ' + fail + b"}", type="other")).fail is False
+    assert checked(envelope(b'{"fail": ' + fail + b"}", type="other")).fail is False
 
 
 def test_an_event_comes_back_from_the_inbox_as_it_was() -> None:
-    event = check_event(envelope(b'{"points":1,"seq":7,"fail":true}', family="shots"))
+    event = checked(envelope(b'{"points":1,"seq":7,"fail":true}', family="shots"))
     restored = restore_event(event.id, event.user_id, event.type, "shots", 7, event.timestamp, event.payload_json)
     assert decoded(restored) == event
     assert decoded(event) is event

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from processing.domain.envelope import decode_envelope
 from processing.domain.lanes import LaneState
 from processing.domain.statuses import Status
-from processing.domain.validate import check_event
 from processing.operators import replay as replays
 from processing.operators.redecode import place
 from processing.operators.replay import Entry, bounded, in_order
 from processing.postgres.dead_letters import Found
+from tests.support.events import read_event
 from tests.support.factories import envelope
 
 
@@ -68,6 +67,6 @@ def test_an_event_that_can_be_read_at_last_goes_where_its_lane_has_room(
 ) -> None:
     value = envelope("e-1") if seq is None else envelope("e-1", seq=seq)
     lane = None if front is None else LaneState("u-1", front, waiting=False, order_version=0)
-    status, error = place(lane, check_event(decode_envelope(value)), taken)
+    status, error = place(lane, read_event(value), taken)
     assert status is expected
     assert (error is None) == (expected is not Status.SKIPPED)

@@ -34,7 +34,7 @@ def batch_of(partitions: Partitions, *keys: tuple[str, int]) -> Batch:
     """An event and a message that cannot be read of each partition, at offsets 0 and 1."""
     batch = Batch()
     for topic, number in keys:
-        event = {"id": f"e{number}", "userId": "u", "type": "t", "payload": {}, "timestamp": 0}
+        event = {"id": f"e{number}", "userId": "u", "type": "t", "payload": {}, "timestamp": 1_790_000_000_000}
         batch.add(Message(topic, number, 0, None, orjson.dumps(event)))
         batch.add(Message(topic, number, 1, None, b"?"))
         batch.positions[one(partitions, (topic, number))] = 2
