@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import threading
 from argparse import ArgumentParser
@@ -22,6 +21,7 @@ from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
 from ingest.files.recognise import kind_named
 from processing.domain.away import StoppedError
+from processing.management.signals import told_to_end
 
 GC_THRESHOLD = 50_000  # objects that are new
 # Reading keeps Python busy; a stage that has its answer from Postgres waits so long for its turn, after each statement.
@@ -98,18 +98,15 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
     watchdog = threading.Timer(END_WITHIN_S, _give_up)
     watchdog.daemon = True
 
-    def end(*_: object) -> None:
-        if not stop.is_set():
-            watchdog.start()
+    def end() -> None:
+        watchdog.start()
         stop.set()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield stop
+        with told_to_end(end):
+            yield stop
     finally:
         watchdog.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

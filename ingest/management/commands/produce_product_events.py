@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from ingest.families.product_events.samples import sample
 from processing.domain.away import StoppedError, retry_while_away
 from processing.kafka.clients import client_config, ensure_topics
 from processing.kafka.troubles import reason
+from processing.management.signals import told_to_end
 
 START_TIMEOUT_S = 5.0
 DELIVERY_TIMEOUT_MS = 5_000
@@ -38,13 +38,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """A Kafka that is away at the start is an error, since the address may be wrong; later it is waited for."""
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        try:
-            ensure_topics([settings.KAFKA_PRODUCT_TOPIC], START_TIMEOUT_S)
-        except KafkaException as error:
-            raise CommandError(f"{settings.KAFKA_CLIENT_CONFIG['bootstrap.servers']}: {reason(error)}") from error
-        self._produce(stop, options["schema"], options["interval"], options["count"])
+        with told_to_end(stop.set):
+            try:
+                ensure_topics([settings.KAFKA_PRODUCT_TOPIC], START_TIMEOUT_S)
+            except KafkaException as error:
+                raise CommandError(f"{settings.KAFKA_CLIENT_CONFIG['bootstrap.servers']}: {reason(error)}") from error
+            self._produce(stop, options["schema"], options["interval"], options["count"])
 
     def _produce(self, stop: threading.Event, schema: str, interval: float, limit: int | None) -> None:
         producer = Producer({**client_config(), "acks": "all", "delivery.timeout.ms": DELIVERY_TIMEOUT_MS})

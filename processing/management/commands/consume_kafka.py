@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from typing import Any
 
@@ -16,6 +15,7 @@ from processing.consumer.poller import Poller
 from processing.health.consumer import readiness_of_consumer
 from processing.health.server import serve
 from processing.kafka.clients import consumed_topics
+from processing.management.signals import told_to_end
 
 END_WITHIN_S = 9.0  # whatever holds up the end
 
@@ -36,9 +36,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
+        with told_to_end(lambda: _end(stop, status=1 if options["once"] else 0)):
+            self._consume(stop, options)
+
+    def _consume(self, stop: threading.Event, options: dict[str, Any]) -> None:
         once = options["once"]
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: _end(stop, status=1 if once else 0))
         topics = options["topic"] or consumed_topics()
         poller = Poller(topics, options["group"], options["batch_size"], stop)
         if settings.METRICS_PORT is not None:
