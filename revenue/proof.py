@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from ingest.parsing.money import show_money
 from processing.domain.statuses import Status
 from revenue.events import REVENUE
 
@@ -121,17 +122,21 @@ def explain_balance(
 ) -> str:
     """What is wrong between a balance and its ledger, either of which may be missing."""
     if revenue is None:
-        return f"{user_id!r}: there is no balance, but {entries} ledger entries, which add up to {total}"
+        return f"{user_id!r}: there is no balance, but {entries} ledger entries, which add up to {_shown(total)}"
     if total is None:
-        return f"{user_id!r}: the balance is {revenue} of {counted} entries, but the ledger has none"
+        return f"{user_id!r}: the balance is {_shown(revenue)} of {counted} entries, but the ledger has none"
     wrong = []
     if revenue != total:
-        wrong.append(f"the balance is {revenue}, its ledger entries add up to {total}")
+        wrong.append(f"the balance is {_shown(revenue)}, its ledger entries add up to {_shown(total)}")
     if counted != entries:
         wrong.append(f"the balance counts {counted} entries, the ledger has {entries}")
     if (first, last) != (1, entries):
         wrong.append(f"the ledger numbers {entries} entries from {first} to {last}")
     return f"{user_id!r}: {'; '.join(wrong)}"
+
+
+def _shown(amount: Decimal | None) -> str:
+    return "nothing" if amount is None else show_money(amount)
 
 
 def explain_event(user_id: str, event_id: str, number: int | None) -> str:

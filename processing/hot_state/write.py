@@ -69,12 +69,16 @@ def mark_in_flight(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
     Raises `redis.RedisError`.
     """
     if ids:
-        _run("mark_in_flight", [INFLIGHT_TTL_S, whose, *ids])
+        _mark_in_flight(ids, whose)
 
 
 def require_writable() -> None:
     """Raises `redis.RedisError` when Redis would refuse a write: full, read-only, or away. Writes nothing."""
-    _run("mark_in_flight", [INFLIGHT_TTL_S, BATCH_MARK])
+    _mark_in_flight([], BATCH_MARK)
+
+
+def _mark_in_flight(ids: Sequence[str], whose: str) -> None:
+    _run("mark_in_flight", [INFLIGHT_TTL_S, whose, *ids])
 
 
 @contextmanager

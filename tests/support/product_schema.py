@@ -33,6 +33,10 @@ V2_COLUMNS = [
     ("tax_amount", "numeric(15,2)", "YES", None),
     ("shipping_address", "jsonb", "YES", None),
 ]
+LATEST_COLUMNS = [  # money without scale
+    (name, "numeric" if kind.startswith("numeric") else kind, null, default)
+    for name, kind, null, default in V1_COLUMNS + V2_COLUMNS
+]
 INSERT_V1 = """INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, price)
                VALUES (%s, 't', now(), 'u', 'p', 'n', 1)"""
 BACK, V2_MIGRATION, FORTH = "0003", "0004", "0005"

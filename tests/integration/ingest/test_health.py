@@ -146,8 +146,7 @@ def postgres_away(settings: Any) -> Iterator[None]:
 def test_without_postgres_events_are_taken_where_nobody_needs_a_key(client: Client, settings: Any) -> None:
     settings.INGEST_REQUIRE_API_KEY = False
     with postgres_away(settings):
-        (line,) = degraded(client)
-        assert line.startswith("postgres: ")
+        assert [line for line in degraded(client) if line.startswith("postgres: ")]
         settings.INGEST_REQUIRE_API_KEY = True
         assert set(failing(client)) == {"postgres"}
     assert degraded(client) == []

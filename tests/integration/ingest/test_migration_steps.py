@@ -18,8 +18,8 @@ from tests.support.product_schema import (
     BACK,
     FORTH,
     INSERT_V1,
+    LATEST_COLUMNS,
     V1_COLUMNS,
-    V2_COLUMNS,
     another_session,
     columns,
     migrate,
@@ -56,9 +56,7 @@ def long_reader() -> Callable[[], AbstractContextManager[None]]:
     return read
 
 
-@pytest.mark.parametrize(
-    ("start", "target", "after"), [(BACK, FORTH, V1_COLUMNS + V2_COLUMNS), (FORTH, BACK, V1_COLUMNS)]
-)
+@pytest.mark.parametrize(("start", "target", "after"), [(BACK, FORTH, LATEST_COLUMNS), (FORTH, BACK, V1_COLUMNS)])
 def test_writers_go_on_while_a_long_reader_keeps_it_waiting(
     long_reader: Callable[[], AbstractContextManager[None]],
     monkeypatch: pytest.MonkeyPatch,

@@ -79,7 +79,7 @@ def test_while_kafka_is_away_the_rest_is_shown(monkeypatch: pytest.MonkeyPatch) 
         raise KafkaException("no broker answers")
 
     monkeypatch.setattr("processing.operators.overview.group_lag", away)
-    assert "unknown: no broker answers" in output_of("pipeline_status")
+    assert "unknown: Kafka: no broker answers" in output_of("pipeline_status")
     assert json.loads(output_of("pipeline_status", "--json"))["lag"] is None
 
 

@@ -169,7 +169,7 @@ def test_poison_whose_error_no_store_would_take_as_it_is(redis: Redis) -> None:
     store(value("before", seq=1), *bad, value("after", seq=2))
     assert [statuses()[id][0] for id in ("before", "after")] == ["processed", "processed"]
     errors = column("SELECT error FROM processing_inboxevent WHERE status = 'failed'")
-    assert rb"payload.x\0y: has a NUL character".decode() in errors
+    assert "payload: has a NUL character" in errors
     assert max(map(len, errors)) == 2000
 
 

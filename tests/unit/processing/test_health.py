@@ -54,17 +54,20 @@ class Hanging:
 
 
 def test_a_check_that_hangs_is_answered_for_and_not_started_beside_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "ANSWER_S", 0.05)
+    monkeypatch.setattr(checks, "ANSWER_S", 1.0)
     check = Hanging()
     asked = Checks(hanging=check, other=lambda: ["at once"], well=list)
-    for _ in range(3):
-        assert asked.ask() == {"hanging": ["no answer for 0 s (hanging)"], "other": ["at once"]}
+    for _ in range(2):
+        found = asked.ask()
+        assert set(found) == {"hanging", "other"}
+        assert found["hanging"][0].startswith("no answer for ")
+        assert found["other"] == ["at once"]
     assert check.started == 1
     monkeypatch.setattr(checks, "ANSWER_S", 60)
     check.go.set()
     assert asked.ask()["hanging"] == ["found"]
     check.go.clear()
-    monkeypatch.setattr(checks, "ANSWER_S", 0.05)
+    monkeypatch.setattr(checks, "ANSWER_S", 1.0)
     assert asked.ask()["hanging"] == ["found"]  # lately, and asking again takes too long
     check.go.set()
 

@@ -51,10 +51,14 @@ class Run:
         self.until(self.is_ready)
 
     def is_ready(self) -> bool:
+        return bool(self.tells("/health/ready"))
+
+    def tells(self, path: str) -> dict[str, object]:
+        """The answer; empty while there is none."""
         try:
-            return bool(self.ask("/health/ready"))
+            return self.ask(path)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
+            return {}
 
     def ask(self, path: str, body: object = None) -> dict[str, object]:
         request = urllib.request.Request(
@@ -141,7 +145,7 @@ def test_code_that_changes_is_what_answers_next(run: Run) -> None:
     run.start("--reload")
     urls = run.folder / "eventsite" / "urls.py"
     urls.write_text(urls.read_text() + NEW_CODE)
-    run.until(lambda: run.is_ready() and run.ask("/health/live") == {"code": "new"})
+    run.until(lambda: run.tells("/health/live") == {"code": "new"})
     assert "code has changed: web, consumer, worker start again" in run.output()
     assert run.signal(signal.SIGTERM) == 0
     assert run.left_behind() == []
