@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import limits, lists, report
+from bench import crowds, limits, lists, report
 from bench.events import Kind, records
 from bench.figures import Figure, table
 from bench.machine import machine
@@ -22,6 +22,7 @@ from tests.pipeline.log import Topic
 
 INSIDE: dict[str, tuple[Callable[[Services, int], Iterator[Figure]], int]] = {  # and how many events by default
     "limits": (limits.measure, 200_000),
+    "crowds": (crowds.measure, 10_000),
     "lists": (lists.measure, 10_000_000),  # minutes, and a page of plans: only when asked for
 }
 ROUNDS, PAIRS = 3, 5
@@ -38,6 +39,7 @@ def main() -> None:
             print(line, flush=True)
         print("; ".join(f"{each.label}: Python {each.python}" for each in revisions) + ".\n", flush=True)
         parts = options.part or ([*AGAINST] if options.against else [*PARTS, "limits"])
+        _warm_up(up, options.events or WARM_UP)
         runs = _measure(up, revisions, [part for part in parts if part in PARTS], options, failures)
         figures = list(_figures(up, [part for part in parts if part in INSIDE], options.events))
     _print(runs, figures, revisions)
@@ -54,12 +56,15 @@ def _measure(
 ) -> list[Run]:
     if not parts:
         return []
-    say("Kafka warms up")
-    topic = Topic(up.kafka, "warm-up", "warm-up", 1)
-    topic.produce(records(Kind.PLAIN, min(WARM_UP, options.events or WARM_UP)))
-    topic.close()
     rounds = options.rounds or (PAIRS if options.against else ROUNDS)
     return list(run_rounds(up, revisions, parts, rounds=rounds, events=options.events, failures=failures))
+
+
+def _warm_up(up: Services, events: int) -> None:
+    say("Kafka warms up")
+    topic = Topic(up.kafka, "warm-up", "warm-up", 1)
+    topic.produce(records(Kind.PLAIN, min(WARM_UP, events)))
+    topic.close()
 
 
 def _figures(up: Services, parts: Sequence[str], events: int | None) -> Iterator[Figure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -21,7 +21,7 @@ def retire() -> int:
     After RETENTION_FORGET_DAYS (0: never) their rows are deleted, and the record of passed gaps. Open dead
     letters stay as they are.
     """
-    now = datetime.now(UTC)
+    now = retention.now()
     stripped = _strip(now - timedelta(days=settings.RETENTION_DAYS))
     forgotten = 0
     if settings.RETENTION_FORGET_DAYS:
@@ -37,6 +37,8 @@ def _strip(until: datetime) -> int:
     """Slice by slice from where the last run ended, so that stripped rows are not read again."""
     start = retention.stripped_until()
     stripped = 0
+    if start is not None and start > until:  # the clock was ahead then, and is no longer
+        retention.note_stripped_until(until)
     while start is not None and start < until:
         end = min(start + SLICE, until)
         stripped += retention.strip_received(start, end)

@@ -11,12 +11,14 @@ import structlog
 from django.conf import settings
 
 from processing.domain.outcomes import HotStateUpdate
+from processing.domain.positions import Partition
 from processing.engine import release
 from processing.engine.release import pass_gaps
 from processing.hot_state.write import has_dead_letter_list, put_dead_letters_back, write_hot_state
 from processing.kafka import clients
 from processing.postgres.added_partitions import any_unreached
-from processing.postgres.due import Gap, find_gaps_of_topics, overdue_fronts, overdue_retries
+from processing.postgres.due import overdue_fronts, overdue_retries
+from processing.postgres.gaps import find_passable_without_partition, origins_at_gaps
 from processing.postgres.outbox import events_of_outbox, overdue_outbox
 
 ROWS = 500
@@ -56,19 +58,24 @@ def rescue_dead_letter_list() -> int:
     return 0 if has_dead_letter_list() else int(put_dead_letters_back())
 
 
-def _is_orphaned(gap: Gap, partition_counts: Mapping[str, int | None]) -> bool:
-    count = partition_counts.get(gap.topic or "", 0)
-    return count is not None and (gap.partition or 0) >= count
-
-
 def pass_orphaned_gaps() -> int:
-    """Pass gaps before events whose partition no longer exists: no consumer will."""
-    gaps = find_gaps_of_topics(settings.SEQUENCE_GAP_TIMEOUT_MS)
-    if not gaps or any_unreached():
+    """Pass gaps before events whose partition no longer exists, or that keep none: no consumer will. Returns how many.
+
+    One that was skipped keeps none, also when it is replayed with its lane.
+    """
+    timeout_ms = settings.SEQUENCE_GAP_TIMEOUT_MS
+    origins = {origin for origin in origins_at_gaps(timeout_ms) if origin.import_run is None}
+    if not origins or any_unreached():
         return 0
     counts = clients.partition_counts()
-    users = pass_gaps({gap.user_id: gap.next_seq for gap in gaps if _is_orphaned(gap, counts)})
-    if users:
-        log.warning("passed gaps before events that no partition holds any more", lanes=len(users))
-    release.release_all(users)
-    return len(users)
+    gone = {o.partition for o in origins if o.partition is not None and _is_gone(o.partition, counts)}
+    passed = pass_gaps(find_passable_without_partition(gone, timeout_ms))
+    if passed:
+        log.warning("passed gaps before events that no partition holds any more", gaps=passed)
+    return passed
+
+
+def _is_gone(partition: Partition, partition_counts: Mapping[str, int | None]) -> bool:
+    topic, number = partition
+    count = partition_counts.get(topic, 0)
+    return count is not None and number >= count

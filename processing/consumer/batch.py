@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,11 +16,15 @@ from processing.domain.messages import Arrival, Message, Poison, read_message
 
 @dataclass
 class Batch:
-    """A piece of the log, in order. `positions`: the offset after the last of it, by partition."""
+    """A piece of the log, in order. `positions`: the offset after the last of it, by partition.
+
+    `read_at`: seconds, of `time.monotonic`.
+    """
 
     arrivals: list[Arrival] = field(default_factory=list)
     poisons: list[Poison] = field(default_factory=list)
     positions: dict[Partition, int] = field(default_factory=dict)
+    read_at: float = field(default_factory=time.monotonic)
 
     def __len__(self) -> int:
         return len(self.arrivals) + len(self.poisons)
@@ -49,6 +54,7 @@ class Batch:
             [a for a in self.arrivals if (a.message.topic, a.message.partition) not in lost],
             [p for p in self.poisons if (p.message.topic, p.message.partition) not in lost],
             {partition: offset for partition, offset in self.positions.items() if not partition.revoked},
+            self.read_at,
         )
 
 

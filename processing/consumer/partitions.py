@@ -9,15 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from processing.consumer.gap_watch import GapWatch
+
 Key = tuple[str, int]  # topic and number
-
-
-@dataclass
-class GapTarget:
-    """How far a partition must be stored for a gap to be passed. `confirmed`: the offset is exact, see `gaps`."""
-
-    offset: int
-    confirmed: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -27,12 +21,11 @@ class Partition:
     The poll: `paused`, `revoked`, `committed` (asked of Kafka), `polled`, `end` (where the log ended when its end was
     last reached), `fetched_end` (that came with the last fetch), and what `placing` needs: `start` (where reading
     began), `topic_id`, `generation` of the stored position, `doubtful` (where to read on is to be decided anew),
-    `truncated`. The commit stage: `stored` (everything before is in Postgres), `targets` (of gaps, by user and seq).
-    The publish stage: `done` (everything before is in Redis too).
+    `truncated`. The commit stage: `stored` (everything before is in Postgres), `gaps` (once it is taken over). The
+    publish stage: `done` (everything before is in Redis too).
     """
 
     key: Key
-    assigned_at: float  # seconds, of the consumer's clock
     paused: bool = True  # librdkafka keeps one paused that was so when it went
     revoked: bool = False
     committed: int | None = None
@@ -46,7 +39,7 @@ class Partition:
     fetched_end: int = 0
     stored: int | None = None
     done: int | None = None
-    targets: dict[tuple[str, int], GapTarget] = field(default_factory=dict)
+    gaps: GapWatch = field(default_factory=GapWatch)
 
     def is_idle(self) -> bool:
         """Whether all that was read of it is done."""
@@ -59,9 +52,9 @@ class Partitions:
     def __init__(self) -> None:
         self._assigned: dict[Key, Partition] = {}
 
-    def assign(self, keys: Iterable[Key], now: float) -> None:
+    def assign(self, keys: Iterable[Key]) -> None:
         for key in keys:
-            self._assigned[key] = Partition(key, now)
+            self._assigned[key] = Partition(key)
 
     def revoke(self, keys: Iterable[Key]) -> None:
         for key in keys:

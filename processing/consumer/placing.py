@@ -50,7 +50,7 @@ class Placing:
         try:
             placed = self._place(keys)
         except StoppedError:
-            self._partitions.assign(keys, time.monotonic())  # nobody reads them any more
+            self._partitions.assign(keys)  # nobody reads them any more
             return
         self._enter(placed)
         if settings.KAFKA_GROUP_PROTOCOL == "consumer":
@@ -128,12 +128,14 @@ class Placing:
         return [TopicPartition(*each.key, each.start if each.polled is None else each.polled) for each in found]
 
     def _enter(self, placed: Mapping[Key, Placement]) -> None:
-        self._partitions.assign(placed, time.monotonic())
+        now = time.monotonic()
+        self._partitions.assign(placed)
         for key, each in placed.items():
             partition = self._partitions.find(key)
             assert partition is not None
-            partition.topic_id, partition.generation = each.position.topic_id, each.position.generation
-            partition.start = each.start
+            partition.topic_id, partition.start = each.position.topic_id, each.start
+            partition.gaps.note_held(now, each.position.next, 0)  # whoever read it
+            partition.generation = each.position.generation  # last: now the commit stage may look at its gaps
 
     def _place(self, keys: Collection[Key], truncated: Collection[Key] = ()) -> dict[Key, Placement]:
         """Raises `StoppedError`."""

@@ -38,7 +38,7 @@ FINISH_S = 8.0
 BATCH_BYTES = 8 * 2**20  # large messages make smaller batches
 COMMIT_TIMEOUT_S = 2.0  # at the end; Kafka's answer to a commit may take a minute while a broker hangs
 CLOSE_TIMEOUT_S = 2.0  # librdkafka's close waits without limit for a broker that is away
-WATERMARK_TIMEOUT_S = 5.0
+WATERMARK_TIMEOUT_S = 2.0
 
 log = structlog.get_logger(__name__)
 librdkafka_log = logging.getLogger(__name__)  # confluent-kafka calls it with a level and %-arguments: no structlog
@@ -78,7 +78,7 @@ class Poller:
         try:
             while not self._stop.is_set() and not drained:
                 self._step()
-                drained = once and self._is_idle() and self._log_end.is_reached()
+                drained = once and self._is_through() and self._log_end.is_reached()
             self._stages.finish(FINISH_S)
             self._commit_in_time()
         finally:
@@ -206,6 +206,9 @@ class Poller:
 
     def _is_idle(self) -> bool:
         return not self._in_hand and self._stages.is_idle()
+
+    def _is_through(self) -> bool:
+        return not self._in_hand and self._stages.is_through()
 
     # --- offsets ---
 

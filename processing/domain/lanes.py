@@ -31,6 +31,30 @@ class LaneState:
         return self.next_seq > 1 or self.set_back_from is not None
 
 
+@dataclass(frozen=True)
+class PassableGaps:
+    """Of a lane that stood at `next_seq`: its gaps before `until`, which is held there, can be passed. A lane that was
+    set back since has begun anew."""
+
+    user_id: str
+    next_seq: int
+    until: int
+
+    def before(self, lane: LaneState) -> int:
+        """The gaps before this seq can be passed; 0: none."""
+        return self.until if lane.next_seq >= self.next_seq else 0
+
+
+@dataclass(frozen=True)
+class PassedGap:
+    """Seqs that a lane goes on without. `since`: when the first of the events behind it was received."""
+
+    user_id: str
+    first_seq: int
+    last_seq: int
+    since: datetime
+
+
 @dataclass
 class LanePlan:
     """What becomes of a batch's events of one lane; `run` and `held` ascend by seq. `far`: too far ahead

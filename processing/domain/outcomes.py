@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -63,7 +63,7 @@ class HotStateUpdate:
     deletes; the sweeper writes the hot state of rows that are left.
     """
 
-    at: datetime = field(default_factory=lambda: outcome_time())
+    at: datetime | None = None  # of what arrived
     arrived: Sequence[Event] = ()
     refresh: Sequence[str] = ()
     orders: Sequence[OrderChange] = ()
@@ -91,6 +91,7 @@ class BatchResult:
     far: int = 0
     poisons: int = 0
     duplicates: int = 0
+    passed: int = 0  # gaps
 
     def count(self, status: Status) -> int:
         return sum(outcome.status is status for outcome in self.outcomes)
@@ -111,11 +112,6 @@ class BatchResult:
             "too far ahead": self.far,
             "poison": self.poisons,
             "duplicates": self.duplicates,
+            "passed gaps": self.passed,
         }
         return {name: count for name, count in counts.items() if count}
-
-
-def outcome_time() -> datetime:
-    """The time of an outcome, in whole milliseconds; rounded up, so that it is never before the event was received."""
-    moment = datetime.now(UTC)
-    return moment + timedelta(microseconds=-moment.microsecond % 1000)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from itertools import accumulate
 
-from processing.domain.lanes import LaneState
+from processing.domain.lanes import LaneState, PassedGap
 from processing.domain.outcomes import OrderChange, Outcome
 from processing.domain.statuses import WAITING, Status
+from processing.postgres.due import WaitingEvent
 from processing.postgres.lanes import LaneMove
-
-
-def time_in_lanes(lanes: Mapping[str, LaneState], now: datetime) -> datetime:
-    """The time of outcomes in these lanes: `now`, unless another process, whose clock may be ahead, moved one of them
-    later than that while this one waited for its lock. A lane's times never go back."""
-    latest = max((lane.moved_at for lane in lanes.values() if lane.moved_at is not None), default=now)
-    return max(latest, now)
 
 
 def lane_moves(
@@ -50,6 +44,23 @@ def lane_fronts(outcomes: Iterable[Outcome]) -> dict[str, int]:
         if event.seq is not None and outcome.status not in WAITING:
             fronts[event.user_id] = max(event.seq + 1, fronts.get(event.user_id, 0))
     return fronts
+
+
+def front_behind(
+    lane: LaneState, waiting: Sequence[WaitingEvent], final: Container[str]
+) -> tuple[int, list[PassedGap]]:
+    """A lane's next seq after the turn of these events, and the gaps that it has passed: all between them, up to the
+    first that is not `final` now, which is the front."""
+    front, gaps = lane.next_seq, []
+    behind = list(accumulate((each.received_at for each in reversed(waiting)), min))[::-1]
+    for each, since in zip(waiting, behind, strict=True):
+        if each.seq > front:
+            gaps.append(PassedGap(lane.user_id, front, each.seq - 1, since))
+            front = each.seq
+        if each.attempt.event.id not in final:
+            break
+        front = each.seq + 1
+    return front, gaps
 
 
 def order_changes(

@@ -17,10 +17,10 @@ from processing.domain.envelope import Event
 from processing.domain.kinds import SetAside
 from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
-from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, outcome_time
+from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome
 from processing.domain.statuses import WAITING, Status
 from processing.engine.handlers import run_handlers
-from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes, time_in_lanes
+from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import highest_waiting
@@ -38,7 +38,7 @@ from processing.postgres.kinds import read_set_aside
 from processing.postgres.lanes import lock_lanes, move_lanes
 from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.outbox import add_to_outbox
-from processing.postgres.transaction import Cursor
+from processing.postgres.transaction import Cursor, outcome_time
 
 
 def process_batch(
@@ -53,12 +53,12 @@ def process_batch(
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction_moving(moves) as cursor:
         set_aside = _find_set_aside(read_set_aside(cursor), (first[event.id] for event in unique))
-        inserted_at = outcome_time()
+        inserted_at = outcome_time(cursor)
         known = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
         known_poisons = insert_poison(cursor, poisons, inserted_at)
         fresh = [event for event in unique if event.id not in known]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
-        at = time_in_lanes(lanes, inserted_at)
+        at = outcome_time(cursor) if _any_moved_since(lanes, inserted_at) else inserted_at
         plan = _plan(cursor, fresh, lanes, set_aside)
         outcomes = run_handlers(plan.attempts)
         arrived = [o.event for o in outcomes if o.status is Status.PROCESSED]
@@ -91,6 +91,11 @@ def process_batch(
         poisons=len(new_poisons),
         duplicates=len(arrivals) - len(fresh) + len(known_poisons),
     )
+
+
+def _any_moved_since(lanes: Mapping[str, LaneState], at: datetime) -> bool:
+    """Whether one was moved while this transaction waited for its lock."""
+    return any(lane.moved_at is not None and lane.moved_at > at for lane in lanes.values())
 
 
 def _add_dead_letters(

@@ -1,31 +1,31 @@
 """The transactions of waiting events: release lanes, retry events, pass gaps.
 
-Each is bounded, locks its rows, and returns the result for `after_commit`. `run_due` and `release_all` go on until
-nothing can run; tasks and the sweeper call them.
+Each is bounded, locks its rows, and returns the result for `after_commit`. `run_due`, `release_all` and `pass_gaps` go
+on until nothing can run; tasks and the sweeper call them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from threading import Event as Flag
+from datetime import datetime
+from itertools import islice
 
-from processing.domain.lanes import LaneState
-from processing.domain.outcomes import BatchResult, HotStateUpdate, Outcome, outcome_time
+from processing.domain.lanes import LaneState, PassableGaps, PassedGap
+from processing.domain.outcomes import BatchResult, HotStateUpdate, Outcome
 from processing.domain.statuses import WAITING, Status
 from processing.engine.after_commit import after_commit
 from processing.engine.handlers import run_handlers
-from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes, time_in_lanes
+from processing.engine.lane_moves import front_behind, lane_moves, order_changes
 from processing.engine.process_batch import failed_ids, status_changes
 from processing.engine.turns import Turns
 from processing.hot_state.write import marked
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import (
+    WaitingEvent,
     lanes_and_ids,
     lock_retries,
-    lowest_waiting,
     still_waiting,
     users_of_late_events,
     waiting_in_lanes,
@@ -36,9 +36,10 @@ from processing.postgres.lane_setting import first_unowned
 from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.passed_gaps import record_passed_gaps
-from processing.postgres.transaction import Cursor, retry_transient, transaction
+from processing.postgres.transaction import Cursor, outcome_time, transaction
 
-LANES_AT_ONCE = 100
+LANES_AT_ONCE = 500
+NOTHING: Mapping[str, PassableGaps] = {}
 
 
 def run_due(ids: Collection[str]) -> int:
@@ -56,53 +57,105 @@ def run_due(ids: Collection[str]) -> int:
 
 def release_all(users: Collection[str]) -> int:
     """Release these users' lanes until nothing can run any more. Returns how many events were tried."""
-    tried = 0
-    while users:
-        result, users = release_next(users)
-        tried += after_commit(result)
-    return tried
+    return sum(after_commit(result) for result in ReadyLanes(users).release_all())
 
 
-def release_ready(users: Iterable[str], stop: Flag) -> Iterator[BatchResult]:
-    """Release these users' lanes, a transaction at a time, for callers that publish the results themselves.
+def pass_gaps(passable: Collection[PassableGaps]) -> int:
+    """Pass these gaps, and release their lanes until nothing can run any more. Returns how many were passed."""
+    passed = 0
+    for result in ReadyLanes(passable=passable).release_all():
+        after_commit(result)
+        passed += result.passed
+    return passed
 
-    After a transient error it waits.
+
+class ReadyLanes:
+    """Lanes that can go on, for one thread. Each gets a bounded turn, and another one while it gets on.
+
+    A turn has the oldest and the newest of them: neither a crowd nor what comes after it has to wait for the other.
     """
-    ready = set(users)
-    while ready:
-        result, ready = retry_transient(partial(release_next, ready), stop)
-        if result.outcomes:
-            yield result
+
+    def __init__(self, users: Iterable[str] = (), passable: Iterable[PassableGaps] = ()) -> None:
+        self._lanes: dict[str, PassableGaps | None] = {}
+        self.add(users)
+        self.add_passable(passable)
+
+    def __bool__(self) -> bool:
+        return bool(self._lanes)
+
+    def add(self, users: Iterable[str]) -> None:
+        for user in sorted(users):
+            self._lanes.setdefault(user, None)
+
+    def add_passable(self, found: Iterable[PassableGaps]) -> None:
+        """Lanes that can go on when these gaps are passed."""
+        for each in found:
+            self._lanes[each.user_id] = each
+
+    def release(self) -> BatchResult:
+        """One transaction's worth of turns. It can be done again if it fails."""
+        passable = {user: self._lanes[user] for user in self._next()}
+        result = release_lanes(passable, {user: gaps for user, gaps in passable.items() if gaps is not None})
+        for user in passable:
+            del self._lanes[user]
+        self._lanes |= {user: gaps for user, gaps in passable.items() if user in result.ready}
+        return result
+
+    def release_all(self) -> Iterator[BatchResult]:
+        while self:
+            yield self.release()
+
+    def _next(self) -> list[str]:
+        half = LANES_AT_ONCE // 2
+        oldest = islice(self._lanes, LANES_AT_ONCE - half)
+        newest = islice(reversed(self._lanes), half)
+        return sorted({*oldest, *newest})
 
 
-def release_next(ready: Collection[str]) -> tuple[BatchResult, set[str]]:
-    """One transaction's worth of these users' lanes; returns also the users whose lanes can release more."""
-    now = sorted(ready)[:LANES_AT_ONCE]
-    result = release_lanes(now)
-    return result, set(ready).difference(now) | result.ready
-
-
-def release_lanes(users: Collection[str]) -> BatchResult:
-    """Run what waits at the front of these users' lanes, as far as there is no gap, retry or kind to wait for."""
+def release_lanes(users: Collection[str], passable: Mapping[str, PassableGaps] = NOTHING) -> BatchResult:
+    """Run what waits at the front of these users' lanes, as far as there is no retry, kind or gap to wait for that is
+    not passable."""
     with transaction() as cursor:
         turns = Turns(read_set_aside(cursor))
-        return release_in(cursor, lock_lanes(cursor, users), turns)
+        return release_in(cursor, lock_lanes(cursor, users), turns, passable)
 
 
-def release_in(cursor: Cursor, lanes: Mapping[str, LaneState], turns: Turns) -> BatchResult:
+def release_in(
+    cursor: Cursor, lanes: Mapping[str, LaneState], turns: Turns, passable: Mapping[str, PassableGaps] = NOTHING
+) -> BatchResult:
     """Run the events whose turn it is: those of `turns` and those at the front of these (locked) lanes."""
-    for rows in waiting_in_lanes(cursor, list(lanes.values())).values():
+    waiting = waiting_in_lanes(cursor, list(lanes.values()), passable)
+    for rows in waiting.values():
         turns.take_lane(rows)
-    outcomes, hot_state = _run_waiting(cursor, turns, lanes)
+    at = outcome_time(cursor)
+    outcomes, hot_state = _run_waiting(cursor, turns, at)
     orders = order_changes(lanes, outcomes)
-    moved = _stepped_over(cursor, lanes, lane_fronts(outcomes))
+    fronts, gaps = _fronts(lanes, waiting, outcomes)
+    record_passed_gaps(cursor, gaps)
+    moved = _stepped_over(cursor, lanes, fronts)
     # a lane whose front stayed may wait for something else than before
     touched = {user for user in lanes if user in moved or user in turns.users}
     touched |= {o.event.user_id for o in outcomes if o.event.seq is not None and o.event.user_id in lanes}
     still = still_waiting(cursor, {user: moved.get(user, lanes[user].next_seq) for user in touched})
     moves = lane_moves({user: lanes[user] for user in touched}, moved, orders, still, touched)
-    move_lanes(cursor, moves, hot_state.at)
-    return BatchResult(replace(hot_state, orders=orders), outcomes, frozenset(still.intersection(moved)))
+    move_lanes(cursor, moves, at)
+    ready = frozenset(still.intersection(moved))
+    return BatchResult(replace(hot_state, orders=orders), outcomes, ready, passed=len(gaps))
+
+
+def _fronts(
+    lanes: Mapping[str, LaneState], waiting: Mapping[str, Sequence[WaitingEvent]], outcomes: Sequence[Outcome]
+) -> tuple[dict[str, int], list[PassedGap]]:
+    """The next seqs of the lanes that these outcomes, or passed gaps, have moved; and these gaps."""
+    final = {outcome.event.id for outcome in outcomes if outcome.status not in WAITING}
+    fronts: dict[str, int] = {}
+    passed: list[PassedGap] = []
+    for user, rows in waiting.items():
+        front, gaps = front_behind(lanes[user], rows, final)
+        passed += gaps
+        if front > lanes[user].next_seq:
+            fronts[user] = front
+    return fronts, passed
 
 
 def retry_events(ids: Collection[str]) -> BatchResult:
@@ -115,38 +168,22 @@ def retry_in(cursor: Cursor, ids: Collection[str], turns: Turns) -> BatchResult:
     """`retry_events`, within a transaction."""
     lanes = lock_lanes(cursor, users_of_late_events(cursor, ids))
     turns.take_free(lock_retries(cursor, ids, lanes.values()))
-    outcomes, hot_state = _run_waiting(cursor, turns, lanes)
+    at = outcome_time(cursor)
+    outcomes, hot_state = _run_waiting(cursor, turns, at)
     orders = order_changes(lanes, outcomes, late=True)
     moves = [LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in orders]
-    move_lanes(cursor, moves, hot_state.at)
+    move_lanes(cursor, moves, at)
     return BatchResult(replace(hot_state, orders=orders), outcomes)
 
 
-def pass_gaps(gaps: Mapping[str, int]) -> set[str]:
-    """Pass the gaps of these users' lanes, if the seq is still the next one and still missing.
-
-    Returns the users whose lanes moved: these can be released.
-    """
-    moves: list[LaneMove] = []
-    with transaction() as cursor:
-        for user, lane in lock_lanes(cursor, gaps).items():
-            lowest = lowest_waiting(cursor, user, lane.next_seq)
-            if lane.next_seq == gaps[user] and lowest is not None and lowest > lane.next_seq:
-                moves.append(LaneMove(user, lowest, True, lane.order_version))
-        record_passed_gaps(cursor, moves)
-        move_lanes(cursor, moves, outcome_time())
-    return {move.user_id for move in moves}
-
-
-def _run_waiting(cursor: Cursor, turns: Turns, lanes: Mapping[str, LaneState]) -> tuple[list[Outcome], HotStateUpdate]:
+def _run_waiting(cursor: Cursor, turns: Turns, at: datetime) -> tuple[list[Outcome], HotStateUpdate]:
     """Run waiting events and record their outcomes. An event that is held again stays as it was."""
-    at = time_in_lanes(lanes, outcome_time())
     outcomes = [outcome for outcome in run_handlers(turns.attempts) if outcome.status is not Status.HELD]
     change_statuses(cursor, turns.changes + status_changes(outcomes), at, fresh=False)
     add_dead_letters(cursor, failed_ids(outcomes), DeadLetter.Reason.FAILED, at)
     final = [outcome.event.id for outcome in outcomes if outcome.status not in WAITING]
     tried = [outcome.event.id for outcome in outcomes]
-    return outcomes, HotStateUpdate(at, refresh=final, in_flight=tried, outbox_id=add_to_outbox(cursor, final))
+    return outcomes, HotStateUpdate(refresh=final, in_flight=tried, outbox_id=add_to_outbox(cursor, final))
 
 
 def _stepped_over(cursor: Cursor, lanes: Mapping[str, LaneState], fronts: dict[str, int]) -> dict[str, int]:

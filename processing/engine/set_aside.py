@@ -27,7 +27,7 @@ from processing.postgres import kinds
 from processing.postgres.due import TURN_CHARS, lanes_and_ids, lock_retries
 from processing.postgres.kinds import KindRow
 from processing.postgres.lanes import lock_lanes, move_lanes
-from processing.postgres.transaction import retry_transient, transaction
+from processing.postgres.transaction import outcome_time, retry_transient, transaction
 
 FIRST_ROWS = 10  # drained at first: if the handler still fails, few events have lost a try
 MOST_ROWS = 1_000
@@ -139,7 +139,7 @@ def drain(kind: str, rows: int) -> Drained | None:
         if left:
             kinds.let_go(cursor, kind, left)
             lanes = lock_lanes(cursor, lanes_and_ids(left)[0])  # as they are now: their fronts may be among these
-            move_lanes(cursor, [as_it_stands(lane) for lane in lanes.values()], result.hot_state.at)
+            move_lanes(cursor, [as_it_stands(lane) for lane in lanes.values()], outcome_time(cursor))
     return Drained(result, len(ids), left)
 
 

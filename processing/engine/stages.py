@@ -34,9 +34,9 @@ class Stages(Generic[W]):
     """Takes work by `offer`, once started, until `finish`.
 
     `commit` yields the result of each transaction that a piece of work takes, as soon as it is committed; `between`
-    does the same before each piece, and every IDLE_S when there is none. `publish` is called with each result, in
-    order, in the other thread; `done` with the work, once its first result is published: what it yields after that had
-    waited in Postgres, and no redelivery would bring it.
+    does the same before each piece and, when there is none, every IDLE_S, or at once while there is `more` for it.
+    `publish` is called with each result, in order, in the other thread; `done` with the work, once its first result is
+    published: what it yields after that had waited in Postgres, and no redelivery would bring it.
 
     `failure` is what ended a stage before its time; `stop` is set then, and the other stage ends too: what is committed
     by then is published if it still can be, nothing more is committed. `stop` alone ends stages that have no work.
@@ -47,6 +47,7 @@ class Stages(Generic[W]):
         *,
         commit: Callable[[W], Iterable[BatchResult]],
         between: Callable[[], Iterable[BatchResult]],
+        more: Callable[[], bool],
         publish: Callable[[BatchResult], None],
         done: Callable[[W], None],
         stop: threading.Event,
@@ -55,6 +56,7 @@ class Stages(Generic[W]):
         self.failure: BaseException | None = None
         self._commit = commit
         self._between = between
+        self._more = more
         self._publish = publish
         self._done = done
         self._stop = stop
@@ -86,6 +88,10 @@ class Stages(Generic[W]):
         with self._lock:
             return self._in_hand == 0
 
+    def is_through(self) -> bool:
+        """Whether that is so, and there is nothing more to do between."""
+        return self.is_idle() and not self._more()
+
     def finish(self, timeout_s: float | None = None) -> None:
         """Let the stages finish what they were handed, for so long at most."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -98,7 +104,7 @@ class Stages(Generic[W]):
             while self.failure is None:
                 self._hand_over(self._between())
                 try:
-                    work = self._work.get(timeout=IDLE_S)
+                    work = self._work.get(timeout=0 if self._more() else IDLE_S)
                 except queue.Empty:
                     if self._stop.is_set():
                         return

@@ -168,7 +168,8 @@ def _write(
     None: `needs_list`, and the list of dead letters is gone; nothing is written.
     """
     arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
-    arguments += (_ms(update.at), int(bool(update.in_flight)), int(needs_list), len(arrived))
+    at = 0 if update.at is None else _ms(update.at)
+    arguments += (at, int(bool(update.in_flight)), int(needs_list), len(arrived))
     for event in arrived:
         arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
     arguments.append(len(refreshed))

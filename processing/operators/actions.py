@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from processing.domain.outcomes import outcome_time
 from processing.domain.statuses import Status
 from processing.kafka import dead_letter_topic
 from processing.operators import replay as replays
@@ -27,7 +26,7 @@ from processing.postgres.due import make_due
 from processing.postgres.inbox import StatusChange, change_statuses
 from processing.postgres.operator_records import next_number, record, states
 from processing.postgres.outbox import add_to_outbox
-from processing.postgres.transaction import transaction
+from processing.postgres.transaction import outcome_time, transaction
 
 RETRY_NOW, DISCARD = "retry now", "discard"  # as OperatorAction.action says it
 
@@ -58,7 +57,7 @@ def discard(*, ids: Collection[str], actor: str) -> Result:
             discard_dead_letters(cursor, claimed)
             # they stay failed; their version tells the hot state that they are on no list any more
             changes = [StatusChange(id, Status.FAILED, None) for id in claimed]
-            change_statuses(cursor, changes, outcome_time(), fresh=False)
+            change_statuses(cursor, changes, outcome_time(cursor), fresh=False)
             effects = Effects(done=dict.fromkeys(claimed, "discarded"), refresh=claimed)
             effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is no dead letter")
             record(cursor, DISCARD, actor, dict.fromkeys(claimed, ""))

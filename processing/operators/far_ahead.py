@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from processing.domain.lanes import LaneState, highest_of, is_far
-from processing.domain.outcomes import outcome_time
 from processing.domain.statuses import FINAL, Status
 from processing.engine.handlers import retry_policy
 from processing.engine.process_batch import why_far
@@ -17,7 +16,7 @@ from processing.postgres.due import highest_waiting
 from processing.postgres.inbox import StatusChange, change_statuses, give_seqs
 from processing.postgres.lanes import LaneMove, move_lanes
 from processing.postgres.poisons import taken_seqs
-from processing.postgres.transaction import Cursor
+from processing.postgres.transaction import Cursor, outcome_time
 
 
 @dataclass
@@ -71,7 +70,7 @@ def _store(
 ) -> None:
     delete_dead_letters(cursor, changes)
     give_seqs(cursor, {event.id: event.seq for event in events})
-    change_statuses(cursor, list(changes.values()), outcome_time(), fresh=False)
+    change_statuses(cursor, list(changes.values()), outcome_time(cursor), fresh=False)
     held = sorted({event.user_id for event in events if changes[event.id].status is Status.HELD})
     moves = [LaneMove(user, lanes[user].next_seq, True, lanes[user].order_version) for user in held]
-    move_lanes(cursor, moves, outcome_time())
+    move_lanes(cursor, moves, outcome_time(cursor))

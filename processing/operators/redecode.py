@@ -10,7 +10,6 @@ from django.conf import settings
 from processing.domain.envelope import Event
 from processing.domain.lanes import LaneState, highest_of, is_far
 from processing.domain.messages import Arrival, read_message
-from processing.domain.outcomes import outcome_time
 from processing.domain.statuses import FINAL, Status
 from processing.engine.handlers import retry_policy
 from processing.engine.process_batch import why_far
@@ -20,7 +19,7 @@ from processing.postgres.due import highest_waiting
 from processing.postgres.inbox import StatusChange, change_statuses, disown_seqs
 from processing.postgres.lanes import LaneMove, move_lanes
 from processing.postgres.poisons import delete_events, fill_ids, poison_messages, taken_seqs
-from processing.postgres.transaction import Cursor
+from processing.postgres.transaction import Cursor, outcome_time
 
 
 @dataclass
@@ -118,12 +117,12 @@ def put_in_place(
     _fill(cursor, placed, number)
     far = [p.event.id for p in placed if p.status is Status.FAILED]
     disown_seqs(cursor, far)
-    add_dead_letters(cursor, far, DeadLetter.Reason.AHEAD, outcome_time())
+    add_dead_letters(cursor, far, DeadLetter.Reason.AHEAD, outcome_time(cursor))
     delete_dead_letters(cursor, poisons)
     delete_events(cursor, [*poisons, *free])
     held = {p.event.user_id for p in placed if p.status is Status.HELD}
     moves = [LaneMove(user, lanes[user].next_seq, True, lanes[user].order_version) for user in sorted(held)]
-    move_lanes(cursor, moves, outcome_time())
+    move_lanes(cursor, moves, outcome_time(cursor))
     return carried
 
 
@@ -133,7 +132,7 @@ def _fill(cursor: Cursor, placed: Sequence[Placed], number: int) -> None:
         return
     keep = {p.event.id for p in placed if p.status is not Status.SKIPPED}
     fill_ids(cursor, [p.event for p in placed], [p.poison for p in placed], keep=keep)
-    change_statuses(cursor, [_change(p, number) for p in placed], outcome_time(), fresh=True)
+    change_statuses(cursor, [_change(p, number) for p in placed], outcome_time(cursor), fresh=True)
 
 
 def _change(placed: Placed, number: int) -> StatusChange:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from processing.domain.lanes import LaneState
-from processing.domain.outcomes import outcome_time
 from processing.domain.statuses import Status
 from processing.engine.handlers import retry_policy
 from processing.models import DeadLetter
@@ -28,7 +27,7 @@ from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.operator_records import record
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.poisons import insert_ids
-from processing.postgres.transaction import Cursor, transaction
+from processing.postgres.transaction import Cursor, outcome_time, transaction
 
 REPLAY = "replay"  # as OperatorAction.action says it
 CHUNK_BYTES = 16_000_000  # of the unreadable messages that one transaction decodes, at most
@@ -141,7 +140,7 @@ def _users(cursor: Cursor, ids: Sequence[str], readings: redecode.Readings) -> s
 def _await_in_lanes_set_back(cursor: Cursor, lanes: Mapping[str, LaneState]) -> None:
     """In a lane that was set back a replayed event may lie ahead: the lane waits for it like for any other."""
     moves = [LaneMove(u, each.next_seq, True, each.order_version) for u, each in lanes.items() if each.set_back_from]
-    move_lanes(cursor, moves, outcome_time())
+    move_lanes(cursor, moves, outcome_time(cursor))
 
 
 def _refusals(letters: Mapping[str, LockedDeadLetter]) -> dict[str, str]:
@@ -174,4 +173,4 @@ def _retry(cursor: Cursor, failed: Mapping[str, LockedDeadLetter], orders: Mappi
         )
         for id, letter in failed.items()
     ]
-    change_statuses(cursor, changes, outcome_time(), fresh=False)
+    change_statuses(cursor, changes, outcome_time(cursor), fresh=False)

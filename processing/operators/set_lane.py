@@ -11,7 +11,7 @@ import psycopg
 
 from processing.domain.envelope import MAX_SEQ
 from processing.domain.lanes import LaneState
-from processing.domain.outcomes import BatchResult, HotStateUpdate, outcome_time
+from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.domain.statuses import Status
 from processing.engine import enqueue
 from processing.engine.after_commit import publish
@@ -21,7 +21,7 @@ from processing.postgres.inbox import StatusChange, change_statuses, disown_seqs
 from processing.postgres.lanes import lock_lanes
 from processing.postgres.operator_records import next_number, record, record_of_lane
 from processing.postgres.outbox import add_to_outbox
-from processing.postgres.transaction import Cursor, transaction
+from processing.postgres.transaction import Cursor, outcome_time, transaction
 
 SET_LANE = "set lane"  # as OperatorAction.action says it
 LOCK_WAIT_S = 2.0  # longer than a batch's transaction
@@ -146,7 +146,7 @@ def _change_events(cursor: Cursor, setting: Setting, number: int) -> None:
         StatusChange(id, Status.HELD, 0, replay=number, replay_order=order)
         for order, id in enumerate(setting.replay, 1)
     ]
-    change_statuses(cursor, changes, outcome_time(), fresh=False)
+    change_statuses(cursor, changes, outcome_time(cursor), fresh=False)
     disown_seqs(cursor, setting.free)
 
 

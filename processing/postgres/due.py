@@ -1,27 +1,28 @@
-"""Events that wait: which are due, which lanes hold them, which lanes stand before a gap.
+"""Events that wait: which are due, which lanes hold them, which of a lane can run.
 
 Functions without a cursor are for callers outside of a transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from datetime import datetime
+from typing import Any
 
-from processing.domain.lanes import LaneState
+from processing.domain.lanes import LaneState, PassableGaps
 from processing.domain.outcomes import Attempt
 from processing.domain.statuses import Status
 from processing.domain.validate import restore_event
 from processing.postgres.inbox import WAITING_STATUSES
 from processing.postgres.transaction import Cursor, raw_cursor
 
-TURN_ROWS = 2000  # events that one transaction releases at most
+TURN_ROWS = 1000  # events that one transaction releases at most
 TURN_CHARS = 16_000_000  # and their payloads' text, at most
-GAPS = 1000  # found at once, at most
 
 _EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
-                    attempts, attempt_limit, status, next_attempt_at <= clock_timestamp(), topic, waits_for"""
+                    attempts, attempt_limit, status, next_attempt_at <= clock_timestamp(), topic, waits_for,
+                    received_at"""
 
 
 @dataclass(frozen=True)
@@ -34,38 +35,48 @@ class WaitingEvent:
     attempt: Attempt
     status: Status
     due: bool
-    topic: str | None = None
-    waits_for: str | None = None
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A lane whose next seq is missing, and where the first event behind the gap came from: a partition or a file."""
-
-    user_id: str
-    next_seq: int
     topic: str | None
-    partition: int | None
-    import_run: int | None = None
+    waits_for: str | None
+    received_at: datetime
+
+    @property
+    def seq(self) -> int:
+        """Of one that waits in a lane."""
+        assert self.attempt.event.seq is not None
+        return self.attempt.event.seq
 
 
-def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, list[WaitingEvent]]:
-    """The events that wait in these (locked) lanes from their front up to a gap, by user; bounded, so ask again."""
+def waiting_in_lanes(
+    cursor: Cursor, lanes: Sequence[LaneState], passable: Mapping[str, PassableGaps]
+) -> dict[str, list[WaitingEvent]]:
+    """The events that wait in these (locked) lanes from their front up to a gap that cannot be passed, by user.
+
+    Bounded, so ask again. In a lane that was set back only the first gap can be passed at once: seqs that seem to miss
+    behind it may belong to final events.
+    """
     if not lanes:
         return {}
     cursor.execute(
-        f"""SELECT {_EVENT_COLUMNS} FROM unnest(%(users)s::text[], %(fronts)s::bigint[]) AS l(lane, front),
+        f"""SELECT {_EVENT_COLUMNS} FROM unnest(%(users)s::text[], %(fronts)s::bigint[], %(until)s::bigint[],
+                                                %(set_back)s::bool[]) AS l(lane, front, until, set_back),
             LATERAL (
-              SELECT n.*, row_number() OVER w AS position, sum(length(payload)) OVER w AS chars FROM (
-                SELECT * FROM processing_inboxevent
-                WHERE user_id = l.lane AND seq >= l.front AND status = ANY(%(waiting)s)
-                ORDER BY seq LIMIT %(rows)s) n
-              WINDOW w AS (ORDER BY seq)) r
-            WHERE seq = front + position - 1 AND (position = 1 OR chars <= %(chars)s)
+              SELECT p.*, bool_or(seq > before + 1 AND (seq > until OR (set_back AND position > 1))) OVER (
+                            ORDER BY seq) AS behind_gap
+              FROM (
+                SELECT n.*, row_number() OVER w AS position, sum(length(payload)) OVER w AS chars,
+                       lag(seq, 1, front - 1) OVER w AS before
+                FROM (
+                  SELECT * FROM processing_inboxevent
+                  WHERE user_id = l.lane AND seq >= l.front AND status || '' = ANY(%(waiting)s)
+                  ORDER BY seq LIMIT %(rows)s) n
+                WINDOW w AS (ORDER BY seq)) p) r
+            WHERE NOT behind_gap AND (position = 1 OR chars <= %(chars)s)
             ORDER BY user_id, seq""",
         {
             "users": [lane.user_id for lane in lanes],
             "fronts": [lane.next_seq for lane in lanes],
+            "until": [_passable_until(lane, passable) for lane in lanes],
+            "set_back": [lane.set_back_from is not None for lane in lanes],
             "waiting": WAITING_STATUSES,
             "rows": max(1, TURN_ROWS // len(lanes)),
             "chars": TURN_CHARS // len(lanes),
@@ -75,6 +86,11 @@ def waiting_in_lanes(cursor: Cursor, lanes: Sequence[LaneState]) -> dict[str, li
     for row in cursor:
         runs.setdefault(row[1], []).append(_waiting(row, ordering_key=row[1]))
     return runs
+
+
+def _passable_until(lane: LaneState, passable: Mapping[str, PassableGaps]) -> int:
+    found = passable.get(lane.user_id)
+    return 0 if found is None else found.before(lane)
 
 
 def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneState]) -> list[WaitingEvent]:
@@ -156,55 +172,6 @@ def users_of_late_events(cursor: Cursor, ids: Collection[str]) -> set[str]:
     return {user_id for (user_id,) in cursor}
 
 
-def find_gaps(timeout_ms: int, partitions: Collection[tuple[str, int]]) -> list[Gap]:
-    """Lanes that have waited longer than `timeout_ms` for a seq that the inbox does not have, the longest first.
-
-    Those where the first event behind the gap came from one of these partitions.
-    """
-    return _gaps(
-        "(f.topic, f.partition) IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::int[]))",
-        {
-            "topics": [topic for topic, _ in partitions],
-            "partitions": [partition for _, partition in partitions],
-            "timeout": timeout_ms,
-        },
-    )
-
-
-def find_gaps_of_topics(timeout_ms: int) -> list[Gap]:
-    """As `find_gaps`, of whatever partition."""
-    return _gaps("f.import_run IS NULL", {"timeout": timeout_ms})
-
-
-def find_gaps_of_imports(timeout_ms: int) -> list[Gap]:
-    """As `find_gaps`, where the first event behind the gap came from a file."""
-    return _gaps("f.import_run IS NOT NULL", {"timeout": timeout_ms})
-
-
-def _gaps(origin: LiteralString, parameters: dict[str, Any]) -> list[Gap]:
-    cursor = raw_cursor().execute(
-        f"""SELECT l.user_id, l.next_seq, f.topic, f.partition, f.import_run FROM processing_lane l, LATERAL (
-              SELECT seq, topic, partition, import_run FROM processing_inboxevent i
-              WHERE i.user_id = l.user_id AND i.seq >= l.next_seq AND i.status = ANY(%(waiting)s)
-              ORDER BY i.seq LIMIT 1) f
-            WHERE l.waits_for = 'gap' AND l.waiting_since < clock_timestamp() - %(timeout)s * interval '1 millisecond'
-              AND f.seq > l.next_seq AND {origin}
-            ORDER BY l.waiting_since LIMIT %(limit)s""",
-        {"waiting": WAITING_STATUSES, "limit": GAPS, **parameters},
-    )
-    return [Gap(*row) for row in cursor]
-
-
-def lowest_waiting(cursor: Cursor, user_id: str, next_seq: int) -> int | None:
-    """The lowest seq that waits in a lane."""
-    cursor.execute(
-        "SELECT min(seq) FROM processing_inboxevent WHERE user_id = %s AND seq >= %s AND status = ANY(%s)",
-        (user_id, next_seq, WAITING_STATUSES),
-    )
-    row = cursor.fetchone()
-    return row[0] if row else None
-
-
 def highest_waiting(cursor: Cursor, users: Collection[str], without: Collection[str] = ()) -> dict[str, int]:
     """The highest seq that waits in each of these users' lanes; those where none waits are left out.
 
@@ -215,7 +182,7 @@ def highest_waiting(cursor: Cursor, users: Collection[str], without: Collection[
     cursor.execute(
         """SELECT l.lane, w.seq FROM unnest(%s::text[]) AS l(lane), LATERAL (
              SELECT i.seq FROM processing_inboxevent i
-             WHERE i.user_id = l.lane AND i.seq IS NOT NULL AND i.status = ANY(%s) AND i.id <> ALL(%s)
+             WHERE i.user_id = l.lane AND i.seq IS NOT NULL AND i.status || '' = ANY(%s) AND i.id <> ALL(%s)
              ORDER BY i.seq DESC LIMIT 1) w""",
         (sorted(users), WAITING_STATUSES, list(without)),
     )
@@ -227,8 +194,8 @@ def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
     cursor.execute(
         # not EXISTS: for many users the planner would read all that has a seq, to join it with them
         """SELECT l.lane FROM unnest(%s::text[], %s::bigint[]) AS l(lane, front), LATERAL (
-             SELECT FROM processing_inboxevent i WHERE i.user_id = l.lane AND i.seq >= l.front AND i.status = ANY(%s)
-             ORDER BY i.seq LIMIT 1) w""",
+             SELECT FROM processing_inboxevent i
+             WHERE i.user_id = l.lane AND i.seq >= l.front AND i.status || '' = ANY(%s) ORDER BY i.seq LIMIT 1) w""",
         (list(fronts), list(fronts.values()), WAITING_STATUSES),
     )
     return {user_id for (user_id,) in cursor}
@@ -273,6 +240,6 @@ def overdue_fronts(patience_s: float, limit: int) -> list[str]:
 
 
 def _waiting(row: tuple[Any, ...], ordering_key: Hashable) -> WaitingEvent:
-    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due, topic, kind = row[:13]
+    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due, *rest = row[:14]
     event = restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
-    return WaitingEvent(Attempt(event, attempts, limit, ordering_key), Status(status), bool(due), topic, kind)
+    return WaitingEvent(Attempt(event, attempts, limit, ordering_key), Status(status), bool(due), *rest)

@@ -99,7 +99,7 @@ def lock_events(cursor: Cursor, ids: Sequence[str]) -> None:
 
 
 def put_lane(cursor: Cursor, user_id: str, next_seq: int, set_back_from: int | None) -> None:
-    """Set a (locked) lane. What waits there does so from now on, so that a gap has its whole time to be filled."""
+    """Set a (locked) lane. What waits there does so from now on: a gap of one that was set back has its whole time."""
     cursor.execute(
         f"""UPDATE processing_lane l SET next_seq = c.next_seq, set_back_from = %(back)s,
                   waiting_since = CASE WHEN f.seq IS NOT NULL THEN now() END, waits_for = {WHAT_FOR}

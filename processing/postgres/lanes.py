@@ -56,7 +56,7 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
         return
     cursor.execute(
         f"""UPDATE processing_lane l SET next_seq = c.next_seq, order_version = c.order_version,
-                  moved_at = greatest(l.moved_at, %s),
+                  moved_at = %s,
                   set_back_from = CASE WHEN l.set_back_from > c.next_seq THEN l.set_back_from END,
                   waiting_since = CASE
                     WHEN f.seq IS NULL THEN NULL
@@ -67,7 +67,7 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
                 AS c(user_id, next_seq, waiting, order_version)
                 LEFT JOIN LATERAL (
                   SELECT seq, received_at, status, waits_for FROM processing_inboxevent i
-                  WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status = ANY(%s)
+                  WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status || '' = ANY(%s)
                   ORDER BY i.seq LIMIT 1) f ON true
            WHERE l.user_id = c.user_id""",
         (

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from processing.postgres.lanes import LaneMove
+from processing.domain.lanes import PassedGap
 from processing.postgres.transaction import Cursor, raw_cursor
 
 
-def record_passed_gaps(cursor: Cursor, moves: Sequence[LaneMove]) -> None:
-    """Write down the gaps that these moves of (locked) lanes pass; before the moves are stored."""
-    if not moves:
+def record_passed_gaps(cursor: Cursor, gaps: Sequence[PassedGap]) -> None:
+    """Write down the gaps that (locked) lanes pass."""
+    if not gaps:
         return
     cursor.execute(
         """INSERT INTO processing_passedgap (user_id, first_seq, last_seq, waited_ms)
-           SELECT l.user_id, l.next_seq, c.next_seq - 1,
-                  coalesce(round(extract(epoch FROM clock_timestamp() - l.waiting_since) * 1000), 0)
-           FROM unnest(%s::text[], %s::bigint[]) AS c(user_id, next_seq)
-           JOIN processing_lane l ON l.user_id = c.user_id ORDER BY l.user_id""",
-        ([move.user_id for move in moves], [move.next_seq for move in moves]),
+           SELECT user_id, first_seq, last_seq,
+                  greatest(0, round(extract(epoch FROM clock_timestamp() - since) * 1000))
+           FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+                AS g(user_id, first_seq, last_seq, since)""",
+        (
+            [gap.user_id for gap in gaps],
+            [gap.first_seq for gap in gaps],
+            [gap.last_seq for gap in gaps],
+            [gap.since for gap in gaps],
+        ),
     )
 
 

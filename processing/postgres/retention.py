@@ -13,6 +13,14 @@ ROWS = 5_000  # of one statement
 THE_ROW = 1
 
 
+def now() -> datetime:
+    """By the clock that says when events were received."""
+    row = raw_cursor().execute("SELECT now()").fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
+
+
 def stripped_until() -> datetime | None:
     """Up to when events are stripped, at first the time of the oldest; None while there are none."""
     cursor = raw_cursor().execute("SELECT min(received_at) FROM processing_inboxevent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from threading import Event as Flag
 from typing import Any, TypeVar
 
@@ -32,6 +33,19 @@ def transaction() -> Iterator[Cursor]:
         cursor = raw_cursor()
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         yield cursor
+
+
+def outcome_time(cursor: Cursor) -> datetime:
+    """The time of an outcome, in whole milliseconds; rounded up, so that it is never before the event was received.
+
+    By the database's clock, the one that all processes share. Asked for once the lanes are locked, it is never before
+    the time of an outcome that they had before; no time is taken over from a row, since that clock may have been wrong.
+    """
+    cursor.execute("SELECT date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')")
+    row = cursor.fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
 
 
 def retry_transient(work: Callable[[], T], stop: Flag | None = None, *, patience_s: float | None = None) -> T:

@@ -47,6 +47,42 @@ def test_a_seq_that_never_comes_is_passed_and_skipped_when_it_comes_after_all(st
     assert stack.redis.lrange("order:gappy", 0, -1) == ["1", "2", "4", "5", "7"]
 
 
+def test_crowds_with_gaps_are_passed_each_gap_once_and_in_order(stack: Stack) -> None:
+    """A lane of even seqs, a crowd that begins late, a neighbour; beside users without any gap."""
+    stack.start("consumer", CONSUMER_BATCH_SIZE="500")
+    crowd = [event for number in range(600) for event in lane(f"late-{number}", [57, 58])]
+    sent = [*lane("evens", range(2, 602, 2), family="game"), *crowd, *lane("neighbour", [1, 3]), *lane("whole", [1, 2])]
+    places = stack.produce(event.record() for event in sent)
+    settle_and_check(stack, Expected(sent, places))
+    gaps = "SELECT count(*), min(first_seq), max(last_seq), max(last_seq - first_seq) FROM processing_passedgap"
+    assert stack.sql(f"{gaps} WHERE user_id = 'evens'") == [(300, 1, 599, 0)]
+    assert stack.sql(f"{gaps} WHERE user_id LIKE 'late-%%'") == [(600, 1, 56, 55)]
+    assert stack.sql(f"{gaps} WHERE user_id = 'neighbour'") == [(1, 2, 2, 0)]
+
+
+def test_a_lane_in_which_much_waits_holds_up_no_batch(stack: Stack) -> None:
+    """Its events take effect in many transactions; the neighbours' batches come in between."""
+    held = lane("long", range(2, 9_002))
+    places = stack.produce(event.record() for event in held)
+    stack.start("consumer", SEQUENCE_GAP_TIMEOUT_MS="600000")
+    stack.wait_for_rows(len(held))
+    first = lane("long", [1])
+    places += stack.produce(event.record() for event in first)
+    beside: list[Sent] = []
+
+    def is_through() -> bool:
+        beside.append(Sent(f"beside-{len(beside)}", f"neighbour-{len(beside)}"))
+        places.extend(stack.produce([beside[-1].record()]))
+        return bool(stack.value("SELECT waiting_since IS NULL FROM processing_lane"))
+
+    stack.wait_until(is_through, "the lane is through")
+    settle_and_check(stack, Expected([*held, *first, *beside], places))
+    within = """SELECT count(*) FROM processing_inboxevent WHERE seq IS NULL AND final_at BETWEEN
+                  (SELECT min(final_at) FROM processing_inboxevent WHERE seq IS NOT NULL) AND
+                  (SELECT max(final_at) FROM processing_inboxevent WHERE seq IS NOT NULL)"""
+    assert stack.value(within) > 1
+
+
 def test_the_first_of_an_id_counts_even_within_one_batch(stack: Stack) -> None:
     first = [*lane("twice", range(1, 6), family="game"), Sent("free", "twice")]
     again = [replace(event, user="somebody else", family=None, seq=None) for event in first]

@@ -52,6 +52,7 @@ class Log:
         *,
         commit: Callable[[str], Iterable[BatchResult]] | None = None,
         between: Callable[[], Iterable[BatchResult]] = nothing,
+        more: Callable[[], bool] = lambda: False,
         publish: Callable[[BatchResult], None] | None = None,
         done: Callable[[str], None] | None = None,
         queued: int = 2,
@@ -59,6 +60,7 @@ class Log:
         return Stages(
             commit=commit or self.commit,
             between=between,
+            more=more,
             publish=publish or self.publish,
             done=done or self.done,
             stop=self.stop,

@@ -13,8 +13,9 @@ from ingest.files.apply.batches import Batch
 from ingest.files.apply.hot_state_writer import HotStateWriter
 from processing.domain.away import StoppedError
 from processing.domain.outcomes import BatchResult
-from processing.engine import after_commit, failing_kinds, release
+from processing.engine import after_commit, failing_kinds
 from processing.engine.process_batch import process_batch
+from processing.engine.release import ReadyLanes
 from processing.engine.stages import Stages
 from processing.postgres import imports
 from processing.postgres.transaction import retry_transient, transaction
@@ -51,6 +52,7 @@ class Applier:
         self._stages: Stages[Batch] = Stages(
             commit=self._commit,
             between=lambda: (),
+            more=lambda: False,
             publish=lambda result: after_commit.publish(result, self._hot_state.write),
             done=self._done,
             stop=stop,
@@ -98,10 +100,8 @@ class Applier:
 
     def _release(self, users: Iterable[str]) -> Iterator[BatchResult]:
         """Release what these users' lanes can; the end of the run leaves them to the sweeper."""
-        if self._stop.is_set():
-            return
-        for result in release.release_ready(users, self._stop):
+        ready = ReadyLanes(users)
+        while ready and not self._stop.is_set():
+            result = retry_transient(ready.release, self._stop)
             after_commit.count_failures(self._window, result, self._stop)
             yield result
-            if self._stop.is_set():
-                return

@@ -18,6 +18,7 @@ from ingest.files.apply import hot_state_writer
 from ingest.management.commands import process_events
 from processing.background import import_gaps
 from processing.background.kinds import tend_kinds
+from processing.domain.outcomes import BatchResult
 from processing.engine import release
 from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox, ImportRun, Kind
@@ -131,15 +132,15 @@ def test_a_signal_while_lanes_are_released_leaves_the_rest_of_them_to_the_sweepe
     monkeypatch.setattr(release, "LANES_AT_ONCE", 1)
     users = [f"user-{number}" for number in range(10)]
     process(file(*(numbered(2, user) for user in users)))
-    released = release.release_next
+    released = release.ReadyLanes.release
 
-    def interrupted(ready: Any) -> Any:
+    def interrupted(ready: release.ReadyLanes) -> BatchResult:
         result = released(ready)
         ask_to_end()
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(release, "release_next", interrupted)
+        patch.setattr(release.ReadyLanes, "release", interrupted)
         process_badly(file(*(numbered(1, user) for user in users)), "stopped; run it again to go on")
     waiting = {id for id, (status, _) in statuses().items() if status == "held"}
     assert waiting == {f"{user}-{seq}" for user in users[1:] for seq in (1, 2)}

@@ -12,27 +12,29 @@ from processing.background import sweeper
 from processing.background.kinds import tend_kinds
 from processing.domain.kinds import KindState
 from processing.domain.messages import Arrival, Message, read_message
-from processing.engine import release, set_aside
+from processing.engine import set_aside
 from processing.engine.process_batch import process_batch
 from processing.models import OperatorAction
 from processing.operators import actions
 from processing.operators import kinds as operators
 from processing.postgres import kinds
 from processing.postgres.counts import count_gaps
-from processing.postgres.due import find_gaps
-from tests.support import flaky
+from processing.postgres.gaps import find_passable_without_partition
+from tests.support import flaky, gaps
 from tests.support.batches import applied, batch_of, column, retry_all, statuses, store, value
 from tests.support.kinds import TYPE, drain_all, pause, resume, states, took_effect
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "fresh")]
-
-PARTITION = [("events", 0)]
 
 
 @pytest.fixture
 def fresh(redis: Redis, settings: Settings) -> None:
     flaky.runs.clear()
     settings.RETRY_BACKOFF_MS = 0
+
+
+def before_gaps() -> set[str]:
+    return {each.user_id for each in find_passable_without_partition([("events", 0)], 0)}
 
 
 def lane(user: str = "u") -> str:
@@ -128,11 +130,11 @@ def test_a_gap_before_a_paused_event_is_a_gap_and_then_none(settings: Settings) 
     pause()
     store(value("b", seq=2), value("c", "v", seq=2, type="x"))
     assert (lane(), lane("v")) == ("gap", "gap")
-    assert {gap.user_id for gap in find_gaps(0, PARTITION)} == {"u", "v"}
-    release.release_all(release.pass_gaps({"u": 1, "v": 1}))
+    assert before_gaps() == {"u", "v"}
+    assert gaps.pass_gap("u") + gaps.pass_gap("v") == 2
     assert lane() == "kind"
     assert statuses() == {"b": ("held", 0), "c": ("processed", 1)}
-    assert find_gaps(0, PARTITION) == []
+    assert before_gaps() == set()
     assert count_gaps()[0] == 0
 
 
@@ -142,7 +144,7 @@ def test_the_missing_seq_of_a_paused_kind_closes_the_gap_and_waits() -> None:
     assert lane() == "gap"
     store(value("a", seq=1))
     assert lane() == "kind"
-    assert find_gaps(0, PARTITION) == []
+    assert before_gaps() == set()
     resume()
     drain_all()
     assert applied() == [1, 2]

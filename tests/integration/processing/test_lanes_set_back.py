@@ -17,7 +17,7 @@ from processing.background import retention
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
 from processing.operators.set_lane import set_lane
-from processing.postgres.due import find_gaps
+from processing.postgres.gaps import origins_at_gaps
 from tests.integration.processing.test_set_lane import CLOCK, front, led_astray, numbered, pass_gap, put, states, work
 from tests.support.dead import consume, order, row
 from tests.support.locks import somebody_waits_for_a_lock
@@ -32,7 +32,7 @@ def test_a_gap_before_a_replayed_event_is_its_partitions_or_its_files(redis: Red
     consume(*numbered(5))
     assert (row("e-5").status, row("e-5").raw) == (Status.SKIPPED, None)
     put(4, replay=True)
-    assert [(gap.topic, gap.partition) for gap in find_gaps(0, [("events", 0)])] == [("events", 0)]
+    assert [origin.partition for origin in origins_at_gaps(0)] == [("events", 0)]
     pass_gap()
     assert order(redis) == [1, 2, 3, 5, CLOCK]
 

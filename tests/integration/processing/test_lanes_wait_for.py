@@ -10,6 +10,7 @@ from processing.operators import actions
 from processing.operators.set_lane import set_lane
 from tests.support.dead import consume, fail_for_good, try_again
 from tests.support.factories import envelope
+from tests.support.gaps import pass_gap
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("two_tries", "hints_off")]
 
@@ -44,7 +45,7 @@ def test_a_retry_without_seq_hides_no_gap_of_its_user() -> None:
 def test_a_late_replay_hides_no_gap_of_a_lane_that_was_set_back() -> None:
     fail_for_good(envelope("late", seq=1, fail=True))
     consume(*(envelope(f"e-{seq}", seq=seq) for seq in (2, 3, 9)))
-    release.release_all(release.pass_gaps({"u-1": 4}))
+    pass_gap("u-1")
     set_lane("u-1", 5, replay=False, actor="ada")
     actions.replay(ids=["late"], actor="ada")
     try_again("late")

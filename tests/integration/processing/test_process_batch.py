@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+from collections.abc import Callable
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -11,13 +13,15 @@ from redis import Redis
 from processing.background import sweeper
 from processing.consumer.batch import Batch
 from processing.domain.messages import Message
-from processing.engine import release
 from processing.engine.process_batch import process_batch
-from processing.engine.release import pass_gaps
 from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox, Lane
-from tests.support import flaky
+from processing.postgres.lanes import lock_lanes
+from processing.postgres.transaction import close_connection, outcome_time, transaction
+from tests.pipeline.processes import wait_until
+from tests.support import flaky, gaps
 from tests.support.batches import applied, column, retry_all, statuses, store, value
+from tests.support.locks import somebody_waits_for_a_lock
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
 
@@ -220,20 +224,40 @@ def test_nothing_is_final_before_it_was_received() -> None:
     assert column("SELECT id FROM processing_inboxevent WHERE received_at > final_at") == []
 
 
-def test_the_times_of_a_lane_never_go_back(redis: Redis) -> None:
-    """A worker whose clock is ahead, or that moved the lane while this batch waited for its lock."""
+def in_thread(work: Callable[[], object]) -> None:
+    try:
+        work()
+    finally:
+        close_connection()
+
+
+def test_a_lane_that_waited_for_another_transaction_is_not_before_it(redis: Redis) -> None:
+    store(value("a", seq=1))
+    later = threading.Thread(target=in_thread, args=(lambda: store(value("b", seq=2), value("other", "v", seq=1)),))
+    with transaction() as cursor:
+        lock_lanes(cursor, ["u"])
+        later.start()
+        wait_until(somebody_waits_for_a_lock, 10, "the batch waits for the lane")
+        at = outcome_time(cursor)
+        cursor.execute("UPDATE processing_lane SET moved_at = %s WHERE user_id = 'u'", (at,))
+    later.join(10)
+    times = column("SELECT final_at FROM processing_inboxevent WHERE id IN ('b', 'other')")
+    assert min(times) >= at
+    assert int(redis.hget("event:b", "processedAt") or 0) == round(times[0].timestamp() * 1000)
+
+
+def test_a_clock_that_was_wrong_bends_no_later_time(redis: Redis) -> None:
+    """Neither in the lane that it moved, nor in those that share a transaction with it."""
     store(value("a", seq=1))
     column("UPDATE processing_lane SET moved_at = '2999-01-01T00:00:00Z' RETURNING user_id")
-    store(value("b", seq=2), value("other", "else"))
+    store(value("b", seq=2), value("other", "v", seq=1), value("free", "w"))
     store(value("d", seq=4))
     store(value("c", seq=3))
     store(value("f", seq=6))
-    pass_gaps({"u": 5})  # by the clock of this process
-    release.release_all({"u"})
-    times = column("SELECT final_at FROM processing_inboxevent WHERE seq IS NOT NULL ORDER BY seq")
-    assert times == sorted(times)
-    assert times[1].year == 2999
-    assert int(redis.hget("event:b", "processedAt") or 0) == round(times[1].timestamp() * 1000)
+    gaps.pass_gap("u")
+    times = column("SELECT final_at FROM processing_inboxevent ORDER BY final_at, seq")
+    assert times[-1].year < 2999
+    assert column("SELECT max(moved_at) FROM processing_lane") == [times[-1]]
 
 
 def test_what_is_final_and_comes_no_more_is_named_in_the_outbox_until_redis_has_it(redis: Redis) -> None:

@@ -20,7 +20,7 @@ FIRST, SECOND = ("events", 0), ("events", 1)
 @pytest.fixture
 def partitions() -> Partitions:
     made = Partitions()
-    made.assign([FIRST, SECOND], 1.0)
+    made.assign([FIRST, SECOND])
     return made
 
 
@@ -49,10 +49,10 @@ def test_a_partition_that_goes_and_comes_back_is_a_new_object(partitions: Partit
     assert old.revoked
     assert partitions.find(FIRST) is None
     assert partitions.assigned() == (SECOND,)
-    partitions.assign([FIRST], 2.0)
+    partitions.assign([FIRST])
     new = one(partitions, FIRST)
     assert new is not old
-    assert new.assigned_at == 2.0
+    assert new.gaps is not old.gaps
     assert (new.stored, new.done, new.committed, new.end) == (None, None, None, None)
     assert new.paused  # until the poll lets it go on
     assert not new.revoked
@@ -83,7 +83,7 @@ def test_what_is_in_hand_of_a_partition_that_went_is_left_out(partitions: Partit
     batch = batch_of(partitions, FIRST, SECOND)
     partitions.revoke([FIRST])
     if comes_back:
-        partitions.assign([FIRST], 2.0)
+        partitions.assign([FIRST])
     rest = batch.without_revoked()
     assert [(a.message.topic, a.message.partition) for a in rest.arrivals] == [SECOND]
     assert [(p.message.topic, p.message.partition) for p in rest.poisons] == [SECOND]
@@ -115,7 +115,7 @@ def test_a_batch_that_waited_while_its_partition_went_is_neither_stored_nor_done
     old = one(partitions, FIRST)
     partitions.revoke([FIRST])
     if comes_back:
-        partitions.assign([FIRST], 2.0)
+        partitions.assign([FIRST])
     assert list(processor._commit(batch)) == []  # no service is there: nothing was tried
     processor.stages._done(batch)
     assert old.stored is None
@@ -126,7 +126,7 @@ def test_a_batch_whose_partition_goes_when_it_is_stored_already_is_done_for_nobo
     processor = processor_of(partitions)
     batch = batch_of(partitions, FIRST)
     partitions.revoke([FIRST])
-    partitions.assign([FIRST], 2.0)
+    partitions.assign([FIRST])
     processor.stages._done(batch)
     new = one(partitions, FIRST)
     assert (new.stored, new.done) == (None, None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from processing.domain.outcomes import BatchResult
+from tests.pipeline.processes import wait_until
 from tests.support.stages import WAIT_S, Log, finish, named
 
 
@@ -102,3 +103,26 @@ def test_a_first_result_finds_its_reader(log: Log, _: int) -> None:
     stages.start()
     finish(stages)
     assert log.of("publish") == ["publish between"]
+
+
+def test_what_can_go_on_between_has_one_turn_for_each_piece_of_work(log: Log) -> None:
+    """However much there is of it, work is not held up; and without work it does not wait for any."""
+    turns = iter("0123456789")
+    left = [10]
+    offered = threading.Event()
+
+    def between() -> Iterator[BatchResult]:
+        assert offered.wait(WAIT_S)
+        if left[0]:
+            left[0] -= 1
+            yield from log.commit(next(turns))
+
+    stages = log.stages(between=between, more=lambda: left[0] > 0, queued=3)
+    stages.start()
+    for work in "abc":
+        assert stages.offer(work, WAIT_S)
+    assert not stages.is_through()
+    offered.set()
+    wait_until(stages.is_through, WAIT_S, "all is done")
+    finish(stages)
+    assert "".join(line[-1] for line in log.of("commit")) == "0a1b2c3456789"
