@@ -38,7 +38,7 @@ test-pipeline: install ## the Procfile's processes, on embedded services
 test-kafka: install ## the same on a real Apache Kafka (needs java and mvn)
 	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline -n 2 $(ARGS)
 
-test-services: install ## those of a release: Debian's RabbitMQ and Redis, several brokers; a missing one is named
+test-services: install ## those of a release: Debian's RabbitMQ, Redis and PgBouncer, several brokers; a missing one is named
 	@exec $(BIN)/python -m pytest tests/release $(ARGS)
 
 lint: install ## ruff, mypy, the limits on length, the rules on layers and imports, the docs' paths and drawing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 from collections.abc import Sequence
 from configparser import ConfigParser
@@ -15,7 +14,7 @@ from eventsite.local.services.postgres import unprivileged
 from eventsite.local.services.service import Service
 from tests.paths import ROOT
 
-PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+PROGRAM = Path("/usr/sbin/pgbouncer")
 
 
 class PgBouncer(Service):
@@ -54,7 +53,7 @@ class PgBouncer(Service):
         text = StringIO()
         config.write(text)
         file.write_text(text.getvalue(), encoding="ascii")
-        return unprivileged([PROGRAM or "pgbouncer", str(file)])
+        return unprivileged([str(PROGRAM), str(file)])
 
 
 def documented_config() -> ConfigParser:

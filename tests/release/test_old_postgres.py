@@ -15,6 +15,7 @@ import pytest
 from eventsite.local.services.postgres import Postgres
 from tests.paths import ROOT
 from tests.pipeline.conftest import MakeStack
+from tests.release.debian import needs
 
 POM = Path(__file__).with_name("postgres_13.xml")
 FOLDER = ROOT / "var" / "postgres-13"  # kept, as Kafka's jars are
@@ -22,9 +23,7 @@ REFUSAL = "PostgreSQL 14 or later is required (found 13.22): DATABASE_URL is to 
 
 pytestmark = [
     pytest.mark.pipeline,
-    pytest.mark.skipif(
-        not shutil.which("mvn"), reason="mvn, which fetches PostgreSQL 13, is not installed: apt-get install maven"
-    ),
+    needs("maven", "mvn"),
     pytest.mark.skipif(platform.machine() != "x86_64", reason="PostgreSQL 13 is fetched for x86_64 only"),
 ]
 

@@ -18,12 +18,10 @@ from tests.pipeline.conftest import MakeStack
 from tests.pipeline.load import STARTED_MS, mixed
 from tests.pipeline.oracle import Expected, settle_and_check
 from tests.pipeline.stack import Stack
+from tests.release.debian import needs
 from tests.release.pgbouncer import PROGRAM, PgBouncer
 
-pytestmark = [
-    pytest.mark.pipeline,
-    pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed: apt-get install pgbouncer"),
-]
+pytestmark = [pytest.mark.pipeline, needs("pgbouncer", PROGRAM)]
 
 EVENTS = 8_000
 RESTARTS = (1_000, 3_000, 5_000)  # at so many events

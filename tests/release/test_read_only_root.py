@@ -16,10 +16,11 @@ from tests.paths import ROOT
 from tests.pipeline.conftest import MakeStack
 from tests.pipeline.processes import wait_until
 from tests.pipeline.stack import Stack
+from tests.release.debian import needs
 
 pytestmark = [
     pytest.mark.pipeline,
-    pytest.mark.skipif(not shutil.which("unshare"), reason="unshare is not installed: apt-get install util-linux"),
+    needs("util-linux", "unshare"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount: run this as root"),
 ]
 
