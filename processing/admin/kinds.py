@@ -14,7 +14,7 @@ from processing.admin.acting import PAUSE, RESUME, ActingAdmin, Action
 from processing.domain.kinds import KindState
 from processing.models import InboxEvent, Kind, OperatorAction
 from processing.operators.kinds import describe
-from processing.postgres.kinds import count_waiting
+from processing.postgres.kinds import Waiting, count_waiting
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -77,11 +77,18 @@ class KindAdmin(ActingAdmin):
 
     @admin.display(description="events that wait")
     def waiting(self, obj: Kind) -> int:
-        return count_waiting([obj.name])[obj.name].events
+        return self._count(obj).events
 
     @admin.display(description="the oldest since")
     def oldest(self, obj: Kind) -> str:
-        return show.utc(count_waiting([obj.name])[obj.name].since)
+        return show.utc(self._count(obj).since)
+
+    def _count(self, obj: Kind) -> Waiting:
+        """Once a page: very much may wait."""
+        if not hasattr(obj, "counted"):
+            obj.counted = count_waiting([obj.name])[obj.name]  # type: ignore[attr-defined]
+        found: Waiting = obj.counted  # type: ignore[attr-defined]
+        return found
 
     @admin.display(description="the events")
     def events(self, obj: Kind) -> SafeString:

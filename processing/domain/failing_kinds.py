@@ -76,6 +76,8 @@ class _Window:
         self.runs -= gone
         if failed:
             self.failures[event_type] -= gone
+            if not self.failures[event_type]:
+                del self.failures[event_type]  # types come and go without end
 
     def why(self) -> tuple[str, Counter[str]] | None:
         """Why the kind is to be stopped, if it is, and the failures that say so, by type."""
@@ -178,8 +180,11 @@ class FailingKinds:
         return list(found.values())
 
     def _judge(self, family: str, label: str, own: _Window, whole: _Window, last: Outcome) -> Failing | None:
-        """A type that fails is stopped alone; a family whose failures are of many types is stopped whole."""
-        why = own.why()
+        """A type that fails is stopped alone; a family whose failures are of many types is stopped whole.
+
+        Types that share a window are no kind: they stop their family only if it fails, all its types taken together.
+        """
+        why = own.why() if label != OTHER else None
         guilty = label
         if why is None:
             why = whole.why()

@@ -9,8 +9,11 @@ from django.conf import settings
 
 from processing.domain.failing_kinds import Failing, FailingKinds, Limits
 from processing.domain.families import declared_types
+from processing.domain.kinds import parts_of
 from processing.engine.handlers import retry_policy
 from processing.postgres import kinds
+
+MOST_TYPES = 20  # of a family, stopped at once; each is a row that every transaction reads, and is probed alone
 
 log = structlog.get_logger(__name__)
 
@@ -21,14 +24,21 @@ def new_window() -> FailingKinds:
 
 
 def stop(failing: Iterable[Failing]) -> None:
-    """Stop these kinds: their new events are stored and wait, and one that waits is tried now and then."""
+    """Stop these kinds: their new events are stored and wait, and one that waits is tried now and then.
+
+    A family of which MOST_TYPES types are stopped fails over many types: it is stopped whole.
+    """
     for each in failing:
+        kind, reason = each.kind, each.reason
+        family, event_type, _ = parts_of(kind)
+        if event_type is not None and kinds.count_stopped_types(family) >= MOST_TYPES:
+            kind, reason = family, f"{MOST_TYPES} of its types are stopped; of another {reason}"
         first_probe_in_ms = retry_policy().delay_ms(1)
-        if kinds.stop(each.kind, each.reason, each.error_class, each.error_place, first_probe_in_ms):
+        if kinds.stop(kind, reason, each.error_class, each.error_place, first_probe_in_ms):
             log.error(
                 "stopped a kind of event: its handler keeps failing; its events wait, and are tried one at a time",
-                kind=each.kind,
-                reason=each.reason,
+                kind=kind,
+                reason=reason,
                 error_class=each.error_class,
                 error_place=each.error_place,
             )

@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from processing.domain.kinds import KindState
-from processing.domain.outcomes import BatchResult, HotStateUpdate
+from processing.domain.outcomes import BatchResult, HotStateUpdate, outcome_time
 from processing.domain.statuses import Status
 from processing.engine import enqueue
 from processing.engine.handlers import retry_policy
@@ -31,6 +31,10 @@ from processing.postgres.transaction import outcome_time, retry_transient, trans
 
 FIRST_ROWS = 10  # drained at first: if the handler still fails, few events have lost a try
 MOST_ROWS = 1_000
+STEP_S = (
+    0.1  # a step of draining takes so long at most, or fewer rows next time: batches wait for it, and for its locks
+)
+LOOKS = 10  # of a probe past events that their lanes hold
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -49,38 +53,51 @@ class Drained:
 
 
 class Tender:
-    """What one process does for the kinds that are not open. With `stop` it waits while Postgres is away."""
+    """What one process does for the kinds that are not open. With `stop` it waits while Postgres is away.
 
-    def __init__(self, stop: threading.Event | None = None) -> None:
+    `last`: the kind that had its turn last.
+    """
+
+    def __init__(self, stop: threading.Event | None = None, last: str = "") -> None:
         self._stop = stop
         self._rows: dict[str, int] = {}  # by kind that drains, how many the next step takes
+        self.last = last
 
     def tend(self, seconds: float) -> Iterator[BatchResult]:
-        """Probe and drain for so long at most; the caller counts the failures of each result before it goes on."""
+        """Probe and drain for so long, and a step at least; the kinds in turn, so that many of them take no longer.
+
+        The caller counts the failures of each result before it goes on.
+        """
         until = time.monotonic() + seconds
         rows = self._do(kinds.find_kinds)
         self._rows = {row.name: self._rows.get(row.name, FIRST_ROWS) for row in rows if _drains(row)}
-        for row in rows:
-            if row.due:
+        for row in sorted(rows, key=lambda row: (row.name <= self.last, row.name)):
+            if row.state is KindState.PAUSED or not (row.due or _drains(row)):
+                continue
+            self.last = row.name
+            if _drains(row):
+                yield from self._drain(row, until)
+            else:
                 result = self._do(partial(probe, row))
                 if result is not None:
                     yield result
-        for kind in list(self._rows):
-            yield from self._drain(kind, until)
+            if time.monotonic() >= until:
+                return
 
-    def _drain(self, kind: str, until: float) -> Iterator[BatchResult]:
-        """At least one step, so that each kind gets on."""
+    def _drain(self, row: KindRow, until: float) -> Iterator[BatchResult]:
+        kind = row.name
         while True:
+            started = time.monotonic()
             step = self._do(partial(drain, kind, self._rows[kind]))
             if step is None:
                 return
             if not step.waited:
-                if self._do(partial(kinds.open_drained, kind)):
+                if row.due and self._do(partial(kinds.open_drained, kind)):
                     log.warning("a kind of event is open again: nothing waits for it any more", kind=kind)
                 return
+            self._rows[kind] = next_rows(self._rows[kind], time.monotonic() - started)
             yield step.result
             enqueue.enqueue_now(step.left)
-            self._rows[kind] = min(MOST_ROWS, 2 * self._rows[kind])
             if time.monotonic() >= until:
                 return
 
@@ -95,9 +112,10 @@ def probe(row: KindRow) -> BatchResult | None:
     """
     if not kinds.claim_probe(row.name, row.probes, retry_policy().delay_ms(row.probes + 2)):
         return None
-    candidate = kinds.find_candidate(row.name, injected_failures=settings.FAULT_INJECTION)
+    candidate, all_held = _find_candidate(row.name)
     if candidate is None:
-        _let_drain(row.name, "no event is left to try")
+        if not all_held:
+            _let_drain(row.name, "no event is left to try")
         return None
     result = _try(row.name, candidate)
     succeeded = any(o.event.id == candidate and o.status is Status.PROCESSED for o in result.outcomes)
@@ -105,6 +123,35 @@ def probe(row: KindRow) -> BatchResult | None:
     if succeeded:
         _let_drain(row.name, "an event that had waited was processed")
     return result
+
+
+def _find_candidate(kind: str) -> tuple[str | None, bool]:
+    """An event to try, and whether there is none because lanes hold all that were looked at, behind other events.
+
+    These wait in their lanes from now on, so that whoever looks next finds others.
+    """
+    for _ in range(LOOKS):
+        candidate = kinds.find_candidate(kind, injected_failures=settings.FAULT_INJECTION)
+        if candidate is not None or not _let_go_of_held(kind):
+            return candidate, False
+    return None, True
+
+
+def _let_go_of_held(kind: str) -> bool:
+    with transaction() as cursor:
+        kinds.read_set_aside(cursor)
+        held = kinds.held_by_lanes(cursor, kind, MOST_ROWS) if kinds.is_sole_drainer(cursor, kind) else {}
+        lanes = lock_lanes(cursor, set(held.values()))
+        kinds.let_go(cursor, kind, list(held))
+        move_lanes(cursor, [as_it_stands(lane) for lane in lanes.values()], outcome_time())
+    return bool(held)
+
+
+def next_rows(rows: int, took_s: float) -> int:
+    """How many the next step takes, after one with so many rows."""
+    if took_s > STEP_S:
+        return max(FIRST_ROWS, rows // 2)
+    return min(MOST_ROWS, 2 * rows) if took_s <= STEP_S / 2 else rows
 
 
 def _let_drain(kind: str, why: str) -> None:

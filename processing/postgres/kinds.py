@@ -16,14 +16,15 @@ from processing.domain.kinds import KindState, SetAside, parts_of
 from processing.domain.statuses import Status
 from processing.postgres.transaction import Cursor, raw_cursor, transaction
 
-OPEN_LOCK_TIMEOUT_MS = 500  # batches wait so long at most while a kind is opened; in vain, it is tried again later
+OPEN_LOCK_TIMEOUT_MS = 500  # batches wait so long at most while a kind is opened
+OPEN_PAUSE_MS = 5_000  # after that was in vain, of all processes: a long transaction stops no others with it
 DRAINER_LOCK = 0x6B696E64  # the class of the advisory locks that single drainers hold
 LOOKED_AT = 100  # waiting events among which a probe chooses
 
 
 @dataclass(frozen=True)
 class KindRow:
-    """A kind that is not open. `due`: it is time for a probe."""
+    """A kind that is not open. `due`: it is time for a probe, or to open it once it is drained."""
 
     name: str
     state: KindState
@@ -54,7 +55,7 @@ def find_kinds() -> list[KindRow]:
     """Those that are not open, by name."""
     cursor = raw_cursor().execute(
         """SELECT name, state, since, reason, actor, error_class, error_place, probes,
-                  state = 'stopped' AND coalesce(next_probe_at <= clock_timestamp(), true)
+                  coalesce(next_probe_at <= clock_timestamp(), true)
            FROM processing_kind ORDER BY name"""
     )
     return [KindRow(name, KindState(state), *rest) for name, state, *rest in cursor]
@@ -72,6 +73,19 @@ def stop(kind: str, reason: str, error_class: str, error_place: str, first_probe
         (kind, reason, error_class, error_place, first_probe_in_ms),
     )
     return cursor.rowcount == 1
+
+
+def count_stopped_types(family: str) -> int:
+    """How many types of a family are stopped, apart from it."""
+    row = (
+        raw_cursor()
+        .execute(
+            "SELECT count(*) FROM processing_kind WHERE state = 'stopped' AND starts_with(name, %s)", (f"{family}/",)
+        )
+        .fetchone()
+    )
+    assert row is not None
+    return int(row[0])
 
 
 def pause(cursor: Cursor, kind: str, reason: str, actor: str) -> bool:
@@ -97,9 +111,14 @@ def start_draining(kind: str, *, was: Collection[KindState]) -> bool:
 
 
 def open_drained(kind: str) -> bool:
-    """Open a kind that drains, if nothing waits for it; False if something does, or a batch would not end in time."""
+    """Open a kind that drains, if nothing waits for it; False if something does, or a transaction does not end in time.
+
+    One process tries it at a time.
+    """
     try:
         with transaction() as cursor:
+            if not is_sole_drainer(cursor, kind):
+                return False
             cursor.execute(f"SET LOCAL lock_timeout = {OPEN_LOCK_TIMEOUT_MS}")
             cursor.execute("LOCK TABLE processing_kind IN EXCLUSIVE MODE")
             cursor.execute(
@@ -109,6 +128,11 @@ def open_drained(kind: str) -> bool:
             )
             return cursor.rowcount == 1
     except psycopg.errors.LockNotAvailable:
+        raw_cursor().execute(
+            """UPDATE processing_kind SET next_probe_at = clock_timestamp() + %s * interval '1 millisecond'
+               WHERE name = %s AND state = 'draining'""",
+            (OPEN_PAUSE_MS, kind),
+        )
         return False
 
 
@@ -153,6 +177,17 @@ def find_candidate(kind: str, *, injected_failures: bool) -> str | None:
     )
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def held_by_lanes(cursor: Cursor, kind: str, limit: int) -> dict[str, str]:
+    """Of the first events that wait for a kind, those that lanes hold behind other events: the user by id."""
+    cursor.execute(
+        """SELECT i.id, i.user_id FROM (
+             SELECT id, user_id, seq FROM processing_inboxevent WHERE waits_for = %s ORDER BY arrival LIMIT %s) i
+           JOIN processing_lane l ON l.user_id = i.user_id WHERE i.seq > l.next_seq""",
+        (kind, limit),
+    )
+    return dict(cursor.fetchall())
 
 
 def is_sole_drainer(cursor: Cursor, kind: str) -> bool:

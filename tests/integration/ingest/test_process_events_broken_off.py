@@ -59,7 +59,7 @@ def test_lines_of_a_kind_that_is_stopped_are_stored_and_wait(file: Callable[...,
     printed = process(file(PLAIN, numbered(1), numbered(2)))
     assert printed == "1 applied, 0 already known, 2 held, 0 refused"
     assert ImportRun.objects.get().ended_at is not None
-    Kind.objects.update(state="draining")
+    Kind.objects.update(state="draining", next_probe_at=None)
     while Kind.objects.exists():
         tend_kinds()
     assert set(statuses().values()) == {("processed", 1)}

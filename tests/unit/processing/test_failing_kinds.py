@@ -112,6 +112,25 @@ def test_types_are_free_text_and_bounded() -> None:
     assert runs.known.label(FAMILY, "once-7") == OTHER
 
 
+def test_a_sender_of_ever_new_types_that_fail_stops_no_family_that_works() -> None:
+    runs = FailingKinds(Limits(4, 50, 10), lambda family: {"good"})
+    for _ in range(3):
+        runs.observe([outcome(False, type=f"often-{n}") for n in range(FREQUENT)])
+    made_up = [
+        [outcome(False, type="good"), outcome(False, type="good"), outcome(True, type=f"{n}")] for n in range(20)
+    ]
+    assert stopped(runs, [each for three in made_up for each in three]) == []
+
+
+def test_types_that_no_longer_fail_are_forgotten() -> None:
+    runs = window(0, 99)
+    for n in range(300):
+        runs.observe([outcome(True, type=f"{n}"), *outcomes(".........", type="good")])
+    (family,) = runs.families.values()
+    assert len(family.failures) <= 1
+    assert not family.in_a_row
+
+
 def test_declared_types_are_told_apart_however_rare() -> None:
     runs = FailingKinds(Limits(0, 0, 10), lambda family: {"rare"})
     runs.observe([outcome(False, type=f"x-{n}") for n in range(FREQUENT) for _ in range(2)])
