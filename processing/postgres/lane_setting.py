@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import LiteralString
 
 from processing.domain.lanes import LaneState
 from processing.domain.statuses import Status
@@ -12,16 +12,6 @@ from processing.postgres.lanes import WHAT_FOR
 from processing.postgres.transaction import Cursor, raw_cursor
 
 OWN_FOR_GOOD = [Status.PROCESSED, Status.FAILED]
-
-
-@dataclass(frozen=True)
-class SkippedEvent:
-    """`first`: no other event has its seq. `readable`: its payload is kept, so it can run."""
-
-    id: str
-    seq: int
-    readable: bool
-    first: bool
 
 
 def limit_lock_wait(cursor: Cursor, seconds: float) -> None:
@@ -54,27 +44,47 @@ def find_tried(cursor: Cursor, user_id: str) -> str | None:
     return None if row is None else row[0]
 
 
-def waiting_between(cursor: Cursor, user_id: str, first: int, below: int) -> list[str]:
-    """The events that wait in a lane from one seq on, below another."""
+WAITING_BETWEEN: LiteralString = """FROM processing_inboxevent
+    WHERE user_id = %s AND seq >= %s AND seq < %s AND (status = ANY(%s)) IS TRUE"""
+# with `firsts` only those whose seq no other event has, or had before them
+SKIPPED_FROM: LiteralString = """FROM processing_inboxevent i WHERE i.user_id = %(user)s AND i.seq >= %(seq)s
+    AND (i.status = 'skipped') IS TRUE AND (NOT %(firsts)s OR NOT EXISTS (
+      SELECT FROM processing_inboxevent o WHERE o.user_id = i.user_id AND o.seq = i.seq
+        AND (o.status <> i.status OR (o.received_at, o.id) < (i.received_at, i.id))))"""
+
+
+def highest_waiting_between(cursor: Cursor, user_id: str, first: int, below: int, limit: int) -> list[str]:
+    """The events that wait in a lane from one seq on, below another: the highest of them."""
     cursor.execute(
-        """SELECT id FROM processing_inboxevent WHERE user_id = %s AND seq >= %s AND seq < %s AND status = ANY(%s)
-           ORDER BY seq""",
-        (user_id, first, below, WAITING_STATUSES),
+        f"SELECT id {WAITING_BETWEEN} ORDER BY seq DESC LIMIT %s", (user_id, first, below, WAITING_STATUSES, limit)
     )
     return [id for (id,) in cursor]
 
 
-def skipped_from(cursor: Cursor, user_id: str, first: int) -> list[SkippedEvent]:
-    """The skipped events of a lane from a seq on, ascending by seq; the first of a seq before the others."""
+def count_waiting_between(cursor: Cursor, user_id: str, first: int, below: int) -> int:
+    cursor.execute(f"SELECT count(*) {WAITING_BETWEEN}", (user_id, first, below, WAITING_STATUSES))
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def skipped_from(cursor: Cursor, user_id: str, seq: int, *, firsts: bool, limit: int) -> list[tuple[str, bool]]:
+    """The skipped events of a lane from a seq on, the lowest of them; with each whether its payload is kept, so that it
+    can run."""
     cursor.execute(
-        """SELECT i.id, i.seq, i.payload IS NOT NULL, NOT EXISTS (
-                    SELECT FROM processing_inboxevent o WHERE o.user_id = i.user_id AND o.seq = i.seq
-                      AND (o.status <> i.status OR (o.received_at, o.id) < (i.received_at, i.id)))
-           FROM processing_inboxevent i WHERE i.user_id = %s AND i.seq >= %s AND i.status = %s
-           ORDER BY i.seq, i.received_at, i.id""",
-        (user_id, first, Status.SKIPPED),
+        f"""SELECT i.id, i.payload IS NOT NULL {SKIPPED_FROM}
+            ORDER BY i.seq, i.received_at, i.id LIMIT %(limit)s""",
+        {"user": user_id, "seq": seq, "firsts": firsts, "limit": limit},
     )
-    return [SkippedEvent(*row) for row in cursor]
+    return [(id, readable) for id, readable in cursor]
+
+
+def count_skipped_from(cursor: Cursor, user_id: str, seq: int, *, firsts: bool) -> tuple[int, int]:
+    """How many these are, and how many of them have their payload."""
+    cursor.execute(f"SELECT count(*), count(i.payload) {SKIPPED_FROM}", {"user": user_id, "seq": seq, "firsts": firsts})
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def first_unowned(cursor: Cursor, user_id: str, seq: int) -> int:
@@ -84,7 +94,7 @@ def first_unowned(cursor: Cursor, user_id: str, seq: int) -> int:
              SELECT %(seq)s::bigint UNION ALL
              SELECT seq + 1 FROM step WHERE EXISTS (
                SELECT FROM processing_inboxevent i
-               WHERE i.user_id = %(user)s AND i.seq = step.seq AND i.status = ANY(%(final)s)))
+               WHERE i.user_id = %(user)s AND i.seq = step.seq AND (i.status = ANY(%(final)s)) IS TRUE))
            SELECT max(seq) FROM step""",
         {"user": user_id, "seq": seq, "final": OWN_FOR_GOOD},
     )
@@ -106,7 +116,7 @@ def put_lane(cursor: Cursor, user_id: str, next_seq: int, set_back_from: int | N
            FROM (SELECT %(user)s::text AS user_id, %(next)s::bigint AS next_seq) c
                 LEFT JOIN LATERAL (
                   SELECT seq, status, waits_for FROM processing_inboxevent i
-                  WHERE i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status = ANY(%(waiting)s)
+                  WHERE i.user_id = c.user_id AND i.seq >= c.next_seq AND (i.status = ANY(%(waiting)s)) IS TRUE
                   ORDER BY i.seq LIMIT 1) f ON true
            WHERE l.user_id = c.user_id""",
         {"user": user_id, "next": next_seq, "back": set_back_from, "waiting": WAITING_STATUSES},
@@ -116,7 +126,7 @@ def put_lane(cursor: Cursor, user_id: str, next_seq: int, set_back_from: int | N
 def lowest_waiting_id(cursor: Cursor, user_id: str, next_seq: int) -> str | None:
     """The first event that waits in a lane: a hint to a worker to release it."""
     cursor.execute(
-        """SELECT id FROM processing_inboxevent WHERE user_id = %s AND seq >= %s AND status = ANY(%s)
+        """SELECT id FROM processing_inboxevent WHERE user_id = %s AND seq >= %s AND (status = ANY(%s)) IS TRUE
            ORDER BY seq LIMIT 1""",
         (user_id, next_seq, WAITING_STATUSES),
     )

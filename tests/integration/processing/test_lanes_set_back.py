@@ -18,7 +18,7 @@ from processing.domain.statuses import Status
 from processing.models import InboxEvent
 from processing.operators.set_lane import set_lane
 from processing.postgres.gaps import origins_at_gaps
-from tests.integration.processing.test_set_lane import CLOCK, front, led_astray, numbered, pass_gap, put, states, work
+from tests.support.astray import CLOCK, front, led_astray, numbered, pass_gap, put, states, work
 from tests.support.dead import consume, order, row
 from tests.support.locks import somebody_waits_for_a_lock
 
