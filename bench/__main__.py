@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import crowds, limits, lists, report
+from bench import beside, crowds, limits, lists, report
 from bench.events import Kind, records
 from bench.figures import Figure, table
 from bench.machine import machine
@@ -23,7 +23,9 @@ from tests.pipeline.log import Topic
 INSIDE: dict[str, tuple[Callable[[Services, int], Iterator[Figure]], int]] = {  # and how many events by default
     "limits": (limits.measure, 200_000),
     "crowds": (crowds.measure, 10_000),
-    "lists": (lists.measure, 10_000_000),  # minutes, and a page of plans: only when asked for
+    # minutes, and a page of plans: only when asked for
+    "beside": (beside.measure, 1_000_000),
+    "lists": (lists.measure, 10_000_000),
 }
 ROUNDS, PAIRS = 3, 5
 WARM_UP = 100_000  # messages, before Kafka's own code is compiled

@@ -75,8 +75,11 @@ def at(rows: int, share: float) -> datetime:
     return STARTED + round(rows * share / BATCH) * BATCH_EVERY
 
 
-def fill(connection: psycopg.Connection[Any], table: str, rows: int) -> None:
-    """Fill one of TABLES, its indexes built afterwards, as a table that has grown is: vacuumed and analyzed."""
+def fill(connection: psycopg.Connection[Any], table: str, statement: str, rows: int) -> None:
+    """Fill a table, its indexes built afterwards, as a table that has grown is: vacuumed and analyzed.
+
+    The statement makes its rows from number `first` to number `last`, of `rows` in all.
+    """
     indexes = connection.execute(
         """SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s AND schemaname = current_schema()
              AND indexname NOT IN (SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass)""",
@@ -86,7 +89,7 @@ def fill(connection: psycopg.Connection[Any], table: str, rows: int) -> None:
         connection.execute(f'DROP INDEX "{name}"')
     for first in range(1, rows + 1, CHUNK):
         part = {"first": first, "last": min(rows, first + CHUNK - 1), "rows": rows}
-        connection.execute(TABLES[table], {**part, "started": STARTED, "every": BATCH_EVERY})
+        connection.execute(statement.encode(), {**part, "started": STARTED, "every": BATCH_EVERY})
     for _, definition in indexes:
         connection.execute(definition)
     connection.execute(f"VACUUM (ANALYZE) {table}")

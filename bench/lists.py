@@ -24,8 +24,8 @@ def measure(services: Services, events: int) -> Iterator[Figure]:
     """Prints each page's plans; one that `goes on` stopped looking before it was full."""
     with site(services, this_checkout()) as at:
         with psycopg.connect(at.database, autocommit=True) as connection:
-            for table in TABLES:
-                fill(connection, table, events)
+            for table, statement in TABLES.items():
+                fill(connection, table, statement, events)
         command = [sys.executable, "-m", "bench.list_queries", str(events)]
         environment = {**at.environment, "DJANGO_SETTINGS_MODULE": "eventsite.settings"}
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 
 from django.conf import settings
 
@@ -151,9 +152,10 @@ class _Plan:
 def _find_set_aside(kinds: SetAside, arrivals: Iterable[Arrived]) -> dict[str, SetAsideArrival]:
     """By id those whose kind is not open; they are stored, and wait."""
     found: dict[str, SetAsideArrival] = {}
+    find = cache(kinds.find)  # a batch has few types
     for arrival in arrivals if kinds else ():
         event = arrival.event
-        kind = kinds.find(event.family, event.type, arrival.message.topic if kinds.topics else None)
+        kind = find(event.family, event.type, arrival.message.topic if kinds.topics else None)
         if kind is not None:
             found[event.id] = SetAsideArrival(event.id, kind, arrival.message)
     return found

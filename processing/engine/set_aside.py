@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from processing.domain.kinds import KindState
-from processing.domain.outcomes import BatchResult, HotStateUpdate, outcome_time
+from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.domain.statuses import Status
 from processing.engine import enqueue
 from processing.engine.handlers import retry_policy

@@ -21,6 +21,7 @@ from processing.postgres.passed_gaps import count_passed_gaps
 from processing.postgres.transaction import close_connection
 
 CACHED_S = 5.0
+COUNTED_S = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -58,19 +59,25 @@ class OpenTransactionGauge(Collector):
 
 
 class PassedGapsGauge(Collector):
-    """The rows of passed gaps."""
+    """The rows of passed gaps, counted every COUNTED_S at most: there may be very many."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._until = 0.0
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         return [self._gauge(None)]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        try:
-            number = count_passed_gaps()
-        except (Error, psycopg.Error) as error:
-            close_connection()
-            log.warning("processing_passed_gaps is not told", error=" ".join(str(error).split()))
-            return
-        yield self._gauge(number)
+        if time.monotonic() >= self._until:
+            try:
+                self._number = count_passed_gaps()
+            except (Error, psycopg.Error) as error:
+                close_connection()
+                log.warning("processing_passed_gaps is not told", error=" ".join(str(error).split()))
+                return
+            self._until = time.monotonic() + COUNTED_S
+        yield self._gauge(self._number)
 
     def _gauge(self, value: int | None) -> GaugeMetricFamily:
         return GaugeMetricFamily(

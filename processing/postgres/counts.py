@@ -35,7 +35,7 @@ def count_gaps() -> tuple[int, datetime | None]:
             """SELECT count(*), min(l.waiting_since) FROM processing_lane l
                WHERE l.waits_for = 'gap' AND l.waiting_since IS NOT NULL AND NOT EXISTS (
                  SELECT FROM processing_inboxevent i
-                 WHERE i.user_id = l.user_id AND i.seq = l.next_seq AND i.status = ANY(%s))""",
+                 WHERE i.user_id = l.user_id AND i.seq = l.next_seq AND (i.status = ANY(%s)) IS TRUE)""",
             (WAITING_STATUSES,),
         )
         .fetchone()

@@ -70,7 +70,8 @@ def lock_dead_letters(cursor: Cursor, ids: Sequence[str]) -> dict[str, LockedDea
     cursor.execute(
         """SELECT i.id, d.reason, i.attempts, i.payload IS NOT NULL, d.published_at IS NOT NULL
            FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
-           WHERE i.id = ANY(%s) AND i.status = %s AND d.discarded_at IS NULL ORDER BY i.id FOR UPDATE OF i, d""",
+           WHERE i.id = ANY(%s) AND (i.status = %s) IS TRUE AND d.discarded_at IS NULL
+           ORDER BY i.id FOR UPDATE OF i, d""",
         (list(ids), Status.FAILED),
     )
     return {row[0]: LockedDeadLetter(*row[1:]) for row in cursor}

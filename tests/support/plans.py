@@ -1,12 +1,16 @@
-"""What Postgres does for a list: the plans of the statements that reading a page executes."""
+"""What Postgres does for a list, or in a transaction: the plans of the statements that it executes."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
+import psycopg
 from django.db import connection, transaction
 
 Plan = dict[str, Any]
@@ -61,3 +65,23 @@ def _nodes(plan: Plan) -> Iterator[Node]:
     )
     for inner in plan.get("Plans", ()):
         yield from _nodes(inner)
+
+
+PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+
+
+@contextmanager
+def plans_of_statements() -> Iterator[list[str]]:
+    """The plan of each statement that `processing.postgres` executes meanwhile, told before it runs; arrays cut."""
+    plans: list[str] = []
+
+    class Explaining(psycopg.Cursor[tuple[Any, ...]]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            text = str(query).strip()
+            if text.startswith(PLANNED):
+                super().execute(f"EXPLAIN (COSTS OFF) {text}".encode(), params)
+                plans.append(re.sub(r"\{[^{}]{40,}\}", "{…}", "\n".join(line for (line,) in self.fetchall())))
+            return super().execute(query, params, **options)
+
+    with patch("processing.postgres.transaction.psycopg.Cursor", Explaining):
+        yield plans
