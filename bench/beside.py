@@ -1,4 +1,4 @@
-"""What a batch costs beside events of a paused kind that wait, against one in an inbox that is empty."""
+"""What a batch costs beside events of a paused kind that wait, against as many that are done with, and against none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.services import Services
 from bench.site import site
 
 ROUNDS, WARM_UP = 60, 5
-MOST_PERCENT = 3  # more than beside nothing, at most
+MOST_PERCENT = 3  # more than beside as many events that are done with, at most
 NOTHING, PROCESSED, WAITING = "nothing", "processed", "waiting"
 BESIDE: Mapping[str, Callable[[psycopg.Connection[Any], int], None]] = {
     NOTHING: lambda connection, rows: None,
@@ -77,10 +77,10 @@ def _figures(kind: Kind, events: int, asked: Mapping[str, Batches]) -> Iterator[
             found = spread([each[name][what] for each in rounds])
             label = f"a batch, {kind}, beside {beside} ({found.least:.1f} to {found.most:.1f})"
             yield Figure(label, found.median, unit)
-        for name in (PROCESSED, WAITING):
-            more = median(100 * (each[name][what] / each[NOTHING][what] - 1) for each in rounds)
-            most = MOST_PERCENT if (name, what) == (WAITING, "cpu") else None
-            yield Figure(f"more than beside nothing, {name}, {unit}: median of the pairs", more, "%", most)
+        for name in (PROCESSED, NOTHING):
+            more = median(100 * (each[WAITING][what] / each[name][what] - 1) for each in rounds)
+            most = MOST_PERCENT if (name, what) == (PROCESSED, "cpu") else None
+            yield Figure(f"{kind}, {unit}: waiting more than {name}, median of the pairs", more, "%", most)
     _print_plans(kind, {name: asked[name].ask("plans") for name in names})
 
 

@@ -69,7 +69,7 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
                   SELECT seq, received_at, status, waits_for FROM processing_inboxevent i
                   WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status || '' = ANY(%s)
                   ORDER BY i.seq LIMIT 1) f ON true
-           WHERE l.user_id = c.user_id""",
+           WHERE l.user_id = c.user_id AND l.user_id = ANY(%s)""",  # else the planner would read all lanes to join them
         (
             at,
             [m.user_id for m in moves],
@@ -77,5 +77,6 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
             [m.waiting for m in moves],
             [m.order_version for m in moves],
             WAITING_STATUSES,
+            [m.user_id for m in moves],
         ),
     )
