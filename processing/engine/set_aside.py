@@ -143,7 +143,7 @@ def _let_go_of_held(kind: str) -> bool:
         held = kinds.held_by_lanes(cursor, kind, MOST_ROWS) if kinds.is_sole_drainer(cursor, kind) else {}
         lanes = lock_lanes(cursor, set(held.values()))
         kinds.let_go(cursor, kind, list(held))
-        move_lanes(cursor, [as_it_stands(lane) for lane in lanes.values()], outcome_time())
+        move_lanes(cursor, [as_it_stands(lane) for lane in lanes.values()], outcome_time(cursor))
     return bool(held)
 
 
