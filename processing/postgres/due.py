@@ -67,7 +67,7 @@ def waiting_in_lanes(
                        lag(seq, 1, front - 1) OVER w AS before
                 FROM (
                   SELECT * FROM processing_inboxevent
-                  WHERE user_id = l.lane AND seq >= l.front AND status || '' = ANY(%(waiting)s)
+                  WHERE user_id = l.lane AND seq >= l.front AND (status = ANY(%(waiting)s)) IS TRUE
                   ORDER BY seq LIMIT %(rows)s) n
                 WINDOW w AS (ORDER BY seq)) p) r
             WHERE NOT behind_gap AND (position = 1 OR chars <= %(chars)s)
@@ -104,7 +104,7 @@ def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneSta
     places = _with_what_was_replayed(cursor, ids)
     cursor.execute(
         f"""SELECT {_EVENT_COLUMNS}, replay FROM processing_inboxevent
-            WHERE id = ANY(%s) AND (status = 'retrying' OR status = 'held' AND seq IS NULL)
+            WHERE id = ANY(%s) AND (status = 'retrying' OR status = 'held' AND seq IS NULL) IS TRUE
             ORDER BY id FOR UPDATE SKIP LOCKED""",
         (list(places),),
     )
@@ -132,10 +132,11 @@ def _with_what_was_replayed(cursor: Cursor, ids: Collection[str]) -> dict[str, t
     cursor.execute(
         """WITH chains AS (
              SELECT DISTINCT user_id, replay FROM processing_inboxevent
-             WHERE id = ANY(%(ids)s) AND status = 'retrying' AND replay IS NOT NULL)
+             WHERE id = ANY(%(ids)s) AND (status = 'retrying') IS TRUE AND replay IS NOT NULL)
            SELECT id, replay, position FROM (
              SELECT id, replay, 0 AS position, replay_order, arrival, received_at, "offset" FROM processing_inboxevent
-             WHERE id = ANY(%(ids)s) AND (status = 'retrying' AND replay IS NULL OR status = 'held' AND seq IS NULL)
+             WHERE id = ANY(%(ids)s)
+               AND (status = 'retrying' AND replay IS NULL OR status = 'held' AND seq IS NULL) IS TRUE
              UNION ALL
              SELECT t.* FROM chains c CROSS JOIN LATERAL (
                SELECT id, replay, row_number() OVER (ORDER BY replay_order) AS position, replay_order, arrival,
@@ -154,7 +155,7 @@ def lanes_and_ids(ids: Collection[str]) -> tuple[set[str], set[str]]:
     cursor = raw_cursor().execute(
         """SELECT i.id, i.user_id, i.seq IS NOT NULL AND i.seq >= coalesce(l.next_seq, 1)
            FROM processing_inboxevent i LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL
-           WHERE i.id = ANY(%s) AND i.status = ANY(%s)""",
+           WHERE i.id = ANY(%s) AND (i.status = ANY(%s)) IS TRUE""",
         (list(ids), WAITING_STATUSES),
     )
     users: set[str] = set()
@@ -182,7 +183,7 @@ def highest_waiting(cursor: Cursor, users: Collection[str], without: Collection[
     cursor.execute(
         """SELECT l.lane, w.seq FROM unnest(%s::text[]) AS l(lane), LATERAL (
              SELECT i.seq FROM processing_inboxevent i
-             WHERE i.user_id = l.lane AND i.seq IS NOT NULL AND i.status || '' = ANY(%s) AND i.id <> ALL(%s)
+             WHERE i.user_id = l.lane AND i.seq IS NOT NULL AND (i.status = ANY(%s)) IS TRUE AND i.id <> ALL(%s)
              ORDER BY i.seq DESC LIMIT 1) w""",
         (sorted(users), WAITING_STATUSES, list(without)),
     )
@@ -195,7 +196,8 @@ def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
         # not EXISTS: for many users the planner would read all that has a seq, to join it with them
         """SELECT l.lane FROM unnest(%s::text[], %s::bigint[]) AS l(lane, front), LATERAL (
              SELECT FROM processing_inboxevent i
-             WHERE i.user_id = l.lane AND i.seq >= l.front AND i.status || '' = ANY(%s) ORDER BY i.seq LIMIT 1) w""",
+             WHERE i.user_id = l.lane AND i.seq >= l.front AND (i.status = ANY(%s)) IS TRUE
+             ORDER BY i.seq LIMIT 1) w""",
         (list(fronts), list(fronts.values()), WAITING_STATUSES),
     )
     return {user_id for (user_id,) in cursor}
@@ -205,7 +207,7 @@ def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:
     """Make these retrying events due now, in byte order, unless they wait for their kind. Returns them, ascending."""
     cursor.execute(
         """UPDATE processing_inboxevent SET next_attempt_at = now() WHERE id IN (
-             SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND status = %s AND waits_for IS NULL
+             SELECT id FROM processing_inboxevent WHERE id = ANY(%s) AND (status = %s) IS TRUE AND waits_for IS NULL
              ORDER BY id FOR UPDATE)
            RETURNING id""",
         (list(ids), Status.RETRYING),
@@ -230,11 +232,13 @@ def overdue_retries(patience_s: float, limit: int) -> list[str]:
 def overdue_fronts(patience_s: float, limit: int) -> list[str]:
     """Held events that are next in their lanes, where the lane has waited for longer than `patience_s`."""
     cursor = raw_cursor().execute(
-        """SELECT i.id FROM processing_lane l
-           JOIN processing_inboxevent i ON i.user_id = l.user_id AND i.seq = l.next_seq
+        """SELECT f.id FROM processing_lane l, LATERAL (
+             SELECT i.id FROM processing_inboxevent i
+             WHERE i.user_id = l.user_id AND i.seq = l.next_seq AND (i.status = %s) IS TRUE AND i.waits_for IS NULL
+             LIMIT 1) f
            WHERE l.waits_for IN ('turn', 'gap') AND l.waiting_since < clock_timestamp() - %s * interval '1 second'
-             AND i.status = %s AND i.waits_for IS NULL LIMIT %s""",
-        (patience_s, Status.HELD, limit),
+           LIMIT %s""",
+        (Status.HELD, patience_s, limit),
     )
     return [id for (id,) in cursor]
 

@@ -21,7 +21,7 @@ LANES = 20_000  # found at once, at most; bounds memory
 # of a lane `l` the first event that waits there
 _FIRST: LiteralString = """LATERAL (
     SELECT f.seq, f.topic, f.partition, f.import_run FROM processing_inboxevent f
-    WHERE f.user_id = l.user_id AND f.seq >= l.next_seq AND f.status || '' = ANY(%(waiting)s)
+    WHERE f.user_id = l.user_id AND f.seq >= l.next_seq AND (f.status = ANY(%(waiting)s)) IS TRUE
     ORDER BY f.seq LIMIT 1) f"""
 _AGE: LiteralString = "clock_timestamp() - %(timeout)s * interval '1 millisecond'"
 
@@ -69,13 +69,13 @@ def find_passable(decided: Sequence[DecidedPart], timeout_ms: int) -> list[Passa
               JOIN processing_partitionposition p USING (topic, partition, generation))
             SELECT l.user_id, l.next_seq, o.seq FROM processing_lane l, {_FIRST}, LATERAL (
               SELECT i.seq FROM processing_inboxevent i
-              WHERE i.user_id = l.user_id AND i.seq > l.next_seq AND i.status || '' = ANY(%(waiting)s)
+              WHERE i.user_id = l.user_id AND i.seq > l.next_seq AND (i.status = ANY(%(waiting)s)) IS TRUE
                 AND EXISTS (SELECT FROM d WHERE d.topic = i.topic AND d.partition = i.partition
                             AND (i."offset" < d.before OR i."offset" >= d.next_offset))
                 AND (i.replay IS NULL AND l.set_back_from IS NULL OR l.waiting_since < {_AGE})
                 AND (NOT %(files)s OR i.seq < coalesce((
                   SELECT w.seq FROM processing_inboxevent w
-                  WHERE w.user_id = l.user_id AND w.seq >= l.next_seq AND w.status || '' = ANY(%(waiting)s)
+                  WHERE w.user_id = l.user_id AND w.seq >= l.next_seq AND (w.status = ANY(%(waiting)s)) IS TRUE
                     AND w.import_run IS NOT NULL ORDER BY w.seq LIMIT 1), i.seq + 1))
               ORDER BY i.seq DESC LIMIT 1) o
             WHERE l.waits_for = 'gap' AND f.import_run IS NULL LIMIT %(limit)s""",
@@ -129,7 +129,7 @@ def _find_first_of(origin: LiteralString, parameters: dict[str, Any]) -> list[Pa
                 SELECT x.seq, bool_and(coalesce({origin} AND x.received_at < {_AGE}, false)) OVER (
                          ORDER BY x.seq) AS all_of
                 FROM processing_inboxevent x
-                WHERE x.user_id = l.user_id AND x.seq >= l.next_seq AND x.status || '' = ANY(%(waiting)s)) w
+                WHERE x.user_id = l.user_id AND x.seq >= l.next_seq AND (x.status = ANY(%(waiting)s)) IS TRUE) w
               WHERE all_of AND seq > l.next_seq ORDER BY seq DESC LIMIT 1) o
             WHERE l.waits_for = 'gap' AND l.waiting_since < {_AGE} LIMIT %(limit)s""",
         parameters,

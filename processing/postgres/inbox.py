@@ -19,7 +19,7 @@ from processing.domain.messages import Message, Poison
 from processing.domain.statuses import WAITING, Status
 from processing.postgres.transaction import Cursor
 
-# Looked for in many lanes at once it is compared with `status || ''`, for which there is no index: the planner, whose
+# Beside an id or a lane it is asked for as `(status = ANY(…)) IS TRUE`, for which there is no index: the planner, whose
 # statistics know nothing of a crowd that has just come, would read for each lane the index of all that waits anywhere.
 WAITING_STATUSES = sorted(WAITING)
 OWNING_STATUSES = sorted({*WAITING, Status.PROCESSED, Status.FAILED})  # at or behind a front; a skipped one came second

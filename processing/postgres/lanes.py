@@ -67,7 +67,7 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
                 AS c(user_id, next_seq, waiting, order_version)
                 LEFT JOIN LATERAL (
                   SELECT seq, received_at, status, waits_for FROM processing_inboxevent i
-                  WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq AND i.status || '' = ANY(%s)
+                  WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq AND (i.status = ANY(%s)) IS TRUE
                   ORDER BY i.seq LIMIT 1) f ON true
            WHERE l.user_id = c.user_id AND l.user_id = ANY(%s)""",  # else the planner would read all lanes to join them
         (

@@ -13,7 +13,7 @@ from processing.engine import set_aside
 from processing.operators import actions
 from processing.operators.set_lane import foresee, set_lane
 from processing.postgres.counts import count_gaps
-from processing.postgres.due import find_gaps
+from processing.postgres.gaps import DecidedPart, find_passable
 from tests.support.batches import column, retry_all, store, value
 from tests.support.kinds import TYPE, pause, resume
 from tests.support.plans import plans_of_statements
@@ -67,7 +67,7 @@ def drained() -> None:
 
 
 def gaps() -> None:
-    find_gaps(0, [("events", 0)])
+    find_passable([DecidedPart("events", 0, 1, 10_000)], 0)
     count_gaps()
     sweeper.pass_orphaned_gaps()
 
