@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 
 from processing.postgres.backend.pool import NoneFree
-from processing.postgres.schema import lacks_migrations
+from processing.postgres.schema import lacks_migrations_soon
 
 # SQLSTATE classes and codes after which the same transaction can succeed later:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -43,7 +43,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     if connection_is_lost() and is_connection_trouble(error):
         return True
-    return bool(states.intersection(MISSING_OBJECT_SQLSTATES)) and lacks_migrations()
+    return bool(states.intersection(MISSING_OBJECT_SQLSTATES)) and lacks_migrations_soon()
 
 
 def is_missing_object(error: BaseException) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from time import monotonic, sleep
+
 import structlog
 from django.db import Error, NotSupportedError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -10,7 +13,12 @@ log = structlog.get_logger(__name__)
 
 SUPPORTED = "PostgreSQL 14 to 18"
 
+STEP_BACK_S = 1.0  # longer than a step back takes from its commit to its record
+LOOK_S = 0.1
+PATIENT_AGAIN_S = 60.0
+
 _seen_complete = False
+_in_vain_at = -math.inf  # when a record was last waited for in vain, monotonic()
 
 
 def ping() -> None:
@@ -65,3 +73,19 @@ def lacks_migrations() -> bool:
     if missing:
         log.warning("waiting for migrations: run manage.py migrate", missing=missing)
     return bool(missing)
+
+
+def lacks_migrations_soon() -> bool:
+    """As `lacks_migrations`, of a statement that has just missed a table or a column.
+
+    Django records a step back after the transaction that took the table, so that for a moment none seems to be lacking.
+    That record is waited for, but not again and again: what is missing may be a mistake in the statement.
+    """
+    global _in_vain_at
+    until = monotonic() + (STEP_BACK_S if monotonic() - _in_vain_at > PATIENT_AGAIN_S else 0.0)
+    while not lacks_migrations():
+        if monotonic() >= until:
+            _in_vain_at = monotonic()
+            return False
+        sleep(LOOK_S)
+    return True

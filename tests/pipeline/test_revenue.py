@@ -67,7 +67,10 @@ def test_an_owned_type_by_kafka_counts_without_a_family(stack: Stack) -> None:
     """As programs write that know the envelope, and nothing of families."""
     events = [("add_revenue", "10.50"), ("subtract_revenue", 20), ("add_revenue", 0.1)]
     stack.produce(
-        Record(b"u", orjson.dumps({"id": f"e-{n}", "userId": "u", "type": t, "payload": {"value": v}, "timestamp": n}))
+        Record(
+            b"u",
+            orjson.dumps({"id": f"e-{n}", "userId": "u", "type": t, "payload": {"value": v}, "timestamp": 10**12 + n}),
+        )
         for n, (t, v) in enumerate(events)
     )
     stack.start("consumer")

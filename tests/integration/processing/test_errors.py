@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event as Flag
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 from redis import Redis
 
 from processing.domain import families as registry
@@ -15,7 +16,8 @@ from processing.domain.away import StoppedError
 from processing.domain.envelope import Event
 from processing.domain.outcomes import BatchResult
 from processing.engine.process_batch import process_batch
-from processing.postgres.errors import TransientError
+from processing.postgres import schema
+from processing.postgres.errors import TransientError, is_transient
 from processing.postgres.transaction import reset_if_transient, retry_transient, transaction
 from tests.support import flaky
 from tests.support.batches import batch_of, column, statuses, value
@@ -162,3 +164,36 @@ def test_a_bug_is_not_waited_for() -> None:
 
     with pytest.raises(TypeError):
         retry_transient(bug, Flag())
+
+
+# --- a step back ---
+
+
+def missing_table() -> ProgrammingError:
+    with pytest.raises(ProgrammingError) as caught:
+        execute("SELECT FROM a_table_that_was_taken")()
+    return caught.value
+
+
+def test_a_step_back_is_waited_for_whose_record_comes_after_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Django makes it: in two transactions, between which no migration seems to be lacking."""
+    record = execute("UPDATE django_migrations SET name = '-' || name WHERE app = 'revenue' AND name LIKE '0002%'")
+    monkeypatch.setattr(schema, "_in_vain_at", -math.inf)
+    monkeypatch.setattr(schema, "sleep", lambda _: record())
+    try:
+        assert is_transient(missing_table())
+    finally:
+        execute("UPDATE django_migrations SET name = ltrim(name, '-') WHERE app = 'revenue'")()
+
+
+def test_a_mistake_in_a_statement_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(schema, "STEP_BACK_S", 0.2)
+    monkeypatch.setattr(schema, "_in_vain_at", -math.inf)
+    monkeypatch.setattr(schema, "LOOK_S", 0.01)
+    monkeypatch.setattr(schema, "sleep", waits.append)
+    assert not is_transient(missing_table())
+    assert waits
+    waits.clear()
+    assert not is_transient(missing_table())
+    assert waits == []
