@@ -9,18 +9,20 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from granian.rsgi import HTTPProtocol, Scope
+from granian.rsgi import Headers, HTTPProtocol, Scope
 
 from eventsite.bodies import Bodies, Body
+from eventsite.threads import Threads
 
 THREADS = 64  # a request that waits, for Kafka or in a queue, holds one
 RESERVED_THREADS = 2  # of each path below, which so answers whatever the others do
 RESERVED = ("/health/live", "/health/ready", "/metrics")
 
 Environ = dict[str, Any]
+Fields = dict[str, str]
 Wsgi = Callable[[Environ, Callable[..., Any]], Any]
 
 
@@ -31,34 +33,36 @@ class Application:
         self._wsgi = wsgi
         self._bodies = bodies
         self._leave = leave
-        self._threads = ThreadPoolExecutor(THREADS, "request")
-        self._reserved = {path: ThreadPoolExecutor(RESERVED_THREADS, path) for path in RESERVED}
+        self._threads = Threads(THREADS, "request")
+        self._reserved = {path: Threads(RESERVED_THREADS, path) for path in RESERVED}
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Called in the main thread, once the server has set its own handlers of signals.
+        """Called in the main thread, once the loop has its own handlers of signals, which stop the server."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._leaving(loop, signal.getsignal(number)))
+            signal.siginterrupt(number, False)  # as the loop has set it
 
-        The loop learns of a signal by another way than Python's handlers, so that these do not replace the server's.
-        """
-
-        def leave(*_: object) -> None:
+    def _leaving(self, loop: asyncio.AbstractEventLoop, handler: Any) -> Callable[..., None]:
+        def leave(number: int, frame: object) -> None:
             self._leave()
             loop.call_soon_threadsafe(self._bodies.leave)
+            handler(number, frame)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, leave)
-            signal.siginterrupt(number, False)
+        return leave
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        body = await self._bodies.read(protocol, announced_length(scope))
+        fields = fields_of(scope.headers)
+        body = await self._bodies.read(protocol, announced_length(fields, scope.http_version))
         threads = self._reserved.get(scope.path, self._threads)
         try:
-            await asyncio.get_running_loop().run_in_executor(threads, self._answer, scope, body, protocol)
+            await threads.run(partial(self._answer, scope, fields, body, protocol))
         finally:
             self._bodies.release(body)
 
-    def _answer(self, scope: Scope, body: Body, protocol: HTTPProtocol) -> None:
+    def _answer(self, scope: Scope, fields: Fields, body: Body, protocol: HTTPProtocol) -> None:
         head: list[Any] = []
-        chunks = self._wsgi(environ_of(scope, body), lambda *status_and_headers: head.extend(status_and_headers))
+        environ = environ_of(scope, fields, body)
+        chunks = self._wsgi(environ, lambda *status_and_headers: head.extend(status_and_headers))
         try:
             protocol.response_bytes(int(head[0][:3]), head[1], b"".join(chunks))
         finally:
@@ -66,15 +70,14 @@ class Application:
                 close()
 
 
-def announced_length(scope: Scope) -> int | None:
+def announced_length(fields: Fields, http_version: str) -> int | None:
     """Of the request's body; None where it has one of unknown length."""
-    headers = scope.headers
-    if (length := headers.get("content-length")) is not None:
-        return int(length)  # the server has checked it
-    return None if "transfer-encoding" in headers or scope.http_version == "2" else 0
+    if "content-length" in fields:
+        return int(fields["content-length"])  # the server has checked it
+    return None if "transfer-encoding" in fields or http_version == "2" else 0
 
 
-def environ_of(scope: Scope, body: Body) -> Environ:
+def environ_of(scope: Scope, fields: Fields, body: Body) -> Environ:
     """The WSGI environment (PEP 3333)."""
     server, _, port = scope.server.rpartition(":")
     environ = {
@@ -96,7 +99,7 @@ def environ_of(scope: Scope, body: Body) -> Environ:
     }
     if scope.authority:
         environ["HTTP_HOST"] = scope.authority
-    for name, value in fields_of(scope).items():
+    for name, value in fields.items():
         environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     environ["CONTENT_LENGTH"] = str(body.length) if body.length else ""
@@ -105,10 +108,10 @@ def environ_of(scope: Scope, body: Body) -> Environ:
     return environ
 
 
-def fields_of(scope: Scope) -> dict[str, str]:
-    """The request's header fields, those of a name in one. What is no ASCII is there, but empty."""
-    fields = dict.fromkeys(scope.headers.keys(), "")
-    for name, value in scope.headers.items():
+def fields_of(headers: Headers) -> Fields:
+    """A request's header fields, those of a name in one. What is no ASCII is there, but empty."""
+    fields = dict.fromkeys(headers.keys(), "")
+    for name, value in headers.items():
         separator = "; " if name == "cookie" else ","
         fields[name] = f"{fields[name]}{separator}{value}" if fields[name] else value
     # An underscore would pass for a dash: X_Forwarded_For is not what a proxy wrote.

@@ -12,12 +12,12 @@ admin.site.site_url = "/docs"  # "View site": there is nothing at /
 admin.site.final_catch_all_view = False  # an unknown path below it is unknown too
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("ingest.urls")),  # the first: they are asked for most
+    path("", include("revenue.urls")),
     path("admin", get_only(RedirectView.as_view(pattern_name="admin:index"))),
     path("admin/", admin.site.urls),
     path("schema", get_only(SpectacularJSONAPIView.as_view()), name="schema"),
     path("docs", get_only(SpectacularSwaggerView.as_view(url_name="schema")), name="docs"),
-    path("", include("revenue.urls")),
-    path("", include("ingest.urls")),
     unknown_path,
 ]
 

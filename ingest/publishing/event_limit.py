@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 from django.conf import settings
 
 from ingest.publishing.per_process import PerProcess
-from processing.kafka.topic_limits import max_message_bytes
+from processing.kafka.cluster import max_message_bytes
 
 OVERHEAD_BYTES = 4_096  # more than key, headers and framing of an event take beside its value: 2,615 at most
 ASK_EVERY_S = 60.0
@@ -41,8 +41,10 @@ class Watch:
                 self._soon.wait(ASK_EVERY_S)
 
     def _note(self, told: int | None) -> None:
-        known, self.topic_takes = self.topic_takes, told
-        if told != known and allowed(told) < settings.EVENT_MAX_BYTES:
+        if told is None or told == self.topic_takes:
+            return
+        self.topic_takes = told
+        if allowed(told) < settings.EVENT_MAX_BYTES:
             log.warning(
                 "EVENT_MAX_BYTES is more than the topic takes: larger events are refused, status 413",
                 topic=settings.KAFKA_EVENTS_TOPIC,

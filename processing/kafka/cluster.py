@@ -19,6 +19,7 @@ from processing.kafka.troubles import KafkaTrouble
 
 TIMEOUT_S = 2.0
 MIN_IN_SYNC = "min.insync.replicas"
+MAX_BYTES = "max.message.bytes"
 WITHOUT_MEMBERS = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
 
 log = structlog.get_logger(__name__)
@@ -87,6 +88,17 @@ def warn_of_unsafe_topics(names: Sequence[str]) -> None:
         lines = [f"how many copies the topics have is not known: {error}"]
     for line in lines:
         log.warning(line)
+
+
+def max_message_bytes(topic: str, timeout_s: float = TIMEOUT_S) -> int | None:
+    """Of a batch of the topic's messages, compressed and framed; None where the cluster does not tell. Raises
+    `KafkaTrouble` when it does not answer at all."""
+    admin = _admin()
+    with troubles.explained(admin):
+        admin.list_topics(timeout=timeout_s)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    config = admin.describe_configs([resource], request_timeout=timeout_s)[resource]
+    return number_of(config, MAX_BYTES, time.monotonic() + timeout_s)
 
 
 def _admin() -> AdminClient:
