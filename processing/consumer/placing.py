@@ -150,15 +150,17 @@ class Placing:
 
     def _place_once(self, keys: Collection[Key], truncated: Collection[Key]) -> dict[Key, Placement]:
         ensure_topics(self._topics)
+        looked_at = time.monotonic()
         logs = log_states(self._group, keys, self._ids.ask())
         with transaction() as cursor:
             stored = lock_positions(cursor, keys)
         logs |= with_exact_ends(self._group, {key: log for key, log in logs.items() if _is_short(log, stored.get(key))})
+        age_s = time.monotonic() - looked_at
         with transaction() as cursor:
             stored = lock_positions(cursor, keys)
             placed = {key: place(stored.get(key), logs[key], truncated=key in truncated) for key in keys}
             write_positions(cursor, {key: each.position for key, each in placed.items()})
-            add_losses(cursor, [(key, each.lost) for key, each in placed.items() if each.lost is not None])
+            add_losses(cursor, [(key, each.lost) for key, each in placed.items() if each.lost is not None], age_s=age_s)
         return placed
 
 

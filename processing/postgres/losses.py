@@ -24,15 +24,20 @@ class OpenLosses:
     since: datetime
 
 
-def add_losses(cursor: Cursor, losses: Iterable[tuple[Partition, Lost]]) -> None:
-    """Record them; the transaction also moves the positions past them, so each is recorded once."""
+def add_losses(cursor: Cursor, losses: Iterable[tuple[Partition, Lost]], *, age_s: float = 0) -> None:
+    """Record them; the transaction also moves the positions past them, so each is recorded once.
+
+    `age_s`: so long before the transaction began the logs were looked at. What was accepted since may stand in them.
+    """
     rows = list(losses)
     if not rows:
         return
     cursor.execute(
-        """INSERT INTO processing_loss (topic, partition, topic_id, first_offset, last_offset, why)
-           SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])""",
+        """INSERT INTO processing_loss (topic, partition, topic_id, first_offset, last_offset, why, found_at)
+           SELECT *, now() - %s * interval '1 s'
+           FROM unnest(%s::text[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])""",
         (
+            age_s,
             [topic for (topic, _), _ in rows],
             [number for (_, number), _ in rows],
             [lost.topic_id for _, lost in rows],

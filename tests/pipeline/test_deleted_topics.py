@@ -19,6 +19,7 @@ LINES = 60  # of a process, for whatever it met meanwhile
 def delete(stack: Stack, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": stack.kafka})
     admin.delete_topics([topic])[topic].result(ANSWER_S)
+    stack.wait_until(lambda: not is_there(stack, topic), "the broker takes nothing for it any more")
 
 
 def is_there(stack: Stack, topic: str) -> bool:

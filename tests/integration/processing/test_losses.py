@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -90,6 +91,15 @@ def test_an_event_of_a_log_that_is_no_more_is_lost_unless_it_may_stand_in_the_ne
     assert not is_lost(5, "b")
     at(6, topic_id="b", generation=2)
     assert is_lost(5, when=LONG_AGO), "it was not there"
+
+
+def test_what_was_accepted_since_the_new_log_was_looked_at_may_stand_in_it() -> None:
+    at(3, end=3, topic_id="b", generation=2)
+    with transaction() as cursor:
+        add_losses(cursor, [(EVENTS, Lost("a", 10, None, Why.MADE_ANEW))], age_s=60)
+    now = round(time.time() * 1000)
+    assert not is_lost(3, when=now - 30_000)
+    assert is_lost(3, when=now - 90_000)
 
 
 def test_where_a_log_was_cut_what_was_accepted_before_is_lost() -> None:
