@@ -81,7 +81,7 @@ class Processor:
         self._look_for_gaps()
         if self._ready:
             result = retry_transient(self._ready.release, self._stop)
-            log.info("released from lanes", **result.counts())
+            log.info("released from lanes", **result.counts(), passed_gaps=result.passed)
             yield self._noted(result)
 
     def _look_for_gaps(self) -> None:

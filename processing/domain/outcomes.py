@@ -112,6 +112,5 @@ class BatchResult:
             "too far ahead": self.far,
             "poison": self.poisons,
             "duplicates": self.duplicates,
-            "passed gaps": self.passed,
         }
         return {name: count for name, count in counts.items() if count}
