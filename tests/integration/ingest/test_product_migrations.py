@@ -175,7 +175,7 @@ def test_no_event_is_blamed_when_the_migration_comes_before_it_is_asked_for(monk
         return lacks_migrations()
 
     migrate(BACK)
-    monkeypatch.setattr(errors, "lacks_migrations", late)
+    monkeypatch.setattr(errors, "lacks_migrations_soon", late)
     consume(orjson.dumps(V2))
     event = InboxEvent.objects.get()
     assert (event.status, event.attempts) == ("processed", 1)
