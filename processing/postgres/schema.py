@@ -32,7 +32,7 @@ def ping() -> None:
 
 
 def why_unsupported() -> str | None:
-    """Why the server's version will not do; None if it will, or if the server does not answer. Leaves no connection."""
+    """Why the server's version will not do; None if it will, or if the server does not answer. Gives its connection back."""
     try:
         connection.ensure_connection()
     except NotSupportedError as error:
