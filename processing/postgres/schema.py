@@ -32,7 +32,9 @@ def ping() -> None:
 
 
 def why_unsupported() -> str | None:
-    """Why the server's version will not do; None if it will, or if the server does not answer. Gives its connection back."""
+    """Why the server's version will not do; None if it will, or if the server does not answer. It gives its
+    connection back.
+    """
     try:
         connection.ensure_connection()
     except NotSupportedError as error:
