@@ -44,7 +44,7 @@ def test_consumer_and_worker_tell_what_keeps_them_from_their_work(stack: Stack) 
     assert [process.terminate() for process in processes] == [0, 0, 0]
 
 
-@pytest.mark.skipif(os.environ.get("TEST_KAFKA") == "real", reason="the real Kafka has the protocol")
+@pytest.mark.skipif(os.environ.get("TEST_KAFKA") == "real", reason="the real Kafka has the protocol: tests/release")
 def test_a_cluster_that_says_nothing_of_the_groups_protocol_is_named(stack: Stack) -> None:
     process = stack.start("consumer", METRICS_PORT=str(free_port()), KAFKA_GROUP_PROTOCOL="consumer")
     stack.wait_until(lambda: "KAFKA_GROUP_PROTOCOL=consumer" in process.output(), "the log says it")

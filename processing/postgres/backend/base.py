@@ -27,7 +27,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Django leaves a connection open whose server it has just refused, and asks no more when it is used again."""
         try:
             super().init_connection_state()
-        except Exception:
+        except Exception:  # whatever it was, it is raised again: only the connection must not stay
             self.close()
             raise
 
@@ -36,7 +36,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         with debug_transaction(self, BEGIN), self.wrap_database_errors:
             try:
                 self.connection.execute(BEGIN)
-            except Exception:
+            except Exception:  # raised again
                 self.close()  # begun or not, nobody would end it
                 raise
 

@@ -54,7 +54,7 @@ class Pool:
             raise NoneFree(text) from None
         try:
             connection = self._take_idle() or connect()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: raised again, and the place must not be lost with it
             self._places.put(None)
             raise
         # A thread that ends without giving it back leaves it to the garbage collector, which closes it.
