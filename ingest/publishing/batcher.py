@@ -1,9 +1,9 @@
 """The gate: what many request threads want, done in few steps.
 
-Three threads per process. The first takes all requests that wait, reserves their events by one call to Redis and hands
+Four threads per process. The first takes all requests that wait, reserves their events by one call to Redis and hands
 them to Kafka; it does not wait for the acknowledgements, so the next group is reserved meanwhile. The second serves
 the acknowledgements and, by one call to Redis, remembers those of all groups that are through; then the requests go on.
-The third sees to what takes longer than a client waits, see `late_groups`.
+The third sees to what takes longer than a client waits, see `late_groups`; the fourth asks why Kafka is silent.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ingest.publishing.group import Group, Reserved
 from ingest.publishing.late_groups import LateGroups
 from ingest.publishing.per_process import PerProcess
 from ingest.publishing.producer import EventProducer
+from ingest.publishing.silence import Silence
 from ingest.publishing.submission import BUSY, LATE, Outcome, Status, Submission, Truth, unavailable
 from processing.kafka.troubles import cause, reason
 
@@ -47,7 +48,8 @@ class Batcher:
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()  # None: stop
         self._producer = EventProducer()
-        self._late = LateGroups(self._producer)
+        self._late = LateGroups()
+        self._silence = Silence(self._producer, self._late)
         self._through: deque[Group] = deque()
         self._lock = threading.Lock()
         self._taken_at = 0.0
@@ -56,7 +58,12 @@ class Batcher:
         self._stopped = False
         self._threads = [
             threading.Thread(target=work, name=f"gate {work.__name__}", daemon=True)
-            for work in (self._reserve_until_stopped, self._confirm_until_stopped, self._late.look_until_stopped)
+            for work in (
+                self._reserve_until_stopped,
+                self._confirm_until_stopped,
+                self._late.look_until_stopped,
+                self._silence.look_until_stopped,
+            )
         ]
         for thread in self._threads:
             thread.start()
@@ -91,6 +98,7 @@ class Batcher:
         self._waiting.put(None)
         for thread in self._threads[:2]:
             thread.join(max(0.0, self._flush_by - time.monotonic()) + POLL_S)
+        self._silence.stop()
         self._late.stop()
         self._threads[2].join(POLL_S)
         if unanswered := self._producer.waiting():

@@ -12,37 +12,30 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from confluent_kafka import KafkaException
 from redis import RedisError
 
 from ingest.publishing import reservations
 from ingest.publishing.group import Group
-from ingest.publishing.producer import EventProducer
-from processing.kafka.troubles import reason
 
 log = structlog.get_logger(__name__)
 
 LATE_S = 3.0  # before any client's deadline, and longer than a busy broker takes
 LOOK_EVERY_S = 0.5
 RENEW_EVERY_S = 3.0  # a reservation outlives two failed attempts
-ASK_KAFKA_EVERY_S = 5.0
 MOST_EVENTS = 100_000  # not known to Redis: bounds the memory; the inbox knows all of them
 
 
 class LateGroups:
     """Groups are handed over with `take`, or when they have not been answered for LATE_S."""
 
-    def __init__(self, producer: EventProducer) -> None:
+    def __init__(self) -> None:
         self.redis_is_away = False  # others need not ask it too
-        self._producer = producer
+        self.answered = 0  # groups that Kafka has answered
         self._lock = threading.Lock()
         self._under_way: dict[Group, None] = {}  # the oldest first
         self._late: list[Group] = []
         self._wake = threading.Event()
         self._stopped = False
-        self._asked_kafka_at = 0.0
-        self._throughs = 0  # groups that Kafka has answered
-        self._throughs_seen: int | None = None  # when Kafka was last asked, and there; None: it was away
 
     def watch(self, group: Group) -> None:
         """From before its first message until it is `through`."""
@@ -52,7 +45,7 @@ class LateGroups:
     def through(self, group: Group) -> bool:
         """Kafka has answered all of it: whether it is late, and stays here."""
         with self._lock:
-            self._throughs += 1
+            self.answered += 1
             self._under_way.pop(group, None)
             if group.late:
                 self._wake.set()
@@ -64,6 +57,11 @@ class LateGroups:
             waiting = [group.since for group in self._late if group.left]
             waiting += [group.since for group in list(self._under_way)[:1]]
         return min(waiting, default=None)
+
+    def unanswered(self) -> int:
+        """How many groups Kafka has not answered in time."""
+        with self._lock:
+            return sum(group.left > 0 for group in self._late)
 
     def take(self, groups: Sequence[Group]) -> None:
         """Kafka has answered these, but Redis could not be told."""
@@ -96,7 +94,6 @@ class LateGroups:
         with self._lock:
             self._late = [group for group in self._late if not group.is_over()]
         self._forget_what_is_too_much()
-        self._look_after_kafka(groups)
 
     def _late_by_now(self, now: float) -> list[Group]:
         with self._lock:
@@ -141,21 +138,3 @@ class LateGroups:
             log.warning(
                 "Redis was away for too long: the door forgets ids, the inbox knows them", groups=len(forgotten)
             )
-
-    def _look_after_kafka(self, groups: Sequence[Group]) -> None:
-        """Why is nothing answered? The topic may be missing, or a broker that forgot does not know the producer."""
-        if all(group.left == 0 for group in groups):
-            self._throughs_seen = None
-            return
-        if time.monotonic() - self._asked_kafka_at < ASK_KAFKA_EVERY_S:
-            return
-        try:
-            self._producer.make_topic()
-        except KafkaException as error:
-            log.warning("Kafka has not answered for a while", error=reason(error), groups=len(groups))
-            self._throughs_seen = None
-        else:
-            if self._throughs_seen == self._throughs:
-                self._producer.replace("Kafka is there and has taken nothing from it for a while")
-            self._throughs_seen = self._throughs
-        self._asked_kafka_at = time.monotonic()

@@ -20,7 +20,7 @@ from redis import Redis
 
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
-from ingest.publishing import admission, batcher, late_groups, producer, reservations
+from ingest.publishing import admission, batcher, late_groups, producer, reservations, silence
 from tests.integration.ingest.conftest import read_topic
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
 from tests.pipeline.processes import wait_until
@@ -174,8 +174,9 @@ def test_live_event_waits_longer_and_its_id_may_be_sent_again(
 def test_a_reservation_lasts_as_long_as_its_publishing(
     post: Post, settings: Any, frozen: Callable[[], Any], warm: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reservations, "RESERVATION_MS", 600)
+    monkeypatch.setattr(reservations, "RESERVATION_MS", 2_000)  # the four attempts take 4 s
     monkeypatch.setattr(late_groups, "RENEW_EVERY_S", 0.1)
+    monkeypatch.setattr(silence, "ASK_EVERY_S", 0.5)  # a broker that hangs keeps waiting who asks it
     with frozen():
         id = assert_unknown(post("/events", EVENT, Idempotency_Key="k"))
         for _ in range(2):
