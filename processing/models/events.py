@@ -1,4 +1,4 @@
-"""The tables. Postgres is the truth; `processing.postgres` has all SQL over them."""
+"""Events, and what is kept beside them: dead letters, hot state still to be written, runs over files, retention."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from processing.domain.kinds import KindState
-from processing.domain.log_positions import Why
 from processing.domain.statuses import Status
-
-BYTE_ORDER = "C"  # ids and users are locked in byte order, so they are stored in it
+from processing.models.columns import BYTE_ORDER
 
 
 class InboxEvent(models.Model):
@@ -83,57 +80,6 @@ class InboxEvent(models.Model):
         return self.id
 
 
-class Lane(models.Model):
-    """A user's next `seq`. Whoever moves the lane locks this row."""
-
-    class WaitsFor(models.TextChoices):
-        NOTHING = "", "nothing"
-        GAP = "gap", "a seq that is missing"
-        RETRY = "retry", "the retry of its next event"
-        KIND = "kind", "its next event's kind, which is set aside"
-        TURN = "turn", "its turn: its next event is there"
-
-    user_id = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
-    next_seq = models.BigIntegerField(db_default=1)
-    waiting_since = models.DateTimeField(null=True, help_text="when the first of the events that wait here was read")
-    waits_for = models.TextField(choices=WaitsFor, db_default="", blank=True)
-    order_version = models.BigIntegerField(db_default=0, help_text="raised with each change of the order list")
-    moved_at = models.DateTimeField(null=True, help_text="the time of the last outcome that moved it")
-    set_back_from = models.BigIntegerField(
-        null=True, help_text="an operator set it back: below this seq, final events may lie ahead"
-    )
-
-    class Meta:
-        indexes = [
-            # gap checks read those with a gap only, the longest first
-            models.Index(
-                "waits_for", "waiting_since", name="lanes_waiting", condition=models.Q(waiting_since__isnull=False)
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.user_id
-
-
-class PassedGap(models.Model):
-    """Seqs that did not come in time: their lane went on without them."""
-
-    user_id = models.TextField(db_collation=BYTE_ORDER)
-    first_seq = models.BigIntegerField()
-    last_seq = models.BigIntegerField()
-    waited_ms = models.BigIntegerField(help_text="since the first event behind the gap was read")
-    passed_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["user_id", "-id"], name="passed_gaps_user"),
-            models.Index("passed_at", name="passed_gaps_time"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.first_seq} to {self.last_seq} of {self.user_id}"
-
-
 class DeadLetter(models.Model):
     """An event that failed for good; it waits for an operator and never expires."""
 
@@ -161,20 +107,6 @@ class DeadLetter(models.Model):
         return self.event_id
 
 
-class AddedPartition(models.Model):
-    """A partition as a consumer first saw it. One that came with its topic counts as reached."""
-
-    pk = models.CompositePrimaryKey("topic", "partition")
-    topic = models.TextField()
-    partition = models.IntegerField()
-    first_end = models.BigIntegerField(help_text="where it ended then; 0 for one that came with its topic")
-    seen_at = models.DateTimeField(db_default=Now())
-    reached_at = models.DateTimeField(null=True, help_text="when it had been read to there, or was no more")
-
-    def __str__(self) -> str:
-        return f"{self.topic}, partition {self.partition}"
-
-
 class HotStateOutbox(models.Model):
     """Events whose hot state no redelivery writes again; the row goes once it is written, if need be by the sweeper."""
 
@@ -184,30 +116,6 @@ class HotStateOutbox(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.event_ids)} events"
-
-
-class Kind(models.Model):
-    """A kind of event that is not open: a family, one of its types, or a topic (see `domain.kinds`).
-
-    Whoever stores or runs events reads this table with a lock, so that no kind is opened meanwhile.
-    """
-
-    name = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
-    state = models.TextField(choices=[(state.value, state.value) for state in KindState])
-    since = models.DateTimeField(db_default=Now(), help_text="in this state")
-    reason = models.TextField(help_text="why it was stopped or paused")
-    actor = models.TextField(help_text="who did it")
-    error_class = models.TextField(db_default="", blank=True)
-    error_place = models.TextField(db_default="", blank=True)
-    probes = models.IntegerField(db_default=0)
-    next_probe_at = models.DateTimeField(null=True)
-
-    class Meta:
-        verbose_name = "kind set aside"
-        verbose_name_plural = "kinds set aside"
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.state}"
 
 
 class ImportRun(models.Model):
@@ -227,67 +135,6 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"run {self.pk} of {self.source}"
-
-
-class PartitionPosition(models.Model):
-    """How far a partition of the log is in Postgres. Each batch's transaction moves it; it belongs to no group."""
-
-    topic = models.TextField(db_collation=BYTE_ORDER)
-    partition = models.IntegerField()
-    topic_id = models.TextField(blank=True, help_text="of the log that was read; empty where the broker has none")
-    generation = models.IntegerField(db_default=1, help_text="raised when the log is another one, or was cut")
-    next_offset = models.BigIntegerField(help_text="everything before it is in the inbox, or recorded as lost")
-    end_offset = models.BigIntegerField(help_text="the highest end of the log that was seen")
-    updated_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["topic", "partition"], name="one_position_a_partition")]
-
-    def __str__(self) -> str:
-        return f"{self.topic}, partition {self.partition}: {self.next_offset}"
-
-
-class Loss(models.Model):
-    """Messages that the log no longer had when they were to be read. Operators are told until one acknowledges it."""
-
-    topic = models.TextField(db_collation=BYTE_ORDER)
-    partition = models.IntegerField()
-    topic_id = models.TextField(blank=True, help_text="of the log that lost them; empty where the broker has none")
-    first_offset = models.BigIntegerField()
-    last_offset = models.BigIntegerField(null=True, help_text="none: how far they reached was never seen")
-    why = models.TextField(choices=[(why.value, why.label) for why in Why])
-    found_at = models.DateTimeField(db_default=Now())
-    acknowledged_at = models.DateTimeField(null=True)
-    acknowledged_by = models.TextField(blank=True, db_default="")
-
-    class Meta:
-        verbose_name_plural = "losses"
-        indexes = [
-            models.Index("topic", "partition", name="losses_place"),
-            models.Index("found_at", name="losses_open", condition=models.Q(acknowledged_at=None)),
-        ]
-
-    def __str__(self) -> str:
-        return f"loss {self.pk}"
-
-
-class OperatorAction(models.Model):
-    """Who did what to which event, or to whose lane (then without `event_id`), and when."""
-
-    event_id = models.TextField(blank=True, db_index=True)
-    user_id = models.TextField(blank=True, db_default="", db_collation=BYTE_ORDER)
-    action = models.TextField()
-    actor = models.TextField()
-    detail = models.TextField(blank=True)
-    at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["user_id", "-id"], name="operator_actions_lane", condition=~models.Q(user_id="")),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.action} {self.event_id or self.user_id} by {self.actor}"
 
 
 class Retention(models.Model):

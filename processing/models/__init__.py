@@ -1,0 +1,22 @@
+"""The tables. Postgres is the truth; `processing.postgres` has all SQL over them."""
+
+from processing.models.events import DeadLetter, HotStateOutbox, ImportRun, InboxEvent, Retention
+from processing.models.kinds import Kind
+from processing.models.lanes import Lane, PassedGap
+from processing.models.log import AddedPartition, Loss, PartitionPosition
+from processing.models.operators import OperatorAction
+
+__all__ = [
+    "AddedPartition",
+    "DeadLetter",
+    "HotStateOutbox",
+    "ImportRun",
+    "InboxEvent",
+    "Kind",
+    "Lane",
+    "Loss",
+    "OperatorAction",
+    "PartitionPosition",
+    "PassedGap",
+    "Retention",
+]
