@@ -20,6 +20,7 @@ from django.conf import settings
 
 from eventsite import redis_transport
 from eventsite.commandline import require_services
+from processing.domain.process import take_role
 
 STOP_WITHIN_S = 8.0
 CONNECT_EVERY_S = 2.0
@@ -63,6 +64,11 @@ def _end_in_time(**_: Any) -> None:
 @beat_init.connect
 def _require_services(**_: Any) -> None:
     require_services()
+
+
+@celeryd_init.connect
+def _name_the_worker(**_: Any) -> None:
+    take_role("worker")
 
 
 @worker_init.connect

@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 
 from processing.postgres import retention
+from processing.postgres.failures import delete_failures_before
 from processing.postgres.passed_gaps import delete_passed_before
 
 SLICE = timedelta(hours=1)
@@ -16,13 +17,16 @@ log = structlog.get_logger(__name__)
 
 
 def retire() -> int:
-    """Strip final events older than RETENTION_DAYS of payload, bytes, key and error; returns how many.
+    """Strip final events older than RETENTION_DAYS of payload, bytes, key and error; returns how many. Failed attempts
+    of that age are forgotten.
 
     After RETENTION_FORGET_DAYS (0: never) their rows are deleted, and the record of passed gaps. Open dead
     letters stay as they are.
     """
     now = retention.now()
-    stripped = _strip(now - timedelta(days=settings.RETENTION_DAYS))
+    unneeded = now - timedelta(days=settings.RETENTION_DAYS)
+    stripped = _strip(unneeded)
+    delete_failures_before(unneeded)
     forgotten = 0
     if settings.RETENTION_FORGET_DAYS:
         old = now - timedelta(days=settings.RETENTION_FORGET_DAYS)

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from processing.domain.failures import Cause, Failure
 from processing.domain.kinds import type_kind
 from processing.domain.outcomes import Outcome
 from processing.domain.statuses import Status
@@ -32,12 +33,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Failing:
-    """A kind that is to be stopped, why, and its last failure: the error's class and where it was raised."""
+    """A kind that is to be stopped, why, and what its last failure was."""
 
     kind: str
     reason: str
-    error_class: str
-    error_place: str
+    cause: Cause
 
 
 @dataclass
@@ -143,7 +143,7 @@ class FailingKinds:
         self.known.count(Counter({kind: count for kind, count in runs.items() if kind[0]}))
         if len(self.types) > FREQUENT:
             self.types = {kind: window for kind, window in self.types.items() if self._is_known(kind)}
-        if any(outcome.error is not None for outcome in outcomes):
+        if any(outcome.failure for outcome in outcomes):
             return self._observe_each(outcomes)
         for (family, event_type), count in runs.items():
             if family:
@@ -168,18 +168,18 @@ class FailingKinds:
             event = outcome.event
             if not event.family or outcome.injected or outcome.status is Status.HELD:
                 continue
-            failed = outcome.error is not None
+            failed = outcome.failure is not None
             label = self.known.label(event.family, event.type)
             own = self._window(self.types, event.family, label)
             family = self._window(self.families, event.family)
             own.add(label, failed)
             family.add(label, failed)
-            failing = self._judge(event.family, label, own, family, outcome) if failed else None
+            failing = self._judge(event.family, label, own, family, outcome.failure) if outcome.failure else None
             if failing is not None:
                 found.setdefault(failing.kind, failing)
         return list(found.values())
 
-    def _judge(self, family: str, label: str, own: _Window, whole: _Window, last: Outcome) -> Failing | None:
+    def _judge(self, family: str, label: str, own: _Window, whole: _Window, last: Failure) -> Failing | None:
         """A type that fails is stopped alone; a family whose failures are of many types is stopped whole.
 
         Types that share a window are no kind: they stop their family only if it fails, all its types taken together.
@@ -194,11 +194,10 @@ class FailingKinds:
             if 2 * most <= total:
                 guilty = OTHER
         kind = family if guilty == OTHER else type_kind(family, guilty)
-        error_class = (last.error or "").partition(":")[0]
         if guilty == OTHER:
             self.families.pop((family, ""), None)
             self.types = {key: window for key, window in self.types.items() if key[0] != family}
         else:
             whole.forget(guilty)
             self.types.pop((family, guilty), None)
-        return Failing(kind, why[0], error_class, last.error_place)
+        return Failing(kind, why[0], last.cause)

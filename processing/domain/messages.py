@@ -11,6 +11,7 @@ from django.conf import settings
 
 from processing.domain.decode import decode_envelope
 from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.failures import Cause, cause_of_poison
 from processing.domain.families import find_kind, owner_of_topic
 from processing.domain.texts import storable
 from processing.domain.validate import check_event
@@ -37,7 +38,7 @@ def read_message(message: Message) -> Arrival | Poison:
         carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
         # the path has the sender's own member names, with whatever stands in them
         reason = storable(str(error) if error.path else f"the message {error}")
-        return Poison(poison_id(message), message, reason, *carried)
+        return Poison(poison_id(message), message, reason, cause_of_poison(error), *carried)
 
 
 def poison_id(message: Message) -> str:
@@ -85,6 +86,7 @@ class Poison:
     id: str
     message: Message
     error: str
+    cause: Cause
     user_id: str = ""
     type: str = ""
     family: str = ""

@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 
 from processing.domain.envelope import Event
+from processing.domain.failures import Failure
 from processing.domain.statuses import Status
 
 
@@ -34,11 +35,10 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     event: Event
     status: Status
     attempts: int
-    error: str | None = None
+    failure: Failure | None = None
     attempt_limit: int | None = None
     retry_in_ms: int | None = None
     injected: bool = False  # the failure was asked for, by `payload.fail`
-    error_place: str = ""  # of a failure: the line of code that raised it
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What follows every commit: failures are counted, the hot state is written, retries are enqueued.
+"""What follows every commit: failures are told and counted, the hot state is written, retries are enqueued.
 
 A crash in between loses nothing: a redelivered batch writes its hot state again, the outbox names events that no
 redelivery brings, and the sweeper rescues retries that were not enqueued.
@@ -17,6 +17,7 @@ from processing.domain.away import leave_while_away, retry_while_away
 from processing.domain.failing_kinds import FailingKinds
 from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.engine import enqueue, failing_kinds
+from processing.engine.failure_log import tell_failures
 from processing.hot_state.write import write_hot_state
 from processing.postgres.transaction import retry_transient, why_postgres_is_away
 
@@ -25,6 +26,7 @@ Publish = Callable[[BatchResult], None]
 
 def after_commit(result: BatchResult) -> int:
     """All of it, at once, in a process whose tasks run in threads. Returns how many events were tried."""
+    tell_failures(result.outcomes)
     with _counting:
         failing = _window.observe(result.outcomes)
     failing_kinds.stop(failing)
@@ -35,6 +37,7 @@ def after_commit(result: BatchResult) -> int:
 
 def count_failures(window: FailingKinds, result: BatchResult, stop: Flag) -> None:
     """The first part, for callers that publish in another thread: the next batch must find a failing kind stopped."""
+    tell_failures(result.outcomes)
     failing = window.observe(result.outcomes)
     if failing:
         retry_transient(lambda: failing_kinds.stop(failing), stop)

@@ -34,11 +34,11 @@ def stop(failing: Iterable[Failing]) -> None:
         if event_type is not None and kinds.count_stopped_types(family) >= MOST_TYPES:
             kind, reason = family, f"{MOST_TYPES} of its types are stopped; of another {reason}"
         first_probe_in_ms = retry_policy().delay_ms(1)
-        if kinds.stop(kind, reason, each.error_class, each.error_place, first_probe_in_ms):
+        if kinds.stop(kind, reason, each.cause.error_class, each.cause.place, first_probe_in_ms):
             log.error(
                 "stopped a kind of event: its handler keeps failing; its events wait, and are tried one at a time",
                 kind=kind,
                 reason=reason,
-                error_class=each.error_class,
-                error_place=each.error_place,
+                error_class=each.cause.error_class,
+                error_place=each.cause.place,
             )

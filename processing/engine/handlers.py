@@ -10,11 +10,12 @@ from django.conf import settings
 from django.db import transaction
 
 from processing.domain.call_order import INJECTED_FAILURE, plan_calls
+from processing.domain.failures import Cause, Failure, cause_of, traceback_of
 from processing.domain.families import families, get_family
 from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
-from processing.domain.texts import describe_error, error_place
+from processing.domain.texts import storable
 from processing.domain.validate import decoded
 from processing.postgres.databases import no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
@@ -60,6 +61,7 @@ class _Batch:
         self.policy = policy
         self.outcomes: list[Outcome] = []
         self.blocked: dict[Hashable, int] = {}  # ordering keys that wait for a retry, and from which place on
+        self.tracebacks: dict[Cause, str] = {}
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -117,16 +119,19 @@ class _Batch:
     def _failed(self, attempt: Attempt, error: Exception, *, injected: bool = False) -> None:
         attempts = attempt.attempts + 1
         limit = self.policy.attempt_limit(attempt.attempts) if attempt.limit is None else attempt.limit
-        text = describe_error(error)
+        failure = self._failure(error)
         if attempts >= limit:
-            self.outcomes.append(
-                Outcome(attempt.event, Status.FAILED, attempts, text, limit, None, injected, error_place(error))
-            )
+            self.outcomes.append(Outcome(attempt.event, Status.FAILED, attempts, failure, limit, None, injected))
             return
         failures = max(1, attempts - (limit - self.policy.attempt_limit()))
         delay = self.policy.delay_ms(failures)
-        self.outcomes.append(
-            Outcome(attempt.event, Status.RETRYING, attempts, text, limit, delay, injected, error_place(error))
-        )
+        self.outcomes.append(Outcome(attempt.event, Status.RETRYING, attempts, failure, limit, delay, injected))
         if attempt.ordering_key is not None:
             self.blocked[attempt.ordering_key] = self.places[attempt.event.id]
+
+    def _failure(self, error: Exception) -> Failure:
+        """With a traceback that all failures of one cause share: a million of them stay small."""
+        cause = cause_of(error)
+        if cause not in self.tracebacks:
+            self.tracebacks[cause] = traceback_of(error)
+        return Failure(cause, storable(str(error)), self.tracebacks[cause])

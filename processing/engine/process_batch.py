@@ -15,6 +15,7 @@ from functools import cache
 from django.conf import settings
 
 from processing.domain.envelope import Event
+from processing.domain.failures import TOO_FAR_AHEAD, Letter, kind_of, kind_of_poison
 from processing.domain.kinds import SetAside
 from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
@@ -25,6 +26,7 @@ from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import highest_waiting
+from processing.postgres.failures import record_failures
 from processing.postgres.inbox import (
     SetAsideArrival,
     StatusChange,
@@ -69,8 +71,8 @@ def process_batch(
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING} | plan.waits
         orders = order_changes(lanes, outcomes)
         move_lanes(cursor, lane_moves(lanes, lane_fronts(outcomes), orders, waits, plan.stuck), at)
-        new_poisons = [poison.id for poison in poisons if poison.id not in known_poisons]
-        _add_dead_letters(cursor, failed_ids(outcomes), new_poisons, plan.far, at)
+        new_poisons = [poison for poison in poisons if poison.id not in known_poisons]
+        _record_failures(cursor, outcomes, new_poisons, plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
     if comes_again:
@@ -99,13 +101,16 @@ def _any_moved_since(lanes: Mapping[str, LaneState], at: datetime) -> bool:
     return any(lane.moved_at is not None and lane.moved_at > at for lane in lanes.values())
 
 
-def _add_dead_letters(
-    cursor: Cursor, failed: Sequence[str], poisons: Sequence[str], far: Sequence[str], at: datetime
+def _record_failures(
+    cursor: Cursor, outcomes: Sequence[Outcome], poisons: Sequence[Poison], far: Sequence[Event], at: datetime
 ) -> None:
-    add_dead_letters(cursor, failed, DeadLetter.Reason.FAILED, at)
-    add_dead_letters(cursor, poisons, DeadLetter.Reason.POISON, at)
-    disown_seqs(cursor, far)
-    add_dead_letters(cursor, far, DeadLetter.Reason.AHEAD, at)
+    """Those of attempts, and new dead letters, by reason in one order: their groups are locked."""
+    disown_seqs(cursor, [event.id for event in far])
+    unreadable = [Letter(each.id, kind_of_poison(each.message.topic), each.cause) for each in poisons]
+    add_dead_letters(cursor, letters_of_far(far), DeadLetter.Reason.AHEAD, at)
+    add_dead_letters(cursor, letters_of_failed(outcomes), DeadLetter.Reason.FAILED, at)
+    add_dead_letters(cursor, unreadable, DeadLetter.Reason.POISON, at)
+    record_failures(cursor, outcomes, at)
 
 
 def _change_statuses(
@@ -128,7 +133,7 @@ class _Plan:
     stuck: set[str] = field(default_factory=set)  # users whose lanes wait for a kind now
     waits: set[str] = field(default_factory=set)  # users of whom something waits, or is set aside
     skipped: int = 0
-    far: list[str] = field(default_factory=list)
+    far: list[Event] = field(default_factory=list)
     set_aside: int = 0
 
     def add_waiting(self, lane: LaneState, plan: LanePlan, set_aside: Collection[str]) -> None:
@@ -141,7 +146,7 @@ class _Plan:
             self.waits.add(user)
         self.changes += [StatusChange(e.id, Status.SKIPPED, 0, _why_skipped(lane, e)) for e in plan.skipped]
         self.changes += [StatusChange(e.id, Status.FAILED, 0, why_far(user, e.seq or 0, top)) for e, top in plan.far]
-        self.far += [event.id for event, _ in plan.far]
+        self.far += [event for event, _ in plan.far]
         self.skipped += len(plan.skipped)
         if plan.ready:
             self.ready.add(user)
@@ -238,9 +243,22 @@ def _with_message(change: StatusChange, message: Message) -> StatusChange:
 
 
 def status_changes(outcomes: Iterable[Outcome]) -> list[StatusChange]:
-    return [StatusChange(o.event.id, o.status, o.attempts, o.error, o.attempt_limit, o.retry_in_ms) for o in outcomes]
+    return [
+        StatusChange(
+            o.event.id, o.status, o.attempts, o.failure.text if o.failure else None, o.attempt_limit, o.retry_in_ms
+        )
+        for o in outcomes
+    ]
 
 
-def failed_ids(outcomes: Iterable[Outcome]) -> list[str]:
-    """What has failed for good."""
-    return [outcome.event.id for outcome in outcomes if outcome.status is Status.FAILED]
+def letters_of_failed(outcomes: Iterable[Outcome]) -> list[Letter]:
+    """Of what has failed for good."""
+    return [
+        Letter(outcome.event.id, kind_of(outcome.event), outcome.failure.cause)
+        for outcome in outcomes
+        if outcome.status is Status.FAILED and outcome.failure is not None
+    ]
+
+
+def letters_of_far(events: Iterable[Event]) -> list[Letter]:
+    return [Letter(event.id, kind_of(event), TOO_FAR_AHEAD) for event in events]

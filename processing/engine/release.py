@@ -17,7 +17,7 @@ from processing.domain.statuses import WAITING, Status
 from processing.engine.after_commit import after_commit
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import front_behind, lane_moves, order_changes
-from processing.engine.process_batch import failed_ids, status_changes
+from processing.engine.process_batch import letters_of_failed, status_changes
 from processing.engine.turns import Turns
 from processing.hot_state.write import marked
 from processing.models import DeadLetter
@@ -30,6 +30,7 @@ from processing.postgres.due import (
     users_of_late_events,
     waiting_in_lanes,
 )
+from processing.postgres.failures import record_failures
 from processing.postgres.inbox import change_statuses
 from processing.postgres.kinds import read_set_aside
 from processing.postgres.lane_setting import first_unowned
@@ -180,7 +181,8 @@ def _run_waiting(cursor: Cursor, turns: Turns, at: datetime) -> tuple[list[Outco
     """Run waiting events and record their outcomes. An event that is held again stays as it was."""
     outcomes = [outcome for outcome in run_handlers(turns.attempts) if outcome.status is not Status.HELD]
     change_statuses(cursor, turns.changes + status_changes(outcomes), at, fresh=False)
-    add_dead_letters(cursor, failed_ids(outcomes), DeadLetter.Reason.FAILED, at)
+    add_dead_letters(cursor, letters_of_failed(outcomes), DeadLetter.Reason.FAILED, at)
+    record_failures(cursor, outcomes, at)
     final = [outcome.event.id for outcome in outcomes if outcome.status not in WAITING]
     tried = [outcome.event.id for outcome in outcomes]
     return outcomes, HotStateUpdate(refresh=final, in_flight=tried, outbox_id=add_to_outbox(cursor, final))

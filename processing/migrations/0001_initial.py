@@ -172,6 +172,52 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Traceback',
+            fields=[
+                ('pk', models.CompositePrimaryKey('error_class', 'place', 'hour', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('error_class', models.TextField()),
+                ('place', models.TextField()),
+                ('hour', models.DateTimeField(db_index=True)),
+                ('text', models.TextField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='FailedAttempt',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event_id', models.TextField(db_collation='C')),
+                ('attempt', models.IntegerField()),
+                ('at', models.DateTimeField()),
+                ('process', models.TextField(help_text='which ran it')),
+                ('error_class', models.TextField()),
+                ('place', models.TextField(help_text="the innermost line of the project's own code")),
+                ('message', models.TextField()),
+            ],
+            options={
+                'indexes': [models.Index(models.F('event_id'), models.F('attempt'), name='failed_attempts_event'), models.Index(models.F('at'), name='failed_attempts_time')],
+            },
+        ),
+        migrations.CreateModel(
+            name='FailureGroup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reason', models.TextField()),
+                ('kind', models.TextField(help_text='a family, one of its declared types, a topic of unreadable messages, or a file')),
+                ('error_class', models.TextField()),
+                ('place', models.TextField()),
+                ('open', models.BigIntegerField(help_text='dead letters that were neither replayed nor discarded')),
+                ('total', models.BigIntegerField(help_text='dead letters that there ever were')),
+                ('first_seen', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('last_seen', models.DateTimeField()),
+                ('resolved_at', models.DateTimeField(help_text='when the last open one was gone', null=True)),
+            ],
+            options={
+                'verbose_name': 'group of failures',
+                'verbose_name_plural': 'groups of failures',
+                'constraints': [models.UniqueConstraint(fields=('reason', 'kind', 'error_class', 'place'), name='one_group_a_cause')],
+            },
+        ),
+        migrations.CreateModel(
             name='DeadLetter',
             fields=[
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='dead_letter', serialize=False, to='processing.inboxevent')),
@@ -179,6 +225,7 @@ class Migration(migrations.Migration):
                 ('queued_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('published_at', models.DateTimeField(help_text='when Kafka had its copy on the dead-letter topic', null=True)),
                 ('discarded_at', models.DateTimeField(null=True)),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='letters', to='processing.failuregroup')),
             ],
         ),
         migrations.AddIndex(

@@ -1,6 +1,7 @@
 """The tables. Postgres is the truth; `processing.postgres` has all SQL over them."""
 
 from processing.models.events import DeadLetter, HotStateOutbox, ImportRun, InboxEvent, Retention
+from processing.models.failures import FailedAttempt, FailureGroup, Traceback
 from processing.models.kinds import Kind
 from processing.models.lanes import Lane, PassedGap
 from processing.models.log import AddedPartition, Loss, PartitionPosition
@@ -9,6 +10,8 @@ from processing.models.operators import OperatorAction
 __all__ = [
     "AddedPartition",
     "DeadLetter",
+    "FailedAttempt",
+    "FailureGroup",
     "HotStateOutbox",
     "ImportRun",
     "InboxEvent",
@@ -19,4 +22,5 @@ __all__ = [
     "PartitionPosition",
     "PassedGap",
     "Retention",
+    "Traceback",
 ]

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from processing.domain.statuses import Status
 from processing.models.columns import BYTE_ORDER
+from processing.models.failures import FailureGroup
 
 
 class InboxEvent(models.Model):
@@ -93,6 +94,7 @@ class DeadLetter(models.Model):
     queued_at = models.DateTimeField(db_default=Now())
     published_at = models.DateTimeField(null=True, help_text="when Kafka had its copy on the dead-letter topic")
     discarded_at = models.DateTimeField(null=True)
+    group = models.ForeignKey(FailureGroup, models.PROTECT, related_name="letters")
 
     class Meta:
         indexes = [

@@ -12,7 +12,7 @@ from processing.domain.lanes import LaneState, highest_of, is_far
 from processing.domain.messages import Arrival, read_message
 from processing.domain.statuses import FINAL, Status
 from processing.engine.handlers import retry_policy
-from processing.engine.process_batch import why_far
+from processing.engine.process_batch import letters_of_far, why_far
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters, delete_dead_letters
 from processing.postgres.due import highest_waiting
@@ -115,9 +115,9 @@ def put_in_place(
     carried.waiting = [p.event.id for p in placed if p.status not in FINAL]
     carried.final = [p.event.id for p in placed if p.status in FINAL]
     _fill(cursor, placed, number)
-    far = [p.event.id for p in placed if p.status is Status.FAILED]
-    disown_seqs(cursor, far)
-    add_dead_letters(cursor, far, DeadLetter.Reason.AHEAD, outcome_time(cursor))
+    far = [p.event for p in placed if p.status is Status.FAILED]
+    disown_seqs(cursor, [event.id for event in far])
+    add_dead_letters(cursor, letters_of_far(far), DeadLetter.Reason.AHEAD, outcome_time(cursor))
     delete_dead_letters(cursor, poisons)
     delete_events(cursor, [*poisons, *free])
     held = {p.event.user_id for p in placed if p.status is Status.HELD}

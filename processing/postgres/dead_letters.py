@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
+from processing.domain.failures import Letter
 from processing.domain.statuses import Status
 from processing.models import DeadLetter
+from processing.postgres.failure_groups import join_groups, leave_groups
 from processing.postgres.transaction import Cursor, raw_cursor
 
 # the seq of an event that was too far ahead of its lane, and owns none until it is replayed
@@ -49,16 +51,16 @@ class Found:
     poison: bool
 
 
-def add_dead_letters(cursor: Cursor, ids: Sequence[str], reason: DeadLetter.Reason, now: datetime) -> None:
-    """Make these failed events dead letters; one that was replayed and failed again is a new one."""
-    if not ids:
+def add_dead_letters(cursor: Cursor, letters: Sequence[Letter], reason: DeadLetter.Reason, now: datetime) -> None:
+    """Make these failed events dead letters, of which they have none: a replay deletes it."""
+    if not letters:
         return
+    letters = sorted(letters, key=lambda letter: letter.id)
+    groups = join_groups(cursor, letters, reason, now)
     cursor.execute(
-        """INSERT INTO processing_deadletter (event_id, reason, queued_at)
-           SELECT id, %s, %s FROM unnest(%s::text[]) id
-           ON CONFLICT (event_id) DO UPDATE SET reason = excluded.reason, queued_at = excluded.queued_at,
-                                                published_at = NULL, discarded_at = NULL""",
-        (reason, now, sorted(ids)),
+        """INSERT INTO processing_deadletter (event_id, reason, queued_at, group_id)
+           SELECT id, %s, %s, group_id FROM unnest(%s::text[], %s::bigint[]) AS l(id, group_id)""",
+        (reason, now, [letter.id for letter in letters], groups),
     )
 
 
@@ -79,11 +81,13 @@ def lock_dead_letters(cursor: Cursor, ids: Sequence[str]) -> dict[str, LockedDea
 
 def discard_dead_letters(cursor: Cursor, ids: Sequence[str]) -> None:
     """Put these (locked) dead letters away; they stay as rows. Their events' version is the caller's to raise."""
+    leave_groups(cursor, ids)
     cursor.execute("UPDATE processing_deadletter SET discarded_at = now() WHERE event_id = ANY(%s)", (list(ids),))
 
 
 def delete_dead_letters(cursor: Cursor, ids: Collection[str]) -> None:
     """Delete the dead letters of these (locked) events."""
+    leave_groups(cursor, ids)
     cursor.execute("DELETE FROM processing_deadletter WHERE event_id = ANY(%s)", (list(ids),))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 from redis import Redis
 
+from processing.domain.failures import Cause
 from processing.domain.messages import Arrival, Message, Poison, poison_id, read_message
 from processing.domain.outcomes import BatchResult
 from processing.domain.statuses import Status
@@ -40,7 +41,9 @@ def fail_for_good(*values: bytes) -> None:
 def bury_bytes(value: bytes) -> str:
     """A dead letter with these bytes, which could not be read when they came. Returns its id."""
     message = Message("events", 0, 10_000 + InboxEvent.objects.count(), b"key", value)
-    after_commit(process_batch([], [Poison(poison_id(message), message, "the message could not be read")]))
+    after_commit(
+        process_batch([], [Poison(poison_id(message), message, "the message could not be read", Cause("no JSON", ""))])
+    )
     return poison_id(message)
 
 

@@ -12,7 +12,7 @@ from factory.django import DjangoModelFactory
 
 from ingest.models import ApiKey, GameEvent, ProductEvent
 from processing.domain.statuses import FINAL, Status
-from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
+from processing.models import DeadLetter, FailureGroup, InboxEvent, Lane, OperatorAction
 from revenue.models import LedgerEntry, UserRevenue
 
 
@@ -86,6 +86,20 @@ class InboxEventFactory(DjangoModelFactory[InboxEvent]):
     final_at = factory.LazyAttribute(lambda row: now() if row.status in FINAL else None)
 
 
+class FailureGroupFactory(DjangoModelFactory[FailureGroup]):
+    """With one open dead letter."""
+
+    class Meta:
+        model = FailureGroup
+
+    reason = DeadLetter.Reason.FAILED
+    kind = "shop"
+    error_class = "KeyError"
+    place = factory.Sequence(lambda n: f"shop.events:{n} in place")
+    open = total = 1
+    last_seen = factory.LazyFunction(now)
+
+
 class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
     """A failed event with its letter, published already. `event__…` says more of the event; trait `poison`."""
 
@@ -98,6 +112,7 @@ class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
         )
 
     event = factory.SubFactory(InboxEventFactory, failed=True)
+    group = factory.SubFactory(FailureGroupFactory)
     reason = DeadLetter.Reason.FAILED
     queued_at = factory.LazyFunction(now)
     published_at = factory.LazyFunction(now)

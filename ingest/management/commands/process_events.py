@@ -21,6 +21,7 @@ from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
 from ingest.files.recognise import kind_named
 from processing.domain.away import StoppedError
+from processing.domain.process import take_role
 from processing.management.signals import told_to_end
 
 GC_THRESHOLD = 50_000  # objects that are new
@@ -44,6 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        take_role("process_events")
         sys.setswitchinterval(SWITCH_S)
         path: Path = options["file"]
         source = Source(

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from processing.consumer.poll_errors import SettingRefused
 from processing.consumer.poller import Poller
+from processing.domain.process import take_role
 from processing.health.consumer import readiness_of_consumer
 from processing.health.server import serve
 from processing.kafka.clients import consumed_topics
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        take_role("consumer")
         stop = threading.Event()
         with told_to_end(lambda: _end(stop, status=1 if options["once"] else 0)):
             self._consume(stop, options)

@@ -11,6 +11,7 @@ from redis import Redis
 from processing.background import kinds as background
 from processing.background import sweeper
 from processing.domain.failing_kinds import Failing
+from processing.domain.failures import Cause
 from processing.engine import failing_kinds, set_aside
 from processing.postgres import due, kinds
 from tests.support import flaky
@@ -29,7 +30,7 @@ def fresh(redis: Redis, settings: Settings) -> Iterator[None]:
 
 
 def stop(kind: str = TYPE) -> None:
-    failing_kinds.stop([Failing(kind, "4 handler runs failed", "RuntimeError", "shop:1")])
+    failing_kinds.stop([Failing(kind, "4 handler runs failed", Cause("RuntimeError", "shop:1"))])
 
 
 def test_many_kinds_that_drain_have_their_turns_one_after_the_other() -> None:

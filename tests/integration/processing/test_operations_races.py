@@ -14,6 +14,7 @@ from psycopg import errors
 from pytest_django import Settings
 from redis import Redis
 
+from processing.domain.failures import Cause
 from processing.domain.messages import Arrival, Message, Poison, poison_id, read_message
 from processing.domain.statuses import Status
 from processing.engine import release
@@ -218,7 +219,7 @@ def _try_until_failed(ids: list[str]) -> int:
 
 def _bury_bytes(value: bytes, offset: int) -> str:
     message = Message("events", 0, offset, b"key", value)
-    process_batch([], [Poison(poison_id(message), message, "the message could not be read")])
+    process_batch([], [Poison(poison_id(message), message, "the message could not be read", Cause("no JSON", ""))])
     DeadLetter.objects.update(published_at=DeadLetter.objects.latest("queued_at").queued_at)
     return poison_id(message)
 

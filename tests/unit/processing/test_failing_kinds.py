@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from processing.domain.failing_kinds import COUNTED, FREQUENT, OTHER, FailingKinds, Limits
+from processing.domain.failures import Cause, Failure
 from processing.domain.outcomes import Outcome
 from processing.domain.statuses import Status
 from tests.support import flaky
@@ -20,9 +21,8 @@ number = itertools.count()
 def outcome(failed: bool, *, type: str = "t", family: str = FAMILY, injected: bool = False) -> Outcome:
     event = batch_of(value(f"e{next(number)}", family=family or None, type=type)).arrivals[0].event
     status = Status.RETRYING if failed else Status.PROCESSED
-    return Outcome(
-        event, status, 1, "RuntimeError: no" if failed else None, injected=injected, error_place="shop:1 in place"
-    )
+    failure = Failure(Cause("RuntimeError", "shop:1 in place"), "no") if failed else None
+    return Outcome(event, status, 1, failure, injected=injected)
 
 
 def outcomes(text: str, *, family: str = FAMILY, injected: bool = False, type: str = "t") -> list[Outcome]:
@@ -76,7 +76,7 @@ def test_drills_events_without_a_family_and_limits_of_zero_do_not_count() -> Non
 
 def test_what_is_told_has_the_errors_class_and_place_and_not_its_text() -> None:
     (failing,) = window().observe(outcomes("xxxx"))
-    assert (failing.error_class, failing.error_place) == ("RuntimeError", "shop:1 in place")
+    assert failing.cause == Cause("RuntimeError", "shop:1 in place")
     assert "no" not in failing.reason.split()
 
 

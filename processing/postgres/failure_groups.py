@@ -1,0 +1,55 @@
+"""Groups of failures: which group dead letters join, and when one has none left.
+
+Their rows are locked last in a transaction, in the order of their keys or ids.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from processing.domain.failures import Letter
+from processing.postgres.transaction import Cursor
+
+
+def join_groups(cursor: Cursor, letters: Sequence[Letter], reason: str, now: datetime) -> list[int]:
+    """Count these dead letters in their groups; the group of each."""
+    counts = Counter((letter.kind, letter.cause.error_class, letter.cause.place) for letter in letters)
+    keys = sorted(counts)
+    cursor.execute(
+        """INSERT INTO processing_failuregroup AS g (reason, kind, error_class, place, open, total, first_seen,
+                                                     last_seen)
+           SELECT %(reason)s, kind, error_class, place, number, number, %(now)s, %(now)s
+           FROM unnest(%(kind)s::text[], %(class)s::text[], %(place)s::text[], %(number)s::bigint[])
+                AS n(kind, error_class, place, number)
+           ON CONFLICT (reason, kind, error_class, place) DO UPDATE
+             SET open = g.open + excluded.open, total = g.total + excluded.total, last_seen = excluded.last_seen,
+                 resolved_at = NULL
+           RETURNING kind, error_class, place, id""",
+        {
+            "reason": reason,
+            "now": now,
+            "kind": [kind for kind, _, _ in keys],
+            "class": [error_class for _, error_class, _ in keys],
+            "place": [place for _, _, place in keys],
+            "number": [counts[key] for key in keys],
+        },
+    )
+    ids = {(kind, error_class, place): id for kind, error_class, place, id in cursor}
+    return [ids[letter.kind, letter.cause.error_class, letter.cause.place] for letter in letters]
+
+
+def leave_groups(cursor: Cursor, ids: Collection[str]) -> None:
+    """These (locked) events are open dead letters no more: a group without any other is resolved."""
+    cursor.execute(
+        """WITH gone AS (
+             SELECT group_id AS id, count(*) AS number FROM processing_deadletter
+             WHERE event_id = ANY(%s) AND discarded_at IS NULL GROUP BY group_id),
+           locked AS (
+             SELECT g.id, gone.number FROM processing_failuregroup g JOIN gone USING (id) ORDER BY g.id FOR UPDATE OF g)
+           UPDATE processing_failuregroup g SET open = g.open - locked.number,
+                  resolved_at = CASE WHEN g.open = locked.number THEN clock_timestamp() END
+           FROM locked WHERE g.id = locked.id""",
+        (list(ids),),
+    )

@@ -1,0 +1,112 @@
+"""Each failed attempt is a row with its place and traceback; dead letters fall into groups that are counted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from structlog.testing import capture_logs
+
+from processing.background import retention
+from processing.domain.statuses import Status
+from processing.engine import failure_log
+from processing.models import FailedAttempt, FailureGroup, InboxEvent, Traceback
+from processing.operators import actions
+from tests.support import flaky
+from tests.support.batches import value
+from tests.support.dead import bury_bytes, consume, fail_for_good, try_again
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("two_tries", "hints_off", "published"),
+]
+PLACE = "tests.support.flaky"
+
+
+@pytest.fixture(autouse=True)
+def fresh_runs() -> None:
+    flaky.runs.clear()
+
+
+def failing(id: str, fails: int = 99) -> bytes:
+    return value(id, family="flaky", fails=fails)
+
+
+def the_group() -> FailureGroup:
+    return FailureGroup.objects.get()
+
+
+def test_each_failed_attempt_is_a_row_that_outlives_the_success() -> None:
+    consume(failing("a", fails=1), value("b", family="flaky"))
+    try_again("a")
+    assert InboxEvent.objects.get(pk="a").status == Status.PROCESSED
+    attempt = FailedAttempt.objects.get()
+    assert (attempt.event_id, attempt.attempt, attempt.error_class) == ("a", 1, "RuntimeError")
+    assert attempt.place.startswith(f"{PLACE}:")
+    assert attempt.place.endswith(" in store")
+    assert attempt.message == "a is not ready"
+    assert attempt.process
+    assert FailureGroup.objects.count() == 0
+
+
+def test_a_traceback_is_kept_once_for_each_cause_and_hour() -> None:
+    fail_for_good(*(failing(f"e{n}") for n in range(5)))
+    assert FailedAttempt.objects.count() == 10
+    traceback = Traceback.objects.get()
+    assert traceback.text.rstrip().endswith("is not ready")
+    assert "in store" in traceback.text
+    assert (traceback.hour.minute, traceback.hour.second) == (0, 0)
+
+
+def test_a_transaction_that_ran_again_records_its_failures_once() -> None:
+    consume(failing("a"))
+    consume(failing("a"))
+    assert FailedAttempt.objects.count() == 1
+
+
+def test_a_line_of_the_log_has_the_events_id_and_once_the_traceback() -> None:
+    failure_log._told.clear()
+    with capture_logs() as lines:
+        consume(failing("a"))
+        try_again("a")
+    first, second = [line for line in lines if line["event"] == "a handler failed on an event"]
+    assert (first["id"], first["attempt"], first["becomes"], first["kind"]) == ("a", 1, "retrying", "flaky")
+    assert "in store" in first["traceback"]
+    assert (second["attempt"], second["becomes"], "traceback" in second) == (2, "failed", False)
+
+
+def test_dead_letters_of_one_cause_are_a_group_that_is_resolved_with_the_last_and_opened_again() -> None:
+    fail_for_good(failing("a"), failing("b"))
+    group = the_group()
+    assert (group.reason, group.kind, group.error_class) == ("failed", "flaky", "RuntimeError")
+    assert (group.open, group.total, group.resolved_at) == (2, 2, None)
+    actions.discard(ids=["a"], actor="ada")
+    assert (the_group().open, the_group().resolved_at) == (1, None)
+    actions.discard(ids=["a", "b"], actor="ada")
+    assert the_group().open == 0
+    assert the_group().resolved_at is not None
+    fail_for_good(failing("c"))
+    group = the_group()
+    assert (group.open, group.total, group.resolved_at) == (1, 3, None)
+    assert group.first_seen < group.last_seen
+
+
+def test_unreadable_messages_are_grouped_by_topic_member_and_reason() -> None:
+    bury_bytes(b'{"id": 1')
+    bury_bytes(b'{"id": 22')
+    assert the_group().open == 2
+    consume(b'{"id":"x","userId":"u","type":"t","payload":{"seq":-1},"timestamp":1790000000000}')
+    consume(b'{"id":"y","userId":"u","type":"t","payload":{"seq":-22},"timestamp":1790000000000}')
+    group = FailureGroup.objects.exclude(place="").get()
+    assert (group.reason, group.kind, group.place, group.open) == ("poison", "topic:events", "payload.seq", 2)
+
+
+def test_retention_takes_attempts_tracebacks_and_resolved_groups() -> None:
+    fail_for_good(failing("old"), failing("open"))
+    long_ago = timezone.now() - timedelta(days=400)
+    FailedAttempt.objects.update(at=long_ago)
+    Traceback.objects.update(hour=long_ago)
+    FailureGroup.objects.update(last_seen=long_ago)
+    retention.retire()
+    assert (FailedAttempt.objects.count(), Traceback.objects.count(), the_group().open) == (0, 0, 2)
