@@ -71,7 +71,7 @@ class Event(msgspec.Struct, Generic[P], frozen=True, gc=False):
     type: str
     family: str  # empty: no family, nothing to do but to record it
     seq: int | None
-    fail: bool  # the sender asks for a failure (`payload.fail`)
+    fails: int  # how many tries the sender wants to fail (`payload.fail`)
     timestamp: int  # Unix ms
     payload_json: bytes  # compact, numbers digit by digit; of repeated members the last
     payload: P  # the family's schema, an instance; None without a family

@@ -12,6 +12,8 @@ from processing.domain.families import Family, kind_of
 from processing.domain.fields import check_fields
 from processing.domain.numbers import as_integer
 
+EVERY_TRY = 999_999_999
+
 
 def check_event(
     envelope: Envelope,
@@ -41,7 +43,7 @@ def check_event(
         type=envelope.type,
         family="" if kind is None else kind.name,
         seq=seq,
-        fail=members.get("fail") is True,
+        fails=read_fails(members),
         timestamp=envelope.timestamp,
         payload_json=text,
         payload=payload,
@@ -61,13 +63,21 @@ def read_seq(payload: dict[str, Any]) -> int | None:
     return seq
 
 
+def read_fails(payload: dict[str, Any]) -> int:
+    """`payload.fail`: how many tries are to fail, EVERY_TRY for true. It is no error whatever else it is."""
+    fail = payload.get("fail")
+    if fail is True:
+        return EVERY_TRY
+    return min(fail, EVERY_TRY) if type(fail) is int and fail > 0 else 0
+
+
 def restore_event(
     id: str, user_id: str, event_type: str, family: str, seq: int | None, timestamp: int, payload_json: bytes
 ) -> Event:
     """An event as the inbox keeps it. Its payload is decoded by its family only when it is handled (`decoded`)."""
     members, _ = read_payload(payload_json)
-    fail = members.get("fail") is True
-    return Event(id, user_id, event_type, family, seq, fail, timestamp, payload_json, None, members)
+    fails = read_fails(members)
+    return Event(id, user_id, event_type, family, seq, fails, timestamp, payload_json, None, members)
 
 
 def decoded(event: Event) -> Event:

@@ -217,3 +217,14 @@ def test_while_redis_is_away_an_action_is_done_and_a_sweep_writes_the_hot_state(
     sweeper.rescue_hot_state()
     assert dead_list(redis) == []
     assert not HotStateOutbox.objects.exists()
+
+
+def test_a_drill_is_cured_by_its_replay_in_order_and_once(redis: Redis) -> None:
+    """Three of its tries fail: both of its first set, and one of the replay's."""
+    fail_for_good(envelope("drill", seq=1, fail=3))
+    consume(envelope("next", seq=2))
+    actions.replay(ids=["drill"], actor="ada")
+    try_again("drill")
+    try_again("drill")
+    assert [(row(id).status, row(id).attempts) for id in ("drill", "next")] == [("processed", 4), ("processed", 1)]
+    assert order(redis) == [1, 2]

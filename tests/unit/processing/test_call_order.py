@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from processing.domain.call_order import INJECTED_FAILURE, group_of, plan_calls
 from processing.domain.envelope import Event
 from processing.domain.outcomes import Attempt
+from processing.domain.validate import EVERY_TRY
 
 
 def run(family: str, user: str = "u", chain: str | None = None, *, fail: bool = False, id: str = "") -> Attempt:
-    return Attempt(Event(id or f"{family}-{user}", user, "t", family, None, fail, 0, b"{}", None), ordering_key=chain)
+    fails = EVERY_TRY if fail else 0
+    return Attempt(Event(id or f"{family}-{user}", user, "t", family, None, fails, 0, b"{}", None), ordering_key=chain)
 
 
 def dealt(*runs: Attempt, drills: bool = True) -> list[tuple[str, int]]:
@@ -43,11 +46,15 @@ def test_the_calls_that_a_batch_needs(runs: list[Attempt], calls: list[tuple[str
 
 
 def test_without_fault_injection_a_drill_is_an_event_like_any_other() -> None:
-    event = run("game", fail=True).event
-    assert (group_of(event, injected_failures=True), group_of(event, injected_failures=False)) == (
-        INJECTED_FAILURE,
-        "game",
-    )
+    attempt = run("game", fail=True)
+    assert group_of(attempt, injected_failures=True) == INJECTED_FAILURE
+    assert group_of(attempt, injected_failures=False) == "game"
+
+
+def test_a_drill_of_six_tries_is_cured_by_the_seventh() -> None:
+    event = replace(run("game").event, fails=6)
+    assert group_of(Attempt(event, attempts=5), injected_failures=True) == INJECTED_FAILURE
+    assert group_of(Attempt(event, attempts=6), injected_failures=True) == "game"
 
 
 runs_of_any_kind = st.lists(
@@ -67,7 +74,7 @@ def test_every_event_is_dealt_once_and_no_two_of_a_chain_swap(kinds: list[tuple[
     order = [int(each.event.id) for _, members in calls for each in members]
     assert sorted(order) == list(range(len(runs)))
     for group, members in calls:
-        assert {group_of(each.event, injected_failures=True) for each in members} == {group}
+        assert {group_of(each, injected_failures=True) for each in members} == {group}
     position = {id: place for place, id in enumerate(order)}
     waits = [place for place, (family, _, in_lane, fail) in enumerate(kinds) if family and (in_lane or not fail)]
     for user in "uvw":

@@ -10,7 +10,7 @@ import pytest
 from processing.domain import families as registry
 from processing.domain.envelope import Envelope, Event, Invalid
 from processing.domain.families import Family, families, get_family, register
-from processing.domain.validate import decoded, restore_event
+from processing.domain.validate import EVERY_TRY, decoded, restore_event
 from tests.support.events import checked
 
 
@@ -101,12 +101,20 @@ def test_an_event_that_its_family_does_not_know_is_refused(read: Envelope, path:
 
 def test_seq_and_fail_belong_to_the_pipeline_and_are_allowed_in_every_payload() -> None:
     event = checked(envelope(b'{"points": 1, "seq": 7, "fail": true}', family="shots"))
-    assert (event.seq, event.fail, event.payload) == (7, True, Shot(1))
+    assert (event.seq, event.fails, event.payload) == (7, EVERY_TRY, Shot(1))
 
 
-@pytest.mark.parametrize("fail", [b"false", b"1", b'"true"', b"null"])
-def test_only_true_asks_for_a_failure(fail: bytes) -> None:
-    assert checked(envelope(b'{"fail": ' + fail + b"}", type="other")).fail is False
+@pytest.mark.parametrize(
+    ("fail", "fails"),
+    [
+        (b"6", 6),
+        (b"2.5", 0),
+        (b"9223372036854775807", EVERY_TRY),
+        *((none, 0) for none in (b"0", b"-1", b"false", b'"true"', b'"6"', b"null")),
+    ],
+)
+def test_true_or_a_number_of_tries_asks_for_failures(fail: bytes, fails: int) -> None:
+    assert checked(envelope(b'{"fail": ' + fail + b"}", type="other")).fails == fails
 
 
 def test_an_event_comes_back_from_the_inbox_as_it_was() -> None:
