@@ -228,6 +228,7 @@ CELERY_TIMEZONE = TIME_ZONE
 # Tasks expire, so that they do not pile up while no worker runs. Several beats at once only start them more often.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "processing.tasks.sweep", "schedule": 2.0, "options": {"expires": 10}},
+    "renew-marks": {"task": "processing.tasks.renew_marks", "schedule": 10.0, "options": {"expires": 10}},
     "tend-kinds": {"task": "processing.tasks.tend_kinds", "schedule": 2.0, "options": {"expires": 2}},
     "sweep-orphans": {"task": "processing.tasks.pass_orphaned_gaps", "schedule": 10.0, "options": {"expires": 30}},
     "sweep-file-gaps": {"task": "processing.tasks.pass_import_gaps", "schedule": 5.0, "options": {"expires": 15}},

@@ -38,6 +38,11 @@ def sweep() -> None:
 
 
 @shared_task
+def renew_marks() -> None:
+    _unless_away(sweeper.renew_marks)
+
+
+@shared_task
 def tend_kinds() -> None:
     _unless_away(kinds.tend_kinds)
 

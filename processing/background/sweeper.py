@@ -6,6 +6,7 @@ Each function is bounded and can run any number of times, anywhere, at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import structlog
 from django.conf import settings
@@ -17,11 +18,12 @@ from processing.engine.release import pass_gaps
 from processing.hot_state.write import has_dead_letter_list, put_dead_letters_back, write_hot_state
 from processing.kafka import clients
 from processing.postgres.added_partitions import any_unreached
-from processing.postgres.due import overdue_fronts, overdue_retries
+from processing.postgres.due import overdue_fronts, overdue_retries, retrying_after
 from processing.postgres.gaps import find_passable_without_partition, origins_at_gaps
 from processing.postgres.outbox import events_of_outbox, overdue_outbox
 
 ROWS = 500
+MARKS = 100_000  # renewed in one run, the longest waiting ones
 PATIENCE_S = 2  # rows younger than this belong to the process that wrote them
 
 log = structlog.get_logger(__name__)
@@ -51,6 +53,15 @@ def _write_from_outbox(outbox_id: int) -> int:
         return 0
     write_hot_state(HotStateUpdate(refresh=ids, outbox_id=outbox_id))
     return 1
+
+
+def renew_marks() -> int:
+    """Mark what is retrying as in flight anew: it stays so until it is final, and a mark is soon forgotten."""
+    after, renewed = (datetime.min.replace(tzinfo=UTC), ""), 0
+    while renewed < MARKS and (found := retrying_after(after, ROWS)):
+        write_hot_state(HotStateUpdate(refresh=[id for _, id in found]))
+        after, renewed = found[-1], renewed + len(found)
+    return renewed
 
 
 def rescue_dead_letter_list() -> int:

@@ -37,6 +37,9 @@ class Batch:
         else:
             self.poisons.append(outcome)
 
+    def ids(self) -> list[str]:
+        return [arrival.event.id for arrival in self.arrivals]
+
     def moves(self) -> list[PositionMove]:
         """What its transaction does to the stored positions; nothing where they say as much already."""
         return [

@@ -17,14 +17,13 @@ from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch
 from processing.consumer.gaps import AskEnd, GapRounds, pause_s
 from processing.consumer.partitions import Partitions
-from processing.domain.away import retry_while_away
 from processing.domain.outcomes import BatchResult
 from processing.engine import after_commit, failing_kinds
+from processing.engine.in_flight import BatchMarks
 from processing.engine.process_batch import process_batch
 from processing.engine.release import ReadyLanes
 from processing.engine.set_aside import Tender
 from processing.engine.stages import Stages
-from processing.hot_state.write import mark_in_flight
 from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.transaction import retry_transient
 
@@ -44,10 +43,12 @@ class Processor:
         self._gaps = GapRounds(partitions, ask_end, added)
         self._next_look = 0.0
         self._ready = ReadyLanes()
+        self._marks = BatchMarks()
         self.stages: Stages[Batch] = Stages(
             commit=self._commit,
             between=self._between,
             more=lambda: bool(self._ready),
+            slow=lambda batch: self._marks.set(batch.ids()),
             publish=self._publish,
             done=_done,
             stop=stop,
@@ -61,8 +62,6 @@ class Processor:
         moves = batch.moves()
         if batch:
             started = time.perf_counter()
-            ids = [arrival.event.id for arrival in batch.arrivals]
-            retry_while_away(lambda: mark_in_flight(ids), after_commit.why_redis_is_away, stop=self._stop)
             result = retry_transient(lambda: process_batch(batch.arrivals, batch.poisons, moves=moves), self._stop)
             _note_stored(batch)
             if result.held or result.duplicates:  # which may be held since a commit whose answer was lost
@@ -104,6 +103,7 @@ class Processor:
     # --- the publish stage ---
 
     def _publish(self, result: BatchResult) -> None:
+        result = self._marks.taken_back_by(result)
         after_commit.publish(result, lambda update: after_commit.wait_for_redis(update, self._stop))
 
 

@@ -59,20 +59,19 @@ class HotStateUpdate:
     """What Redis is to hold after a transaction.
 
     `arrived` were processed on arrival, with one attempt, at `at`; `refresh` are ids whose hot state is written from
-    their rows; `in_flight` are ids that were marked as such. `outbox_id` names the row of the outbox that the write
-    deletes; the sweeper writes the hot state of rows that are left.
+    their rows, be they final or not. `outbox_id` names the row of the outbox that the write deletes; the sweeper writes
+    the hot state of rows that are left.
     """
 
     at: datetime | None = None  # of what arrived
     arrived: Sequence[Event] = ()
     refresh: Sequence[str] = ()
     orders: Sequence[OrderChange] = ()
-    in_flight: Sequence[str] = ()
     outbox_id: int | None = None
     made_at: float = field(default_factory=time.monotonic)  # seconds: tells a write that comes late
 
     def __bool__(self) -> bool:
-        return bool(self.arrived or self.refresh or self.orders or self.in_flight)
+        return bool(self.arrived or self.refresh or self.orders)
 
 
 @dataclass(frozen=True)

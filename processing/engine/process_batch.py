@@ -50,7 +50,7 @@ def process_batch(
     """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing.
 
     Unless the batch surely `comes_again` after a crash, which one from a file does not, its final events are named in
-    the outbox, and none of its events is marked as in flight. `moves`: how far it reads each partition.
+    the outbox. `moves`: how far it reads each partition.
     """
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
@@ -75,6 +75,7 @@ def process_batch(
         _record_failures(cursor, outcomes, new_poisons, plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
+    refresh += [change.id for change in changes if change.status is Status.RETRYING]  # of which Redis has a mark only
     if comes_again:
         refresh += sorted(known)  # the process that made them final may have died before it wrote their hot state
     return BatchResult(
@@ -83,7 +84,6 @@ def process_batch(
             arrived=arrived,
             refresh=refresh,
             orders=orders,
-            in_flight=[event.id for event in unique] if comes_again else (),
             outbox_id=outbox_id,
         ),
         outcomes=outcomes,

@@ -19,7 +19,6 @@ from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import front_behind, lane_moves, order_changes
 from processing.engine.process_batch import letters_of_failed, status_changes
 from processing.engine.turns import Turns
-from processing.hot_state.write import marked
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import (
@@ -51,8 +50,7 @@ def run_due(ids: Collection[str]) -> int:
     users, unordered = lanes_and_ids(ids)
     tried = 0
     if unordered:
-        with marked(sorted(unordered)):
-            tried += after_commit(retry_events(unordered))
+        tried += after_commit(retry_events(unordered))
     return tried + release_all(users)
 
 
@@ -185,7 +183,7 @@ def _run_waiting(cursor: Cursor, turns: Turns, at: datetime) -> tuple[list[Outco
     record_failures(cursor, outcomes, at)
     final = [outcome.event.id for outcome in outcomes if outcome.status not in WAITING]
     tried = [outcome.event.id for outcome in outcomes]
-    return outcomes, HotStateUpdate(refresh=final, in_flight=tried, outbox_id=add_to_outbox(cursor, final))
+    return outcomes, HotStateUpdate(refresh=tried, outbox_id=add_to_outbox(cursor, final))
 
 
 def _stepped_over(cursor: Cursor, lanes: Mapping[str, LaneState], fronts: dict[str, int]) -> dict[str, int]:

@@ -6,11 +6,13 @@ results in order, finishes the work in hand at its end, and ends when one of the
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Generic, TypeVar
@@ -23,6 +25,8 @@ from processing.postgres.transaction import close_connection
 
 IDLE_S = 0.2
 PUT_S = 0.2
+SLOW_S = 0.25
+SLOW_AGAIN_S = 10.0
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -30,12 +34,29 @@ W = TypeVar("W")
 log = structlog.get_logger(__name__)
 
 
+@dataclass(eq=False)
+class _Begun(Generic[W]):
+    """Work that the commit stage has begun. Only the publish stage changes when it counts as slow."""
+
+    work: W
+    slow_at: float
+
+    def left_s(self) -> float:
+        return max(0.0, self.slow_at - time.monotonic())
+
+    def through(self, step: Callable[[], None]) -> None:
+        """Its first transaction is committed: from here on it is never slow."""
+        self.slow_at = math.inf
+        step()
+
+
 class Stages(Generic[W]):
     """Takes work by `offer`, once started, until `finish`.
 
     `commit` yields the result of each transaction that a piece of work takes, as soon as it is committed; `between`
     does the same before each piece and, when there is none, every IDLE_S, or at once while there is `more` for it.
-    `publish` is called with each result, in order, in the other thread; `done` with the work, once its first result is
+    `publish` is called with each result, in order, in the other thread; so is `slow`, with work whose first transaction
+    takes longer than SLOW_S, and again every SLOW_AGAIN_S; `done` with the work, once its first result is
     published: what it yields after that had waited in Postgres, and no redelivery would bring it.
 
     `failure` is what ended a stage before its time; `stop` is set then, and the other stage ends too: what is committed
@@ -48,6 +69,7 @@ class Stages(Generic[W]):
         commit: Callable[[W], Iterable[BatchResult]],
         between: Callable[[], Iterable[BatchResult]],
         more: Callable[[], bool],
+        slow: Callable[[W], None],
         publish: Callable[[BatchResult], None],
         done: Callable[[W], None],
         stop: threading.Event,
@@ -57,12 +79,14 @@ class Stages(Generic[W]):
         self._commit = commit
         self._between = between
         self._more = more
+        self._slow = slow
         self._publish = publish
         self._done = done
         self._stop = stop
         self._work: queue.Queue[W | None] = queue.Queue(queued)
         self._results: queue.Queue[Callable[[], None] | None] = queue.Queue(queued)
         self._in_hand = 0
+        self._begun: _Begun[W] | None = None
         self._lock = threading.Lock()
         self._committing = threading.Thread(target=self._guarded, args=(self._commit_all,), name="commit", daemon=True)
         self._publishing = threading.Thread(
@@ -111,9 +135,11 @@ class Stages(Generic[W]):
                     continue
                 if work is None:
                     return
+                self._begun = begun = _Begun(work, time.monotonic() + SLOW_S)
                 results = iter(self._commit(work))
-                self._hand_over(islice(results, 1))
-                self._put(partial(self._done, work))
+                for result in islice(results, 1):
+                    self._put(partial(begun.through, partial(self._publish, result)))
+                self._put(partial(begun.through, partial(self._done, work)))
                 self._hand_over(results)
                 self._put(partial(self._count, -1))
         finally:
@@ -129,8 +155,17 @@ class Stages(Generic[W]):
         _put(self._results, step, self._publishing, None)
 
     def _publish_all(self) -> None:
-        while (step := self._results.get()) is not None:
+        while (step := self._next_step()) is not None:
             step()
+
+    def _next_step(self) -> Callable[[], None] | None:
+        while True:
+            begun = self._begun
+            with suppress(queue.Empty):
+                return self._results.get(timeout=SLOW_S if begun is None else min(SLOW_S, begun.left_s()))
+            if begun is not None and not begun.left_s():
+                begun.slow_at = time.monotonic() + SLOW_AGAIN_S
+                self._slow(begun.work)
 
     def _count(self, change: int) -> None:
         with self._lock:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
-import structlog
 from django.conf import settings
 from django_redis import get_redis_connection
-from redis import Redis, RedisError
+from redis import Redis
 from redis.commands.core import Script
 
 from processing.domain.envelope import Event
@@ -32,7 +30,6 @@ from processing.postgres.hot_rows import event_versions, hot_rows, order_lists, 
 from processing.postgres.outbox import delete_from_outbox
 
 INFLIGHT_TTL_S = 30
-BATCH_MARK = "1"  # of a batch's events: `write` clears it, whichever process set it
 RETRACTED = "retracted"
 GONE_VERSION = 2**53 - 1  # of a deleted row: newer than any
 CALL_EVENTS = 500
@@ -45,8 +42,8 @@ Field = str | int | bytes
 
 
 class Refreshed(msgspec.Struct, frozen=True, gc=False):
-    """An event's hot state as its row has it, in the order of the script's arguments. Retracted by default: no
-    longer final, since it was replayed or became the event that its bytes carry."""
+    """An event's hot state as its row has it, in the order of the script's arguments. Retracted by default: not final,
+    or no longer, since it was replayed or became the event that its bytes carry. A retrying one is marked as well."""
 
     id: str
     version: int
@@ -60,49 +57,21 @@ class Refreshed(msgspec.Struct, frozen=True, gc=False):
     letter: str = "closed"  # or open, or "": it never was a dead letter
 
 
-log = structlog.get_logger(__name__)
-
-
-def mark_in_flight(ids: Sequence[str], whose: str = BATCH_MARK) -> None:
-    """Mark events as in flight; a mark that is not a batch's skips those that are final in Redis.
-
-    Raises `redis.RedisError`.
+def mark_in_flight(ids: Sequence[str]) -> None:
+    """Mark events as in flight, but those that are final in Redis. Whoever marks them writes their hot state later,
+    which takes the marks back. Raises `redis.RedisError`.
     """
-    if ids:
-        _mark_in_flight(ids, whose)
+    for start in range(0, len(ids), CALL_EVENTS):
+        _mark_in_flight(ids[start : start + CALL_EVENTS])
 
 
 def require_writable() -> None:
     """Raises `redis.RedisError` when Redis would refuse a write: full, read-only, or away. Writes nothing."""
-    _mark_in_flight([], BATCH_MARK)
+    _mark_in_flight([])
 
 
-def _mark_in_flight(ids: Sequence[str], whose: str) -> None:
-    _run("mark_in_flight", [INFLIGHT_TTL_S, whose, *ids])
-
-
-@contextmanager
-def marked(ids: Sequence[str]) -> Iterator[None]:
-    """Mark events as in flight during the block, however it ends. Raises `redis.RedisError` at its start.
-
-    `write` clears the marks of events that the block made final or tried. The other marks are cleared here, since they
-    would outlive their events: another process made these final meanwhile, or they are not due. A mark that another
-    process has set meanwhile stays.
-    """
-    whose = uuid4().hex
-    try:
-        mark_in_flight(ids, whose)  # may have been done although no answer came
-        yield
-    finally:
-        try:
-            _unmark(ids, whose)
-        except RedisError as error:
-            log.warning("Redis is away; marks of events in flight stay until they expire", error=str(error))
-
-
-def _unmark(ids: Sequence[str], whose: str) -> None:
-    if ids:
-        _run("unmark", [whose, *ids])
+def _mark_in_flight(ids: Sequence[str]) -> None:
+    _run("mark_in_flight", [INFLIGHT_TTL_S, *ids])
 
 
 def write_hot_state(update: HotStateUpdate, *, are_listed: bool = False) -> None:
@@ -115,12 +84,10 @@ def write_hot_state(update: HotStateUpdate, *, are_listed: bool = False) -> None
     *parts, last = _parts(update.arrived)
     for part in parts:
         _write(update, part)
-    written = {event.id for event in update.arrived}
-    idle = [id for id in update.in_flight if id not in written] if len(written) < len(update.in_flight) else []
-    rebuild_order_lists(_write_with_list(update, last, rows, idle, [*update.orders, *orders]))
+    rebuild_order_lists(_write_with_list(update, last, rows, [*update.orders, *orders]))
     while changed := _changed(rows):
         rows, orders = _refreshed(changed, (), are_listed)
-        rebuild_order_lists(_write_with_list(update, (), rows, (), orders))
+        rebuild_order_lists(_write_with_list(update, (), rows, orders))
     if time.monotonic() - update.made_at > LATE_S:
         _check_order_lists({order.user_id: order.after for order in update.orders if order.before == 0})
     if update.outbox_id is not None:
@@ -144,12 +111,11 @@ def _write_with_list(
     update: HotStateUpdate,
     arrived: Sequence[Event],
     rows: Sequence[Refreshed],
-    idle: Sequence[str],
     orders: Sequence[OrderChange],
 ) -> Sequence[str]:
     """As `_write`; a list of dead letters that is gone is put back before it is changed."""
     needs_list = any(row.letter for row in rows)
-    while (users := _write(update, arrived, rows, idle, orders, needs_list=needs_list)) is None:
+    while (users := _write(update, arrived, rows, orders, needs_list=needs_list)) is None:
         needs_list = put_dead_letters_back({row.id for row in rows})  # without others, this write begins the list
     return users
 
@@ -158,7 +124,6 @@ def _write(
     update: HotStateUpdate,
     arrived: Sequence[Event],
     refreshed: Sequence[Refreshed] = (),
-    idle: Sequence[str] = (),
     orders: Sequence[OrderChange] = (),
     *,
     needs_list: bool = False,
@@ -167,15 +132,14 @@ def _write(
 
     None: `needs_list`, and the list of dead letters is gone; nothing is written.
     """
-    arguments: list[Field] = [settings.HOT_STATE_TTL_S, settings.ORDER_LIST_MAX]
     at = 0 if update.at is None else _ms(update.at)
-    arguments += (at, int(bool(update.in_flight)), int(needs_list), len(arrived))
+    arguments: list[Field] = [settings.HOT_STATE_TTL_S, INFLIGHT_TTL_S, settings.ORDER_LIST_MAX]
+    arguments += (at, int(needs_list), len(arrived))
     for event in arrived:
         arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
     arguments.append(len(refreshed))
     for row in refreshed:
         arguments += msgspec.structs.astuple(row)
-    arguments += (len(idle), *idle)
     for order in orders:
         before = "" if order.before is None else order.before
         arguments += (order.user_id, before, order.after, len(order.seqs), *order.seqs)
@@ -268,8 +232,9 @@ def _refreshed(
             seq, error = "" if row.seq is None else row.seq, row.error or ""
             event = (row.id, row.version, row.status, at, row.attempts, row.user_id, row.type, seq, error, letter)
             rows.append(Refreshed(*event))
-        elif letter:
-            rows.append(Refreshed(row.id, row.version))
+        else:
+            status = row.status if row.status == Status.RETRYING else RETRACTED
+            rows.append(Refreshed(row.id, row.version, status, letter=letter))
         if row.order_version is not None and row.status == Status.PROCESSED and row.user_id not in known:
             orders[row.user_id] = OrderChange(row.user_id, None, row.order_version, [])
     rows += [Refreshed(id, GONE_VERSION) for id in sorted(missing)]

@@ -229,6 +229,17 @@ def overdue_retries(patience_s: float, limit: int) -> list[str]:
     return [id for (id,) in cursor]
 
 
+def retrying_after(after: tuple[datetime, str], limit: int) -> list[tuple[datetime, str]]:
+    """The next retrying events behind that place, as (received, id), also those that wait for a kind."""
+    cursor = raw_cursor().execute(
+        """SELECT received_at, id FROM processing_inboxevent
+           WHERE status = 'retrying' AND (received_at, id) > (%s, %s)
+           ORDER BY received_at, id LIMIT %s""",
+        (*after, limit),
+    )
+    return cursor.fetchall()
+
+
 def overdue_fronts(patience_s: float, limit: int) -> list[str]:
     """Held events that are next in their lanes, where the lane has waited for longer than `patience_s`."""
     cursor = raw_cursor().execute(

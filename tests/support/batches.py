@@ -16,7 +16,7 @@ from processing.domain.messages import Message
 from processing.domain.outcomes import BatchResult
 from processing.engine import release
 from processing.engine.process_batch import process_batch
-from processing.hot_state.write import mark_in_flight, write_hot_state
+from processing.hot_state.write import write_hot_state
 
 offsets = itertools.count()
 
@@ -37,7 +37,6 @@ def batch_of(*values: bytes | None, partition: int = 0) -> Batch:
 def store(*values: bytes | None) -> BatchResult:
     """Settle a batch and write its hot state, as the consumer does; lanes that are ready get their turn."""
     batch = batch_of(*values)
-    mark_in_flight([arrival.event.id for arrival in batch.arrivals])
     settled = process_batch(batch.arrivals, batch.poisons)
     write_hot_state(settled.hot_state)
     release.release_all(settled.ready)

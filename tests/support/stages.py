@@ -41,6 +41,9 @@ class Log:
     def publish(self, result: BatchResult) -> None:
         self.lines.append(f"publish {name_of(result)}")
 
+    def slow(self, work: str) -> None:
+        self.lines.append(f"slow {work}")
+
     def done(self, work: str) -> None:
         self.lines.append(f"done {work}")
 
@@ -61,6 +64,7 @@ class Log:
             commit=commit or self.commit,
             between=between,
             more=more,
+            slow=self.slow,
             publish=publish or self.publish,
             done=done or self.done,
             stop=self.stop,

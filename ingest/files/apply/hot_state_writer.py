@@ -16,11 +16,7 @@ AWAY_S = 10.0  # so long it is left alone: each try may take as long as its time
 
 
 class HotStateWriter:
-    """Tells once when Redis goes away, and when it is back.
-
-    Events of a file are not marked as `inflight`: a mark and its removal cost Redis as much as the rest, and the batch
-    is through before anyone could look.
-    """
+    """Tells once when Redis goes away, and when it is back."""
 
     def __init__(self, tell: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._tell = tell

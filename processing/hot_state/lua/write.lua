@@ -1,9 +1,9 @@
 #!lua
 -- Write the hot state of a batch in one step.
 -- ARGV: head; a count, and each event processed on arrival; a count, and each refreshed one, whose row has told its
--- state; a count, and each one that is no longer in flight; each order change, and its seqs.
+-- state; each order change, and its seqs.
 -- A seq or an error may be '': none. So may the version before an order change: the seqs came late.
--- `are_marked` and `needs_list` are 1 or 0; `letter` is 'open', 'closed' (it was a dead letter) or '' (it never was).
+-- `needs_list` is 1 or 0; the status of what is not final is 'retrying' or 'retracted'; `letter` is 'open', 'closed' (it was a dead letter) or '' (it never was).
 -- Returns the users whose order list has to be built anew from Postgres; or nothing, and nothing is written, if
 -- `needs_list` and dlq:list is gone: then it is to be put back first.
 local position = 1
@@ -18,7 +18,7 @@ local function skip(count) -- the first and the last of so many, which may be mo
   return position - count, position - 1
 end
 
-local ttl_s, order_max, arrived_at, are_marked, needs_list = take(5) -- head
+local ttl_s, inflight_ttl_s, order_max, arrived_at, needs_list = take(5) -- head
 order_max = tonumber(order_max)
 if needs_list == '1' and redis.call('EXISTS', 'dlq:list') == 0 then
   return false
@@ -83,7 +83,7 @@ local function update_list()
   redis.call('EXPIRE', 'dlq:list', ttl_s)
 end
 
--- Ids that are no longer in flight; a few calls delete their marks, in the same step.
+-- Ids that are not in flight; a few calls delete their marks, in the same step. Few have one, and nothing tells which.
 local idle = {}
 
 local function clear_idle()
@@ -118,16 +118,15 @@ local arrived = take(1) -- count
 for _ = 1, tonumber(arrived) do
   local id, user_id, type, seq = take(4) -- arrived
   write(id, 1, 'processed', arrived_at, 1, user_id, type, seq, '') -- as it stays: nothing can be newer
-  if are_marked == '1' then
-    idle[#idle + 1] = 'inflight:' .. id
-  end
+  idle[#idle + 1] = 'inflight:' .. id
 end
 
 local refreshed = take(1) -- count
 for _ = 1, tonumber(refreshed) do
   local id, version, status, at, attempts, user_id, type, seq, error, letter = take(10) -- refreshed
-  if not is_outdated(id, tonumber(version)) then
-    if status == 'retracted' then
+  local is_news = not is_outdated(id, tonumber(version))
+  if is_news then
+    if status == 'retracted' or status == 'retrying' then
       redis.call('DEL', 'event:' .. id)
     else
       write(id, version, status, at, attempts, user_id, type, seq, error)
@@ -138,18 +137,17 @@ for _ = 1, tonumber(refreshed) do
       close_letter(id)
     end
   end
-  idle[#idle + 1] = 'inflight:' .. id
+  if is_news and status == 'retrying' then
+    redis.call('SET', 'inflight:' .. id, '1', 'EX', inflight_ttl_s)
+  else
+    idle[#idle + 1] = 'inflight:' .. id
+  end
 end
 
 if #opened + #closed > 0 then
   update_list()
 end
 
-local no_longer_in_flight = take(1) -- count
-for _ = 1, tonumber(no_longer_in_flight) do
-  local id = take(1) -- idle
-  idle[#idle + 1] = 'inflight:' .. id
-end
 clear_idle()
 
 -- Push to a list that exists, or to the first list of a lane; returns whether it did.

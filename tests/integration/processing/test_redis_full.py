@@ -47,7 +47,6 @@ def refresh_replayed() -> None:
 
 CALLS: dict[str, Callable[[], object]] = {
     "mark_in_flight": lambda: mark_in_flight(["d"]),
-    "mark_in_flight, another's": lambda: mark_in_flight(["d"], "me"),
     "write, refreshed": lambda: write_hot_state(HotStateUpdate(refresh=["a", "b", "c"])),
     "write, replayed": refresh_replayed,
     "write, an order": lambda: write_hot_state(HotStateUpdate(orders=[OrderChange("v", 0, 1, [1])])),
@@ -70,13 +69,6 @@ def test_a_call_is_refused_whole_however_often_it_is_made(redis: Redis, name: st
     assert sizes(redis) == before
     make_room(redis)
     CALLS[name]()
-
-
-def test_what_only_deletes_is_allowed(redis: Redis) -> None:
-    mark_in_flight(["x"], "me")
-    fill_up(redis)
-    write._unmark(["x"], "me")
-    assert not redis.exists("inflight:x")
 
 
 def test_what_redis_refused_is_written_by_the_sweep_once_there_is_room(

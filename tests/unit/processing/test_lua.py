@@ -23,15 +23,14 @@ SCRIPTS = sorted(PACKAGE.rglob("*.lua"))
 EVENT = Event("id", "user_id", "type", "family", 7, False, 0, b"{}", None)
 ARRIVED = {"id": "id", "user_id": "user_id", "type": "type", "seq": 7}
 REFRESHED = Refreshed("r-id", 2, "failed", 3, 4, "r-user", "r-type", 5, "error", "open")
-UPDATE = HotStateUpdate(datetime.fromtimestamp(1.234, UTC), in_flight=["idle"])
+UPDATE = HotStateUpdate(datetime.fromtimestamp(1.234, UTC))
 ORDER = OrderChange("o-user", 8, 9, [11, 12])
 
 CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
     "mark_in_flight": (
-        lambda: hot_state.mark_in_flight(["m"], "me"),
-        {"head": {"ttl_s": hot_state.INFLIGHT_TTL_S, "whose": "me"}, "event": {"id": "m"}},
+        lambda: hot_state.mark_in_flight(["m"]),
+        {"head": {"ttl_s": hot_state.INFLIGHT_TTL_S}, "event": {"id": "m"}},
     ),
-    "unmark": (lambda: hot_state._unmark(["m"], "me"), {"head": {"whose": "me"}, "event": {"id": "m"}}),
     "put_order_lists": (
         lambda: hot_state._put_order_lists([("user", 6, [1, 2])]),
         {"head": {"ttl_s": 60}, "list": {"user_id": "user", "version": 6, "count": 2}, "seqs": [1, 2]},
@@ -51,13 +50,18 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
         },
     ),
     "write": (
-        lambda: hot_state._write(UPDATE, [EVENT], [REFRESHED], ["i"], [ORDER], needs_list=True),
+        lambda: hot_state._write(UPDATE, [EVENT], [REFRESHED], [ORDER], needs_list=True),
         {
-            "head": {"ttl_s": 60, "order_max": 50, "arrived_at": 1234, "are_marked": 1, "needs_list": 1},
+            "head": {
+                "ttl_s": 60,
+                "inflight_ttl_s": hot_state.INFLIGHT_TTL_S,
+                "order_max": 50,
+                "arrived_at": 1234,
+                "needs_list": 1,
+            },
             "count": {},
             "arrived": ARRIVED,
             "refreshed": asdict(REFRESHED),
-            "idle": {"id": "i"},
             "order": {"user_id": "o-user", "before": 8, "after": 9, "count": 2},
             "seqs": [11, 12],
         },

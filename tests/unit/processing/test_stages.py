@@ -126,3 +126,31 @@ def test_what_can_go_on_between_has_one_turn_for_each_piece_of_work(log: Log) ->
     wait_until(stages.is_through, WAIT_S, "all is done")
     finish(stages)
     assert "".join(line[-1] for line in log.of("commit")) == "0a1b2c3456789"
+
+
+def test_work_that_takes_long_is_told_again_and_again_until_its_first_result(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processing.engine.stages.SLOW_S", 0.001)
+    monkeypatch.setattr("processing.engine.stages.SLOW_AGAIN_S", 0.001)
+
+    def commit(work: str) -> Iterator[BatchResult]:
+        wait_until(lambda: len(log.of("slow")) >= 2 * len(work), WAIT_S, "it is told")
+        yield from log.commit(work)
+
+    stages = log.stages(commit=commit)
+    stages.start()
+    stages.offer("a", WAIT_S)
+    finish(stages)
+    lines = [line for line in log.lines if line != "slow a"]
+    assert lines == ["commit a", "publish a", "done a"]
+    assert "slow a" not in log.lines[log.lines.index("publish a") :]
+
+
+def test_work_that_does_not_take_long_is_not_told(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.engine.stages.SLOW_S", WAIT_S)
+    stages = log.stages()
+    stages.start()
+    stages.offer("ab", WAIT_S)
+    finish(stages)
+    assert log.of("slow") == []
