@@ -15,7 +15,7 @@ from processing.domain.outcomes import HotStateUpdate
 from processing.domain.positions import Partition
 from processing.engine import release
 from processing.engine.release import pass_gaps
-from processing.hot_state.write import has_dead_letter_list, put_dead_letters_back, write_hot_state
+from processing.hot_state.write import has_dead_letter_list, is_on, put_dead_letters_back, write_hot_state
 from processing.kafka import clients
 from processing.postgres.added_partitions import any_unreached
 from processing.postgres.due import overdue_fronts, overdue_retries, retrying_after
@@ -58,7 +58,7 @@ def _write_from_outbox(outbox_id: int) -> int:
 def renew_marks() -> int:
     """Mark what is retrying as in flight anew: it stays so until it is final, and a mark is soon forgotten."""
     after, renewed = (datetime.min.replace(tzinfo=UTC), ""), 0
-    while renewed < MARKS and (found := retrying_after(after, ROWS)):
+    while is_on() and renewed < MARKS and (found := retrying_after(after, ROWS)):
         write_hot_state(HotStateUpdate(refresh=[id for _, id in found]))
         after, renewed = found[-1], renewed + len(found)
     return renewed

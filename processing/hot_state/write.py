@@ -31,6 +31,7 @@ from processing.postgres.outbox import delete_from_outbox
 
 INFLIGHT_TTL_S = 30
 RETRACTED = "retracted"
+LEFT_OUT = "left out"  # HOT_STATE leaves out what is final in this way
 GONE_VERSION = 2**53 - 1  # of a deleted row: newer than any
 CALL_EVENTS = 500
 REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million arguments
@@ -57,11 +58,21 @@ class Refreshed(msgspec.Struct, frozen=True, gc=False):
     letter: str = "closed"  # or open, or "": it never was a dead letter
 
 
+def is_on() -> bool:
+    """Whether Redis holds anything of the events."""
+    return bool(settings.HOT_STATE != "off")
+
+
+def _has_processed() -> bool:
+    """Whether it holds those that were processed too, and their order lists."""
+    return bool(settings.HOT_STATE == "all")
+
+
 def mark_in_flight(ids: Sequence[str]) -> None:
     """Mark events as in flight, but those that are final in Redis. Whoever marks them writes their hot state later,
     which takes the marks back. Raises `redis.RedisError`.
     """
-    for start in range(0, len(ids), CALL_EVENTS):
+    for start in range(0, len(ids) if is_on() else 0, CALL_EVENTS):
         _mark_in_flight(ids[start : start + CALL_EVENTS])
 
 
@@ -80,6 +91,18 @@ def write_hot_state(update: HotStateUpdate, *, are_listed: bool = False) -> None
     Others may have written between the reading of the rows and this write; if so, it is made again from newer rows.
     `are_listed`: the events to refresh were found in the list of dead letters; those that are none leave it.
     """
+    if _has_processed():
+        _write_all(update, are_listed)
+    elif is_on():
+        _take_marks_back([event.id for event in update.arrived])
+        _write_all(HotStateUpdate(refresh=update.refresh), are_listed)
+    if update.outbox_id is not None:
+        delete_from_outbox(update.outbox_id)
+
+
+def _write_all(update: HotStateUpdate, are_listed: bool) -> None:
+    if not update:
+        return
     rows, orders = _refreshed(update.refresh, {order.user_id for order in update.orders}, are_listed)
     *parts, last = _parts(update.arrived)
     for part in parts:
@@ -90,8 +113,21 @@ def write_hot_state(update: HotStateUpdate, *, are_listed: bool = False) -> None
         rebuild_order_lists(_write_with_list(update, (), rows, orders))
     if time.monotonic() - update.made_at > LATE_S:
         _check_order_lists({order.user_id: order.after for order in update.orders if order.before == 0})
-    if update.outbox_id is not None:
-        delete_from_outbox(update.outbox_id)
+
+
+def _take_marks_back(ids: Sequence[str]) -> None:
+    """Of events that have no other key."""
+    for start in range(0, len(ids), CALL_EVENTS):
+        _redis().delete(*[f"inflight:{id}" for id in ids[start : start + CALL_EVENTS]])
+
+
+def drop(ids: Sequence[str]) -> None:
+    """Delete all keys of these events, and their places in the list of dead letters."""
+    _write(HotStateUpdate(), (), [Refreshed(id, GONE_VERSION, LEFT_OUT) for id in ids])
+
+
+def drop_order_lists(users: Sequence[str]) -> None:
+    _redis().delete(*[f"{kind}:{user}" for user in users for kind in ("order", "order-version")])
 
 
 def _parts(arrived: Sequence[Event]) -> list[Sequence[Event]]:
@@ -149,7 +185,7 @@ def _write(
 
 def _changed(rows: Sequence[Refreshed]) -> list[str]:
     """Events whose rows are no longer as they were read. Only a processed one stays as it is."""
-    read = {row.id: row.version for row in rows if row.status != Status.PROCESSED}
+    read = {row.id: row.version for row in rows if row.status not in (Status.PROCESSED, LEFT_OUT)}
     now = event_versions(read) if read else {}
     return [id for id, version in read.items() if now.get(id, GONE_VERSION) != version]
 
@@ -180,9 +216,9 @@ def _put_order_lists(lists: Sequence[tuple[str, int, Sequence[int]]]) -> None:
 def put_dead_letters_back(without: Collection[str] = ()) -> bool:
     """Put the list of dead letters back from Postgres, unless it is there; `without`: these are left out.
 
-    Returns whether it is there then: without other dead letters it is not.
+    Returns whether it is there then: without other dead letters it is not, nor where HOT_STATE is off.
     """
-    while ids := [id for id in open_ids() if id not in without]:
+    while is_on() and (ids := [id for id in open_ids() if id not in without]):
         stage = f"dead-letters:{uuid4().hex}"
         starts = range(0, len(ids), LETTERS_AT_ONCE)
         if all(_put_dead_letters(stage, start, ids) for start in starts):
@@ -227,7 +263,9 @@ def _refreshed(
     for row in hot_rows(ids):
         missing.discard(row.id)
         letter = "open" if row.is_dead else "closed" if row.was_dead or are_listed else ""
-        if row.status in FINAL:
+        if row.status == Status.PROCESSED and not _has_processed():
+            rows.append(Refreshed(row.id, row.version, LEFT_OUT, letter=letter))
+        elif row.status in FINAL:
             at = 0 if row.final_at is None else _ms(row.final_at)
             seq, error = "" if row.seq is None else row.seq, row.error or ""
             event = (row.id, row.version, row.status, at, row.attempts, row.user_id, row.type, seq, error, letter)
@@ -235,7 +273,8 @@ def _refreshed(
         else:
             status = row.status if row.status == Status.RETRYING else RETRACTED
             rows.append(Refreshed(row.id, row.version, status, letter=letter))
-        if row.order_version is not None and row.status == Status.PROCESSED and row.user_id not in known:
+        is_listed = row.status == Status.PROCESSED and _has_processed() and row.user_id not in known
+        if is_listed and row.order_version is not None:
             orders[row.user_id] = OrderChange(row.user_id, None, row.order_version, [])
     rows += [Refreshed(id, GONE_VERSION) for id in sorted(missing)]
     return rows, list(orders.values())

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import orjson
+from django.conf import settings
 
 from processing.postgres.transaction import Cursor, raw_cursor
 
 
 def add_to_outbox(cursor: Cursor, ids: Sequence[str]) -> int | None:
-    """Add a row that names events whose hot state is to be written after this commit. Returns its id; no ids: None."""
-    if not ids:
+    """Add a row that names events whose hot state is to be written after this commit. Returns its id; None without
+    ids, or without a hot state."""
+    if not ids or settings.HOT_STATE == "off":
         return None
     cursor.execute(
         "INSERT INTO processing_hotstateoutbox (event_ids) VALUES (%s::text[]) RETURNING id", (_text_array(ids),)

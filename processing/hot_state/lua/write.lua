@@ -3,7 +3,8 @@
 -- ARGV: head; a count, and each event processed on arrival; a count, and each refreshed one, whose row has told its
 -- state; each order change, and its seqs.
 -- A seq or an error may be '': none. So may the version before an order change: the seqs came late.
--- `needs_list` is 1 or 0; the status of what is not final is 'retrying' or 'retracted'; `letter` is 'open', 'closed' (it was a dead letter) or '' (it never was).
+-- `needs_list` is 1 or 0; the status of what is not final is 'retrying' or 'retracted', that of what is to have no key
+-- 'left out'; `letter` is 'open', 'closed' (it was a dead letter) or '' (it never was).
 -- Returns the users whose order list has to be built anew from Postgres; or nothing, and nothing is written, if
 -- `needs_list` and dlq:list is gone: then it is to be put back first.
 local position = 1
@@ -126,7 +127,9 @@ for _ = 1, tonumber(refreshed) do
   local id, version, status, at, attempts, user_id, type, seq, error, letter = take(10) -- refreshed
   local is_news = not is_outdated(id, tonumber(version))
   if is_news then
-    if status == 'retracted' or status == 'retrying' then
+    if status == 'left out' then
+      redis.call('DEL', 'event:' .. id, 'dedup:' .. id)
+    elseif status == 'retracted' or status == 'retrying' then
       redis.call('DEL', 'event:' .. id)
     else
       write(id, version, status, at, attempts, user_id, type, seq, error)

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 from redis import Redis
 
 from ingest.publishing.reservations import look_up
@@ -14,6 +15,7 @@ from processing.postgres.log_positions import write_positions
 from processing.postgres.transaction import transaction
 from tests.integration.ingest.conftest import read_topic
 from tests.integration.ingest.test_endpoints import Post
+from tests.support.batches import statuses, store, value
 from tests.support.factories import InboxEventFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("door")]
@@ -133,3 +135,22 @@ def test_while_postgres_cannot_say_it_a_known_event_is_no_duplicate(post: Post) 
     assert answer["Retry-After"]
     assert [each["status"] for each in batch.json()["results"]] == ["unavailable", "accepted"]
     assert post("/events", EVENT).json()["status"] == "duplicate"
+
+
+@pytest.mark.parametrize("extent", ["unhappy", "off"])
+def test_where_redis_holds_no_processed_events_the_door_knows_what_passed_it(
+    client: Client, post: Post, door: str, redis: Redis, settings: Settings, extent: str
+) -> None:
+    settings.HOT_STATE = extent
+    post("/events", EVENT)
+    store(*(bytes(message.value() or b"") for message in read_topic(door)), value("elsewhere"))
+    assert not redis.exists("dedup:e", "event:e", "dedup:elsewhere")
+    assert post("/events", EVENT).json()["status"] == "duplicate"
+    pass_by(place_of("e"))
+    assert post("/events", EVENT).json()["status"] == "duplicate", "the inbox has it"
+    assert state(client) == "processed"
+    answer = post("/events", {**EVENT, "eventId": "elsewhere"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "accepted")
+    before = statuses()
+    store(*(bytes(message.value() or b"") for message in read_topic(door)))
+    assert statuses() == before
