@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,11 +34,12 @@ class LaneState:
 @dataclass(frozen=True)
 class PassableGaps:
     """Of a lane that stood at `next_seq`: its gaps before `until`, which is held there, can be passed. A lane that was
-    set back since has begun anew."""
+    set back since has begun anew. `since`: when it began to wait; lanes that wait by one batch have it in common."""
 
     user_id: str
     next_seq: int
     until: int
+    since: datetime | None = None
 
     def before(self, lane: LaneState) -> int:
         """The gaps before this seq can be passed; 0: none."""
@@ -66,6 +67,16 @@ class LanePlan:
     far: list[tuple[Event, int]] = field(default_factory=list)
     ready: bool = False  # the front has come, but others wait too: the lane can be released
     stuck: bool = False  # the front has come, but its kind is set aside
+
+
+def share_turns(groups: Iterable[Sequence[str]], room: int) -> list[str]:
+    """The lanes that have the next turns, `room` at most: the same number of each group, as far as it has so many."""
+    chosen: list[str] = []
+    ascending = sorted(groups, key=len)
+    for place, group in enumerate(ascending):
+        left = room - len(chosen)
+        chosen += group[: max(min(1, left), left // (len(ascending) - place))]
+    return chosen
 
 
 def highest_of(lane: LaneState, highest_waiting: int) -> int:

@@ -6,12 +6,11 @@ on until nothing can run; tasks and the sweeper call them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 
-from processing.domain.lanes import LaneState, PassableGaps, PassedGap
+from processing.domain.lanes import LaneState, PassableGaps, PassedGap, share_turns
 from processing.domain.outcomes import BatchResult, HotStateUpdate, Outcome
 from processing.domain.statuses import WAITING, Status
 from processing.engine.after_commit import after_commit
@@ -71,11 +70,13 @@ def pass_gaps(passable: Collection[PassableGaps]) -> int:
 class ReadyLanes:
     """Lanes that can go on, for one thread. Each gets a bounded turn, and another one while it gets on.
 
-    A turn has the oldest and the newest of them: neither a crowd nor what comes after it has to wait for the other.
+    Those whose waiting events came in one batch, or that were added at once, are a group. In each transaction every
+    group has its share: a crowd takes no turn from who came at another moment, be that before or after it.
     """
 
     def __init__(self, users: Iterable[str] = (), passable: Iterable[PassableGaps] = ()) -> None:
-        self._lanes: dict[str, PassableGaps | None] = {}
+        self._lanes: dict[str, tuple[Hashable, PassableGaps | None]] = {}
+        self._added = 0
         self.add(users)
         self.add_passable(passable)
 
@@ -83,21 +84,23 @@ class ReadyLanes:
         return bool(self._lanes)
 
     def add(self, users: Iterable[str]) -> None:
+        self._added += 1
         for user in sorted(users):
-            self._lanes.setdefault(user, None)
+            self._lanes.setdefault(user, (self._added, None))
 
     def add_passable(self, found: Iterable[PassableGaps]) -> None:
         """Lanes that can go on when these gaps are passed."""
         for each in found:
-            self._lanes[each.user_id] = each
+            group, _ = self._lanes.get(each.user_id, (each.since, None))
+            self._lanes[each.user_id] = group, each
 
     def release(self) -> BatchResult:
         """One transaction's worth of turns. It can be done again if it fails."""
-        passable = {user: self._lanes[user] for user in self._next()}
-        result = release_lanes(passable, {user: gaps for user, gaps in passable.items() if gaps is not None})
-        for user in passable:
+        turns = {user: self._lanes[user] for user in self._next()}
+        result = release_lanes(turns, {user: gaps for user, (_, gaps) in turns.items() if gaps is not None})
+        for user in turns:
             del self._lanes[user]
-        self._lanes |= {user: gaps for user, gaps in passable.items() if user in result.ready}
+        self._lanes |= {user: lane for user, lane in turns.items() if user in result.ready}
         return result
 
     def release_all(self) -> Iterator[BatchResult]:
@@ -105,10 +108,10 @@ class ReadyLanes:
             yield self.release()
 
     def _next(self) -> list[str]:
-        half = LANES_AT_ONCE // 2
-        oldest = islice(self._lanes, LANES_AT_ONCE - half)
-        newest = islice(reversed(self._lanes), half)
-        return sorted({*oldest, *newest})
+        groups: dict[Hashable, list[str]] = {}
+        for user, (group, _) in self._lanes.items():
+            groups.setdefault(group, []).append(user)
+        return sorted(share_turns(groups.values(), LANES_AT_ONCE))
 
 
 def release_lanes(users: Collection[str], passable: Mapping[str, PassableGaps] = NOTHING) -> BatchResult:

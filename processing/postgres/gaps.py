@@ -16,7 +16,7 @@ from processing.postgres.imports import were_any
 from processing.postgres.inbox import WAITING_STATUSES
 from processing.postgres.transaction import raw_cursor
 
-LANES = 20_000  # found at once, at most; bounds memory
+LANES = 20_000  # found by one statement, at most; bounds memory
 
 # of a lane `l` the first event that waits there
 _FIRST: LiteralString = """LATERAL (
@@ -67,7 +67,7 @@ def find_passable(decided: Sequence[DecidedPart], timeout_ms: int) -> list[Passa
               FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(generations)s::int[], %(befores)s::bigint[])
                    AS n(topic, partition, generation, before)
               JOIN processing_partitionposition p USING (topic, partition, generation))
-            SELECT l.user_id, l.next_seq, o.seq FROM processing_lane l, {_FIRST}, LATERAL (
+            SELECT l.user_id, l.next_seq, o.seq, l.waiting_since FROM processing_lane l, {_FIRST}, LATERAL (
               SELECT i.seq FROM processing_inboxevent i
               WHERE i.user_id = l.user_id AND i.seq > l.next_seq AND (i.status = ANY(%(waiting)s)) IS TRUE
                 AND EXISTS (SELECT FROM d WHERE d.topic = i.topic AND d.partition = i.partition
@@ -78,7 +78,7 @@ def find_passable(decided: Sequence[DecidedPart], timeout_ms: int) -> list[Passa
                   WHERE w.user_id = l.user_id AND w.seq >= l.next_seq AND (w.status = ANY(%(waiting)s)) IS TRUE
                     AND w.import_run IS NOT NULL ORDER BY w.seq LIMIT 1), i.seq + 1))
               ORDER BY i.seq DESC LIMIT 1) o
-            WHERE l.waits_for = 'gap' AND f.import_run IS NULL LIMIT %(limit)s""",
+            WHERE l.waits_for = 'gap' AND l.waiting_since IS NOT NULL AND f.import_run IS NULL""",
         {
             "topics": [each.topic for each in decided],
             "partitions": [each.partition for each in decided],
@@ -124,18 +124,28 @@ def find_passable_without_partition(gone: Collection[Partition], timeout_ms: int
 
 def _find_first_of(origin: LiteralString, parameters: dict[str, Any]) -> list[PassableGaps]:
     return _find(
-        f"""SELECT l.user_id, l.next_seq, o.seq FROM processing_lane l, LATERAL (
+        f"""SELECT l.user_id, l.next_seq, o.seq, l.waiting_since FROM processing_lane l, LATERAL (
               SELECT seq FROM (
                 SELECT x.seq, bool_and(coalesce({origin} AND x.received_at < {_AGE}, false)) OVER (
                          ORDER BY x.seq) AS all_of
                 FROM processing_inboxevent x
                 WHERE x.user_id = l.user_id AND x.seq >= l.next_seq AND (x.status = ANY(%(waiting)s)) IS TRUE) w
               WHERE all_of AND seq > l.next_seq ORDER BY seq DESC LIMIT 1) o
-            WHERE l.waits_for = 'gap' AND l.waiting_since < {_AGE} LIMIT %(limit)s""",
+            WHERE l.waits_for = 'gap' AND l.waiting_since < {_AGE}""",
         parameters,
     )
 
 
-def _find(statement: LiteralString, parameters: dict[str, Any]) -> list[PassableGaps]:
-    cursor = raw_cursor().execute(statement, {"waiting": WAITING_STATUSES, "limit": LANES, **parameters})
-    return [PassableGaps(*row) for row in cursor]
+def _find(lanes: LiteralString, parameters: dict[str, Any]) -> list[PassableGaps]:
+    """Those that wait longest; where these are not all, the last too: a crowd hides nobody who came after it."""
+    found = _find_first(f"{lanes} ORDER BY l.waiting_since", parameters)
+    if len(found) == LANES:
+        found |= _find_first(f"{lanes} ORDER BY l.waiting_since DESC", parameters)
+    return list(found.values())
+
+
+def _find_first(lanes: LiteralString, parameters: dict[str, Any]) -> dict[str, PassableGaps]:
+    cursor = raw_cursor().execute(
+        f"{lanes} LIMIT %(limit)s", {"waiting": WAITING_STATUSES, "limit": LANES, **parameters}
+    )
+    return {row[0]: PassableGaps(*row) for row in cursor}

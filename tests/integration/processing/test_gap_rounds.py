@@ -1,34 +1,23 @@
-"""Gaps by rounds: how many rounds and transactions crowds take, and what each lane may pass. No broker is asked."""
+"""Gaps by rounds: what each lane may pass, and when. No broker is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from confluent_kafka import Consumer
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch
-from processing.consumer.gaps import ASK_AGAIN_S, GapRounds
-from processing.consumer.partitions import Key, Partition, Partitions
+from processing.consumer.gaps import ASK_AGAIN_S
+from processing.consumer.partitions import Key
 from processing.domain.messages import Message
-from processing.domain.outcomes import BatchResult
-from processing.engine import release
-from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
-from processing.engine.release import ReadyLanes
-from processing.models import PartitionPosition, PassedGap
 from processing.operators.set_lane import set_lane
-from processing.postgres import due, imports
+from processing.postgres import imports
 from tests.support import flaky
 from tests.support.batches import applied, column, retry_all, statuses, value
+from tests.support.gaps import EVENTS, OTHERS, TIMEOUT_S, Consuming, numbered, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
-
-EVENTS, OTHERS = ("events", 0), ("events", 1)
-TIMEOUT_S = 2.0
 
 
 @pytest.fixture(autouse=True)
@@ -36,139 +25,6 @@ def patience(redis: Redis, settings: Settings) -> None:
     flaky.runs.clear()
     settings.SEQUENCE_GAP_TIMEOUT_MS = TIMEOUT_S * 1000
     settings.RETRY_BACKOFF_MS = 0
-
-
-class Consuming:
-    """A consumer of one partition, since 0.0, by its own clock; the log ends where it was last read to."""
-
-    def __init__(self, key: Key = EVENTS) -> None:
-        self.key = key
-        self.partitions = Partitions()
-        self.partitions.assign([key])
-        self.asked = 0
-        self.end: int | None = None
-        self.ready = ReadyLanes()
-        self.results: list[BatchResult] = []
-        self.rounds = GapRounds(self.partitions, self._ask, AddedPartitions(Consumer({"group.id": "none"}), []))
-        self.place()
-
-    @property
-    def partition(self) -> Partition:
-        found = self.partitions.find(self.key)
-        assert found is not None
-        return found
-
-    def place(self, start: int = 0, generation: int = 1) -> None:
-        topic, number = self.key
-        PartitionPosition.objects.update_or_create(
-            topic=topic,
-            partition=number,
-            defaults={"next_offset": start, "end_offset": start, "generation": generation},
-        )
-        self.partition.polled = self.partition.stored = start
-        self.partition.generation = generation
-        self.partition.gaps.note_held(0.0, start, TIMEOUT_S)
-
-    def read(self, *values: bytes, at: float) -> None:
-        """A batch, as the commit stage takes it."""
-        batch = Batch(read_at=at)
-        for each in values:
-            batch.add(Message(*self.key, self.partition.polled or 0, None, each))
-            batch.positions[self.partition] = self.partition.polled = (self.partition.polled or 0) + 1
-        result = process_batch(batch.arrivals, batch.poisons, moves=batch.moves())
-        after_commit(result)
-        self.partition.stored = self.partition.polled
-        self.ready.add(result.ready)
-        if result.held:
-            self.rounds.note_held(batch)
-
-    def look(self, at: float) -> int:
-        """One look, and all turns of the lanes that it finds; returns how many gaps were passed."""
-        self.ready.add_passable(self.rounds.look(at))
-        results = list(self.turns())
-        self.results += results
-        return sum(result.passed for result in results)
-
-    def turns(self) -> Iterator[BatchResult]:
-        for result in self.ready.release_all():
-            after_commit(result)
-            yield result
-
-    def _ask(self, key: Key) -> int | None:
-        assert key == self.key
-        self.asked += 1
-        return self.partition.stored if self.end is None else self.end
-
-
-def numbered(user: str, *seqs: int) -> list[bytes]:
-    return [value(f"{user}-{seq}", user, seq=seq) for seq in seqs]
-
-
-def waiting() -> list[str]:
-    return column("SELECT id FROM processing_inboxevent WHERE status IN ('held', 'retrying') ORDER BY user_id, seq")
-
-
-# --- crowds ---
-
-
-def test_a_lane_of_even_seqs_is_through_in_one_round(monkeypatch: pytest.MonkeyPatch, redis: Redis) -> None:
-    monkeypatch.setattr(due, "TURN_ROWS", 100)
-    consumer = Consuming()
-    consumer.read(*numbered("u", *range(2, 602, 2)), at=0.0)
-    assert consumer.look(at=2.0) == 300
-    assert consumer.asked == 1
-    assert [len(result.outcomes) for result in consumer.results] == [100, 100, 100]
-    assert applied() == list(range(2, 602, 2))
-    assert redis.llen("order:u") == 300
-    assert PassedGap.objects.count() == 300
-    assert set(column("SELECT last_seq - first_seq FROM processing_passedgap")) == {0}
-
-
-def test_a_crowd_of_lanes_is_through_in_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "LANES_AT_ONCE", 50)
-    consumer = Consuming()
-    for number in range(10):
-        consumer.read(*(each for lane in range(30) for each in numbered(f"u-{number}-{lane}", 57)), at=number / 10)
-    assert consumer.look(at=2.9) == 300
-    assert consumer.asked == 1
-    assert [len(result.outcomes) for result in consumer.results] == [50] * 6
-    assert waiting() == []
-
-
-def test_who_comes_while_a_crowd_has_its_turns_is_among_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "LANES_AT_ONCE", 10)
-    consumer = Consuming()
-    consumer.read(*(each for lane in range(60) for each in numbered(f"crowd-{lane:02}", 2)), at=0.0)
-    consumer.read(*numbered("neighbour", 2), at=1.0)
-    consumer.ready.add_passable(consumer.rounds.look(2.0))
-    turns = consumer.turns()
-    next(turns)
-    consumer.ready.add_passable(consumer.rounds.look(3.0))
-    assert consumer.asked == 2
-    assert "neighbour-2" in [outcome.event.id for outcome in next(turns).outcomes]
-    assert sum(len(result.outcomes) for result in turns) == 61 - 20
-    assert waiting() == []
-
-
-def test_a_lane_in_which_much_waits_takes_no_turn_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(due, "TURN_ROWS", 20)
-    monkeypatch.setattr(release, "LANES_AT_ONCE", 2)
-    consumer = Consuming()
-    consumer.read(*numbered("long", *range(2, 102)), at=0.0)
-    consumer.read(*numbered("long", 1), at=0.0)
-    turns = consumer.turns()
-    assert len(next(turns).outcomes) == 20
-    consumer.read(*(each for lane in range(4) for each in numbered(f"u-{lane}", 2)), at=0.1)
-    consumer.read(*(each for lane in range(4) for each in numbered(f"u-{lane}", 1)), at=0.1)
-    for _ in range(6):
-        next(turns)
-    assert [applied(f"u-{lane}") for lane in range(4)] == [[1, 2]] * 4
-    assert len(applied("long")) < 101
-    assert sum(len(result.outcomes) for result in turns) > 0
-    assert applied("long") == list(range(1, 102))
-
-
-# --- which gap ---
 
 
 def test_a_gap_is_as_old_as_the_first_that_was_read_of_those_behind_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from processing.domain.envelope import Event
-from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
+from processing.domain.lanes import LanePlan, LaneState, plan_arrivals, share_turns
 
 
 def event(seq: int, id: str = "") -> Event:
@@ -102,3 +102,19 @@ def test_in_a_lane_that_was_set_back_nothing_runs_before_it_is_released() -> Non
     lane = LaneState("u-1", 4, False, order_version=0, set_back_from=CLOCK)
     plan = plan_arrivals(lane, [event(4), event(5)], {5})
     assert ([e.seq for e in plan.held], [e.seq for e in plan.skipped], plan.ready) == ([4], [5], True)
+
+
+@pytest.mark.parametrize(
+    ("groups", "room", "chosen"),
+    [
+        ([], 5, ""),
+        (["abc"], 5, "abc"),
+        (["abcdefgh"], 5, "abcde"),
+        (["abcdefgh", "z"], 5, "zabcd"),  # what a small one leaves goes to the large one
+        (["abcdefgh", "ijklmnop"], 5, "abijk"),
+        (["abcdefgh", "z", "ijklmnop", "y"], 4, "zyai"),
+        (["ab", "cd", "ef", "gh"], 3, "ace"),  # more groups than room: the first ones
+    ],
+)
+def test_the_groups_of_a_crowd_share_the_turns(groups: list[str], room: int, chosen: str) -> None:
+    assert share_turns([list(group) for group in groups], room) == list(chosen)
