@@ -38,7 +38,11 @@ test-pipeline: install ## the Procfile's processes, on embedded services
 test-kafka: install ## the same on a real Apache Kafka (needs java and mvn)
 	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline -n 2 $(ARGS)
 
-test-services: install ## those of a release: Debian's RabbitMQ, Redis and PgBouncer, several brokers; a missing one is named
+test-.PHONY: interop
+interop: install ## other people's clients, serializers and SDKs against the pipeline on a real Apache Kafka (LANGUAGES=)
+	@exec $(BIN)/python -m interop $(LANGUAGES)
+
+services: install ## those of a release: Debian's RabbitMQ, Redis and PgBouncer, several brokers; a missing one is named
 	@exec $(BIN)/python -m pytest tests/release $(ARGS)
 
 lint: install ## ruff, mypy, the limits on length, the rules on layers and imports, the docs' paths and drawing

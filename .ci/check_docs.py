@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDERS = "processing|ingest|revenue|eventsite|tests|bench|docs"
+FOLDERS = "processing|ingest|revenue|eventsite|tests|bench|interop|docs"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")  # not to other sites
 READERS_OWN_PAGES = {"docs/add-your-own-event.md"}  # the paths there are of the reader's own app

@@ -30,6 +30,11 @@ _LACKING = (  # what else people write, and what it lacks
     (r"\d{4}-\d\d(-\d\d)?|\d{8}", "is a date alone: add a time of day and a zone, such as T12:00:00Z"),
     (rf"\d{{4}}-?W\d\d.*|\d{{4}}-?\d{{3}}({_CLOCK}.*)?", "is a week or ordinal date: send year, month and day"),
     (rf"(\d{{4}}-\d\d-\d\d|\d{{8}})[Tt ]\d\d{_ZONE}{_NAMES}", "has no minutes: send the time to the minute or finer"),
+    (
+        rf"\d{{4}}-\d\d-\d\d{_CLOCK} (UTC|GMT|{_ZONE})",
+        "has a blank before its zone: end it with Z, or +02:00 without one",
+    ),
+    (r"\d+(\.\d+)?", "is a number in quotes: send it without them, or the time as RFC 3339"),
 )
 LACKING = tuple((re.compile(form, re.ASCII), message) for form, message in _LACKING)
 MEANT = "must be Unix milliseconds or an RFC 3339 time with its zone, as 2026-01-31T12:00:00Z"

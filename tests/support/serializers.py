@@ -1,10 +1,14 @@
-"""What the programs in tests/serializers wrote: the text of each value, by language and value."""
+"""What the programs `values` in interop/ wrote: the text of each value, by language and value."""
 
 from __future__ import annotations
 
 from tests.paths import DATA
 
-_LINES = (line.split("\t") for line in (DATA / "serializers.tsv").read_text().splitlines() if not line.startswith("#"))
+_LINES = (
+    line.split("\t")
+    for line in (DATA / "serializers.tsv").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+)
 WRITTEN = {(language, value): text for language, value, text in _LINES}
 
 # those that tell a time which can mean nothing else, in Unix ms
@@ -18,6 +22,10 @@ TIMES = {
     ("java", "OffsetDateTime.toString at a full minute"): 1_759_937_400_000,
     ("java", "ZonedDateTime.toString"): 1_759_937_422_456,
     ("java", "Instant.toString"): 1_767_225_599_999,
+    ("java", "jackson date"): 1_759_937_422_456,
+    ("java", "jackson 3 instant"): 1_759_937_422_456,
+    ("java", "jackson 3 zoned"): 1_759_937_422_456,
+    ("java", "pattern with X"): 1_759_937_422_456,
     ("java", "gson double"): 1_759_937_422_456,
     ("java", "moshi double"): 1_759_937_422_456,
     ("node", "date"): 1_759_937_422_457,
@@ -27,6 +35,9 @@ TIMES = {
     ("python", "float"): 1_759_937_422_457,
     ("python", "isoformat"): 1_759_930_200_000,
     ("python", "isoformat to the minute"): 1_759_930_200_000,
+    ("python", "str of a time"): 1_759_930_200_000,
+    ("python", "basic"): 1_759_930_200_000,
+    ("python", "protobuf double"): 1_759_937_422_457,
     ("python", "orjson"): 1_759_930_200_000,
     ("python", "msgspec"): 1_759_930_200_000,
     ("ruby", "float"): 1_759_937_422_457,

@@ -1,6 +1,6 @@
 """What mainstream serializers write by default, taken or refused alike by the door, the topic `events` and files.
 
-The bytes are the serializers' own: tests/data/serializers.tsv, written by the programs in tests/serializers.
+The bytes are the serializers' own: tests/data/serializers.tsv, written by the programs `values` in interop/.
 """
 
 from __future__ import annotations
@@ -98,8 +98,18 @@ SECONDS = "timestamp: looks like seconds: send milliseconds or RFC 3339"
         ("java", "jackson instant at a full second", SECONDS),
         ("python", "time.time", SECONDS),
         ("php", "microtime", SECONDS),
+        ("go", "unix seconds", SECONDS),
+        ("ruby", "seconds", SECONDS),
+        ("go", "unix microseconds", "timestamp: looks like microseconds"),
+        ("go", "unix nanoseconds", "timestamp: looks like nanoseconds"),
+        ("go", "protojson int64", "timestamp: is a number in quotes: send it without them"),
+        ("python", "protobuf int64", "timestamp: is a number in quotes: send it without them"),
+        ("java", "jackson local time", "timestamp: must be Unix milliseconds or an RFC 3339 time"),
+        ("java", "jackson 3 local time", "timestamp: has no zone"),
+        ("python", "date", "timestamp: is a date alone"),
+        ("python", "week date", "timestamp: is a week or ordinal date"),
         ("python", "naive isoformat", "timestamp: has no zone"),
-        ("ruby", "time", "timestamp: must be Unix milliseconds or an RFC 3339 time"),
+        ("ruby", "time", "timestamp: has a blank before its zone"),
         ("php", "object of a time", "timestamp: must be Unix milliseconds or an RFC 3339 time"),
     ],
 )
@@ -121,6 +131,20 @@ PRICES = [
 @pytest.mark.parametrize(("by", "what", "amount"), PRICES)
 def test_a_price_is_exact(by: str, what: str, amount: str) -> None:
     assert read_money(accepted(product(price=written(by, what))).payload.price, "price") == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("what", "currency", "amount"),
+    [("jackson decimal of three", "KWD", "1.234"), ("jackson decimal with zeros", "JPY", "500")],
+)
+def test_a_price_has_the_decimals_of_its_currency(what: str, currency: str, amount: str) -> None:
+    event = accepted(product(price=written("java", what), currency=currency))
+    assert read_money(event.payload.price, "price", currency) == Decimal(amount)
+
+
+def test_a_price_with_more_decimals_than_its_currency_has_is_refused_by_name() -> None:
+    message = refused(product(price=written("java", "jackson decimal of one"), currency="JPY"))
+    assert message == "payload.price: has too many decimals for JPY: must have at most 0 decimal places"
 
 
 @pytest.mark.parametrize(("by", "what"), [("java", "gson map"), ("php", "float kept")])
@@ -188,9 +212,10 @@ def test_what_is_no_json_or_no_text_is_named(by: str, what: str, message: str) -
 
 def test_a_byte_order_mark_is_skipped() -> None:
     """As .NET's StreamWriter and PowerShell write it, and Python's "utf-8-sig"."""
-    text = body(payload='{"a":1}')
+    mark, payload = written("python", "byte order mark")[0], written("python", "byte order mark")[1:]
+    text = body(payload=payload)
     event = accepted(text)
-    marked = "\ufeff" + text
+    marked = mark + text
     assert by_the_door(marked) == by_a_batch(marked.removeprefix("\ufeff")) == by_the_topic(marked) == event
     (parsed,) = parse_batch(b'\xef\xbb\xbf{"events":[%s]}' % text.encode(), 10, CONTEXT)
     assert isinstance(parsed, Candidate) and read_event(parsed.value) == event
@@ -199,9 +224,8 @@ def test_a_byte_order_mark_is_skipped() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        # confluent-kafka 2.16.0's JSONSerializer
         (
-            b'\x00\x00\x00\x00\x01{"id":"e","userId":"u","type":"t","timestamp":1790000000000}',
+            bytes.fromhex(written("python", "confluent framed, in hex")),
             "the message begins with the five bytes of a Schema Registry serializer (schema 1): send JSON without "
             "them, by a serializer that writes JSON alone",
         ),

@@ -1,6 +1,9 @@
 <?php
+// Prints what json_encode writes: value, text.
+
 function show($name, $value) { echo $name, "\t", json_encode($value), "\n"; }
 
+echo "versions\tPHP ", PHP_VERSION, "\n";
 show('empty array', []);
 show('empty object', (object)[]);
 show('float with a fraction of zero', 2.0);

@@ -1,3 +1,5 @@
+//! Prints what serde_json writes: value, text.
+
 use chrono::{TimeZone, Utc};
 use serde_json::{json, to_string, Value};
 
@@ -6,6 +8,12 @@ fn show(name: &str, text: String) {
 }
 
 fn main() {
+    let pins = include_str!("Cargo.toml").split_once("[dependencies]").unwrap().1;
+    let versions = pins.lines().filter_map(|line| {
+        let (name, pin) = line.split_once(" = ")?;
+        Some(format!("{name} {}", pin.split("\"=").nth(1)?.split('"').next()?))
+    });
+    show("versions", versions.collect::<Vec<_>>().join(", "));
     show("float", to_string(&1759937422457.0_f64).unwrap());
     show("large float", to_string(&1e16_f64).unwrap());
     show("none", to_string(&json!({"payload": Option::<Value>::None})).unwrap());

@@ -1,3 +1,6 @@
+// Prints what JSON.stringify writes: value, text.
+
+console.log(`versions\tNode ${process.versions.node}`)
 const show = (name, value) => console.log(`${name}\t${JSON.stringify(value)}`)
 
 show('date', new Date(1759937422457))
