@@ -1,4 +1,4 @@
-"""Reading a request's body: of the right type, and never more than BODY_MAX_BYTES of it."""
+"""Reading a request's body: of the right type, and never more than BODY_MAX_BYTES of it, as sent and decoded."""
 
 from __future__ import annotations
 
@@ -7,24 +7,41 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
+from ingest.http.codings import CODINGS, TAKEN, Broken, TooLarge, decode_body
 from ingest.http.problems import Problem, retry_after
 from ingest.publishing.submission import Truth
 from processing.domain.decode import BOM
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """The body, without a byte order mark. Raises `Problem` 400, 408, 413, 415 and 503."""
+    """The body, decoded, without a byte order mark. Raises `Problem` 400, 408, 413, 415 and 503."""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if not length:
         return b""  # and so of no type
     check_type(request)
+    coding = content_coding(request)
     if length > settings.BODY_MAX_BYTES:
-        text = f"the body is larger than {settings.BODY_MAX_BYTES} bytes"
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+        raise too_large()
     try:
-        return request.read(length).removeprefix(BOM)
+        body = request.read(length)
     except UnreadablePostError as error:
         raise unreadable(error.__cause__) from error
+    return (decoded(coding, body) if coding else body).removeprefix(BOM)
+
+
+def decoded(coding: str, body: bytes) -> bytes:
+    try:
+        return decode_body(coding, body, settings.BODY_MAX_BYTES)
+    except TooLarge as error:
+        raise too_large() from error
+    except Broken as error:
+        text = f"the body cannot be decoded by its Content-Encoding, {coding}: {error}"
+        raise Problem(HTTPStatus.BAD_REQUEST, text) from error
+
+
+def too_large() -> Problem:
+    text = f"the body is larger than {settings.BODY_MAX_BYTES} bytes"
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
 
 
 def unreadable(error: BaseException | None) -> Problem:
@@ -48,5 +65,14 @@ def check_type(request: HttpRequest) -> None:
     charset = request.content_params.get("charset", "utf-8") if request.content_params else "utf-8"
     if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "JSON must be sent as UTF-8")
-    if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a body with a Content-Encoding is not taken; send it plain")
+
+
+def content_coding(request: HttpRequest) -> str:
+    """One of CODINGS; empty for a body that is plain. Several, one upon another, are not taken."""
+    coding: str = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding in ("", "identity"):
+        return ""
+    if coding not in CODINGS:
+        text = f"the Content-Encoding {coding[:100]!r} is not taken: send one of {TAKEN}, or the body plain"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text, headers={"Accept-Encoding": TAKEN})
+    return coding
