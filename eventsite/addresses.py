@@ -20,6 +20,10 @@ from eventsite.env import Parser, SiteEnv, parse_words
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 BOOTSTRAP_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 ORIGIN = re.compile(r"https?://[^/\s]+")
+# As a browser writes it, since texts are compared: small letters, no path, no port that goes without saying.
+BROWSER_ORIGIN = re.compile(
+    r"(?!http://.*:80$|https://.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?"
+)
 SYSLOG_CRITICAL = 2  # this client has no servers to connect to, which is a warning
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
@@ -143,6 +147,17 @@ def parse_origins(text: str) -> list[str]:
     return origins
 
 
+def parse_browser_origins(text: str) -> list[str]:
+    origins = parse_words(text)
+    for origin in origins:
+        if not BROWSER_ORIGIN.fullmatch(origin):
+            raise ValidationError(
+                f"{origin!r} is no origin as a browser sends it; allowed is a list such as https://shop.example.com, "
+                "in small letters, without a path, a wildcard or a default port"
+            )
+    return origins
+
+
 def _named(variables: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
     return (
         (name.removeprefix(prefix), value) for name, value in variables.items() if name.startswith(prefix) and value
@@ -172,4 +187,5 @@ PARSERS: dict[str, Parser] = {
     "topic": parse_topic,
     "ip": parse_ip,
     "origins": parse_origins,
+    "browser_origins": parse_browser_origins,
 }

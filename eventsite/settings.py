@@ -27,6 +27,7 @@ if not SECRET_KEY:
         _read.refuse("SECRET_KEY is not set and DEBUG is off: set one (long, random), or DEBUG=1, or start `make run`")
 ALLOWED_HOSTS: list[str] = _read.words("ALLOWED_HOSTS", ["localhost", ".localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = _read.origins("CSRF_TRUSTED_ORIGINS", [])
+CORS_ALLOWED_ORIGINS: list[str] = _read.browser_origins("CORS_ALLOWED_ORIGINS", [])
 HTTPS_ONLY: bool = _read.flag("HTTPS_ONLY", default=not DEBUG)
 WEB_PORT: int = _read.number("WEB_PORT", 8000, least=1, most=65535)
 WEB_WORKERS: int = _read.number("WEB_WORKERS", 1, least=1, most=256)
@@ -169,6 +170,15 @@ if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Speaking for the whole domain (W005) and for all browsers' built-in lists (W021) is for its owner to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# --- CORS: which sites' pages may send events and read what became of them ---
+if CORS_ALLOWED_ORIGINS:
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")  # the first, so that errors can be read too
+CORS_URLS_REGEX = r"^/(?!(?:admin|docs|schema|asyncapi|static|health|metrics)(?:/|$))"  # the door and what it lets read
+CORS_ALLOW_METHODS = ("GET", "POST")
+# CloudEvents' `ce-` fields have any name; the star stands for all fields but Authorization.
+CORS_ALLOW_HEADERS = ("authorization", "*")
+CORS_EXPOSE_HEADERS = ("Location", "Retry-After", "RateLimit", "RateLimit-Policy")
 
 # --- Redis ---
 CACHES = {

@@ -40,6 +40,11 @@ from tests.paths import ROOT
         (addresses.parse_celery_broker, "redis+socket:///run/r.sock?virtual_host=3", "unix:///run/r.sock?db=3"),
         (addresses.parse_celery_broker, "amqp://guest@rabbit//", "amqp://guest@rabbit//"),
         (addresses.parse_origins, "https://a.example,http://b:8000", ["https://a.example", "http://b:8000"]),
+        (
+            addresses.parse_browser_origins,
+            "https://a.example, http://b:8000,http://[::1]:3000,capacitor://localhost",
+            ["https://a.example", "http://b:8000", "http://[::1]:3000", "capacitor://localhost"],
+        ),
         (addresses.parse_ip, "0.0.0.0", "0.0.0.0"),
     ],
 )
@@ -82,6 +87,15 @@ def test_a_usable_value(parse: Callable[[str], Any], text: str, value: object) -
         (addresses.parse_postgres, "sqlite:///file"),
         (addresses.parse_postgres, "postgres://host:port/name"),
         (addresses.parse_origins, "example.com"),
+        (addresses.parse_browser_origins, "example.com"),
+        (addresses.parse_browser_origins, "*"),
+        (addresses.parse_browser_origins, "null"),
+        (addresses.parse_browser_origins, "https://*.example.com"),
+        (addresses.parse_browser_origins, "https://a.example/"),
+        (addresses.parse_browser_origins, "https://A.example"),
+        (addresses.parse_browser_origins, "https://a.example:443"),
+        (addresses.parse_browser_origins, "http://a.example:80"),
+        (addresses.parse_browser_origins, "https://a.example b.example"),
         (addresses.parse_ip, "localhost"),
     ],
 )

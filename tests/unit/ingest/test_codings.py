@@ -71,8 +71,9 @@ def test_a_bomb_is_not_decoded(coding: str, compress: Compress) -> None:
 )
 def test_a_broken_body_is_named(coding: str, compress: Compress, spoil: Callable[[bytes], bytes]) -> None:
     body = compress_with_check(compress, TEXT)
-    with pytest.raises(Broken, match="."):
+    with pytest.raises(Broken) as caught:
         decode_body(coding, spoil(body), 10**6)
+    assert str(caught.value)
 
 
 @compressing
