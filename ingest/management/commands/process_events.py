@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ingest.families.declaration import event_kinds
 from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
+from ingest.files.opening import open_events, source_name
 from ingest.files.recognise import kind_named
 from processing.domain.away import StoppedError
 from processing.domain.process import take_role
@@ -38,18 +39,20 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="JSON lines, of any family")
+        parser.add_argument("file", type=Path, help="JSON lines, of any family; .gz and .zst are decompressed")
         parser.add_argument(
             "--family", choices=[kind.label for kind in event_kinds()], help="by default: see each line"
         )
-        parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
+        parser.add_argument(
+            "--source", help="names the file in the ids of lines without one (default: its base name without .gz, .zst)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         take_role("process_events")
         sys.setswitchinterval(SWITCH_S)
         path: Path = options["file"]
         source = Source(
-            options["source"] or path.name,
+            options["source"] or source_name(path),
             kind_named(options["family"]),
             settings.BODY_MAX_BYTES,
             settings.EVENT_MAX_BYTES,
@@ -68,19 +71,19 @@ class Command(BaseCommand):
 
     def _apply(self, path: Path, source: Source, report: Report) -> None:
         with (
-            path.open("rb") as file,
+            open_events(path) as file,
             _stopped_by_signals() as stop,
             _few_collections(),
-            tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar,
+            tqdm(total=file.size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar,
         ):
             Run(
                 source,
                 stop,
                 refuse=lambda bad: bar.write(f"line {bad.number}: {bad.reason}", file=sys.stderr),
-                advance=bar.update,
+                advance=lambda size: bar.update(file.newly_done(size, bar.n)),
                 tell=lambda text: bar.write(text, file=sys.stderr),
                 report=report,
-            ).apply(file)
+            ).apply(file.content)
 
 
 def summary(report: Report) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from ingest.families.declaration import event_kinds
+from ingest.files.lines import BrokenFile
+from ingest.files.opening import open_events, source_name
 from ingest.files.recognise import kind_named
 from ingest.files.send.client import Client, Rejected, Unreachable
 from ingest.files.send.lines import read_lines
@@ -21,11 +23,13 @@ class Command(BaseCommand):
     help = "Posts each line of a file to the running server. Interrupted, or run again, it counts every line once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="JSON lines, of any family")
+        parser.add_argument("file", type=Path, help="JSON lines, of any family; .gz and .zst are decompressed")
         parser.add_argument(
             "--family", choices=[kind.label for kind in event_kinds()], help="by default: see each line"
         )
-        parser.add_argument("--source", help="names the file in the ids of lines without one (default: its base name)")
+        parser.add_argument(
+            "--source", help="names the file in the ids of lines without one (default: its base name without .gz, .zst)"
+        )
         parser.add_argument("--url", default=f"http://127.0.0.1:{settings.WEB_PORT}", help="default: %(default)s")
         parser.add_argument("--api-key", help="for servers that require one")
         parser.add_argument("--rate", type=positive(float), default=0, help="lines a second (default: no limit)")
@@ -33,28 +37,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
-        try:
-            client = Client(options["url"], options["api_key"], options["concurrency"])
-            file = path.open("rb")
-        except (OSError, ValueError) as error:
-            raise CommandError(str(error)) from error
-        with (
-            file,
-            closing(client),
-            tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar,
-        ):
+        with ExitStack() as opened:
+            try:
+                client = Client(options["url"], options["api_key"], options["concurrency"])
+                opened.enter_context(closing(client))
+                file = opened.enter_context(open_events(path))
+            except (OSError, ValueError) as error:
+                raise CommandError(str(error)) from error
+            bar = opened.enter_context(tqdm(total=file.size, unit="B", unit_scale=True, disable=None, desc=path.name))
             sender = Sender(
                 client,
                 tell=lambda number, reason: bar.write(f"line {number}: {reason}", file=sys.stderr),
-                advance=bar.update,
+                advance=lambda size: bar.update(file.newly_done(size, bar.n)),
                 wait_for=bar.set_postfix_str,
                 concurrency=options["concurrency"],
                 lines_per_request=min(LINES_PER_REQUEST, settings.BATCH_MAX_EVENTS),
                 rate=options["rate"],
             )
-            lines = read_lines(
-                file, options["source"] or path.name, kind_named(options["family"]), settings.BODY_MAX_BYTES
-            )
+            source = options["source"] or source_name(path)
+            lines = read_lines(file.content, source, kind_named(options["family"]), settings.BODY_MAX_BYTES)
             self._send(sender, lines, options["url"])
         if sender.report.refused:
             raise CommandError(f"could not use {sender.report.refused} of the lines, see above")
@@ -66,6 +67,8 @@ class Command(BaseCommand):
             raise CommandError(f"{url}: {error}") from error
         except Unreachable as error:
             raise CommandError(f"{url}: {error}; run it again to go on where it stopped") from error
+        except BrokenFile as error:
+            raise CommandError(f"{error}; get it anew and run it again: what was sent is known") from error
         finally:
             report = sender.report
             self.stdout.write(
