@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
+from ingest.http.asyncapi import asyncapi
 from ingest.http.problems import get_only
 from ingest.urls import unknown_path
 
@@ -17,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin", get_only(RedirectView.as_view(pattern_name="admin:index"))),
     path("admin/", admin.site.urls),
     path("schema", get_only(SpectacularJSONAPIView.as_view()), name="schema"),
+    path("asyncapi", get_only(asyncapi)),
     path("docs", get_only(SpectacularSwaggerView.as_view(url_name="schema")), name="docs"),
     unknown_path,
 ]

@@ -11,7 +11,7 @@ from ingest import views
 from ingest.families.declaration import EventKind, event_kinds
 from ingest.families.lists import family_lists
 from ingest.health import views as health_views
-from ingest.http.answers import Result, Results
+from ingest.http.answers import ACCEPTED, DUPLICATE, MANY
 from ingest.http.openapi import IDEMPOTENCY_KEY, Described, either, one_or_many
 from ingest.http.problems import not_found
 from ingest.reading.views import EventView, listing_operation
@@ -39,7 +39,7 @@ def family_path(kind: EventKind) -> URLPattern:
         **listing_operation(lists),
         "POST": Described(
             f"Take one {kind.form.fixed_type or kind.name} event, or a list of them",
-            {202: either(Result, Results), 200: Result},
+            {202: either(ACCEPTED, MANY), 200: DUPLICATE},
             one_or_many(kind),
             views.PROBLEMS,
             (IDEMPOTENCY_KEY,),

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.families.declaration import EventKind
-from ingest.http.answers import Result, Results, answer_many, answer_one
+from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
 from ingest.http.openapi import IDEMPOTENCY_KEY, Described
@@ -48,7 +48,7 @@ class IngestView(DoorView):
 class EventsView(IngestView, ListingView):
     operations = {
         **ListingView.operations,
-        "POST": Described("Take one event", {202: Result, 200: Result}, EventBody, PROBLEMS, (IDEMPOTENCY_KEY,)),
+        "POST": Described("Take one event", {202: ACCEPTED, 200: DUPLICATE}, EventBody, PROBLEMS, (IDEMPOTENCY_KEY,)),
     }
 
     def post(self, request: Request) -> Response:
@@ -56,7 +56,7 @@ class EventsView(IngestView, ListingView):
 
 
 class EventBatchView(IngestView):
-    operations = {"POST": Described("Take many events", {202: Results}, Batch, PROBLEMS)}
+    operations = {"POST": Described("Take many events", {202: MANY}, Batch, PROBLEMS)}
 
     def post(self, request: Request) -> Response:
         body = read_body(request._request)

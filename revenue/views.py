@@ -10,10 +10,10 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ingest.http.answers import Result, location
+from ingest.http.answers import SAMPLE_ID, Result, location
 from ingest.http.base import CallerView
 from ingest.http.body import read_body
-from ingest.http.openapi import IDEMPOTENCY_KEY, USER_ID, Described, body_schema
+from ingest.http.openapi import IDEMPOTENCY_KEY, USER_ID, Described, body_schema, path_parameter
 from ingest.http.problems import Problem
 from ingest.parsing.candidate import Parsed
 from ingest.parsing.forms import is_list, parse_form, refused_form
@@ -48,7 +48,7 @@ class LiveEventView(IngestView):
     operations = {
         "POST": Described(
             "Add to a user's revenue, or take from it",
-            {200: Received},
+            {200: Received(RECEIVED, SAMPLE_ID)},
             body_schema(REVENUE),
             PROBLEMS,
             (IDEMPOTENCY_KEY,),
@@ -78,9 +78,9 @@ class UserEventsView(CallerView):
     operations = {
         "GET": Described(
             "Tell a user's revenue",
-            {200: Revenue},
+            {200: Revenue("u-1", "12.34")},
             problems=(401, 404, 503),
-            parameters=[{"in": "path", "name": "user_id", "required": True, "schema": USER_ID}],
+            parameters=[path_parameter("user_id", USER_ID, "u-1")],
         )
     }
 

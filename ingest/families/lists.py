@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 
 from ingest.families.declaration import EventKind
+from ingest.http.openapi import example_of_struct
 from ingest.parsing.forms import EventForm
+from ingest.reading.events import sample_event
 from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
@@ -81,7 +83,13 @@ def _from_inbox(kind: EventKind) -> Listing:
         fixed={"family": kind.name, **({"type": form.fixed_type} if form.fixed_type else {})},
         period="occurred_at",
         partial=("inbox_unhappy", "inbox_family_unhappy"),
+        sample=lambda: _sample(kind),
     )
+
+
+def _sample(kind: EventKind) -> InboxEvent:
+    payload = msgspec.json.encode(example_of_struct(kind.schema)).decode()
+    return sample_event(type=f"{kind.name}.created", payload=payload)
 
 
 def show_from_inbox(form: EventForm, row: InboxEvent) -> dict[str, Any]:

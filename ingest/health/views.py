@@ -21,13 +21,14 @@ from ingest.http.problems import Problem, retry_after
 from processing.operators.gauges import OpenTransactionGauge, PassedGapsGauge
 from processing.operators.loss_metric import OpenLosses
 
-STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
+STATUS = {"type": "object", "properties": {"status": {"type": "string"}}, "examples": [{"status": "live"}]}
 READY = {
     "type": "object",
     "properties": {
         "status": {"type": "string"},
         "degraded": {"type": "array", "items": {"type": "string"}, "description": "A line for each cause."},
     },
+    "examples": [{"status": "ready"}],
 }
 
 

@@ -38,6 +38,13 @@ class Results(msgspec.Struct):
     results: list[Result]
 
 
+# as the documents show them
+SAMPLE_ID = "0199c0f2-8d5a-7c3e-9a41-5b0f6d2e7a10"
+ACCEPTED = Result(SAMPLE_ID, Status.ACCEPTED)
+DUPLICATE = Result(SAMPLE_ID, Status.DUPLICATE)
+MANY = Results([ACCEPTED])
+
+
 def answer_one(event: Parsed, outcome: Outcome) -> Response:
     """As contract 3.1. Raises `Problem` for what is no success."""
     if outcome.status is Status.ACCEPTED:

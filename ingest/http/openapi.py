@@ -10,18 +10,22 @@ from typing import Any
 import msgspec
 from drf_spectacular.openapi import AutoSchema
 
+from ingest.http.answers import SAMPLE_ID
+from ingest.http.codings import CODINGS
+from ingest.http.examples import MOMENT, example_of, problem_example
 from ingest.http.problems import MEDIA_TYPE, ProblemBody
 from ingest.parsing.forms import Formed
 
 REF = "#/components/schemas/{name}"
 EVENT_ID = {"type": "string", "minLength": 1, "maxLength": 255}
-USER_ID = EVENT_ID
+USER_ID = {**EVENT_ID, "examples": ["u-1"]}
 EVENT_TYPE = {"type": "string", "minLength": 1, "maxLength": 100}
 TIMESTAMP = {
     "anyOf": [
         {"type": "integer", "description": "Unix ms from 10^11 on, or as TIMESTAMP_UNIT says"},
         {"type": "string", "format": "date-time"},
-    ]
+    ],
+    "examples": [MOMENT],
 }
 SEQ = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 
@@ -30,10 +34,11 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Described:
-    """One method of an endpoint. A body or an answer is a Struct or a schema; `parameters` are schemas of OpenAPI."""
+    """One method of an endpoint. A body is a Struct or a schema, an answer an example, which tells its Struct, or a
+    schema; `parameters` are schemas of OpenAPI."""
 
     summary: str
-    answers: Mapping[int, type[msgspec.Struct] | Schema | None]
+    answers: Mapping[int, msgspec.Struct | Schema]
     body: type[msgspec.Struct] | Schema | None = None
     problems: Sequence[int] = ()
     parameters: Sequence[Schema] = field(default_factory=tuple)
@@ -65,8 +70,8 @@ def write_operation(path: str, method: str, described: Described) -> Schema:
         "security": [{"ApiKey": []}, {}],
     }
     if described.body is not None:
-        content = {"application/json": {"schema": _schema(described.body)}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["parameters"].append(CONTENT_ENCODING)
+        operation["requestBody"] = {"required": True, "content": _content(described.body, "application/json")}
     return operation
 
 
@@ -80,26 +85,46 @@ IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "description": "The same key with the same content counts once; item i of a list has the key {key}#{i}.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "checkout-4711",
 }
 
 
-def either(*structs: type[msgspec.Struct]) -> Schema:
-    return {"oneOf": [_schema(struct) for struct in structs]}
+CONTENT_ENCODING: Schema = {
+    "in": "header",
+    "name": "Content-Encoding",
+    "description": "Of a compressed body.",
+    "schema": {"enum": list(CODINGS)},
+}
+
+
+def either(*answers: msgspec.Struct) -> Schema:
+    return {
+        "oneOf": [_schema(type(each)) for each in answers],
+        "examples": [msgspec.to_builtins(each) for each in answers],
+    }
+
+
+def path_parameter(name: str, schema: Schema, example: str) -> Schema:
+    return {"in": "path", "name": name, "required": True, "schema": schema, "example": example}
 
 
 def one_or_many(kind: Formed) -> Schema:
     """The request of a family's endpoint."""
     one = body_schema(kind)
-    return {"oneOf": [one, {"type": "array", "minItems": 1, "items": one}]}
+    example = example_of(one, nested)
+    return {"oneOf": [one, {"type": "array", "minItems": 1, "items": one}], "examples": [example, [example]]}
 
 
 def body_schema(kind: Formed) -> Schema:
     """A family's body: the payload's members beside those that become the envelope's."""
     form = kind.form
-    payload = _resolved(kind.schema)
-    kinds: Schema = {"userId": USER_ID, "type": EVENT_TYPE, "eventId": EVENT_ID, "timestamp": TIMESTAMP}
+    payload = resolved(kind.schema)
+    event_type = {**EVENT_TYPE, "examples": [f"{kind.name}.created"]}
+    kinds: Schema = {"userId": USER_ID, "type": event_type, "eventId": EVENT_ID, "timestamp": TIMESTAMP}
     if kind.types:
         kinds["type"] = {"enum": sorted(kind.types)}
+    if form.event_id == "required":
+        kinds["eventId"] = {**EVENT_ID, "examples": [SAMPLE_ID]}
     own = {theirs: kinds[ours] for ours, theirs in form.names.items()}
     required = [theirs for ours, theirs in form.names.items() if ours in form.required]
     return {
@@ -118,7 +143,7 @@ def add_components(result: Schema, generator: Any, request: Any, public: bool) -
     for struct in _structs:
         _, found = msgspec.json.schema_components([struct], ref_template=REF)
         schemas.update(found)
-    schemas.update(_nested)
+    schemas.update(nested)
     components["securitySchemes"] = {
         "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Api-Key …"}
     }
@@ -126,7 +151,7 @@ def add_components(result: Schema, generator: Any, request: Any, public: bool) -
 
 
 _structs: list[type[msgspec.Struct]] = []  # that an operation names
-_nested: Schema = {}  # of families' payloads
+nested: Schema = {}  # of families' payloads
 
 
 def _schema(of: type[msgspec.Struct] | Schema) -> Schema:
@@ -137,21 +162,39 @@ def _schema(of: type[msgspec.Struct] | Schema) -> Schema:
     return {"$ref": REF.format(name=of.__name__)}
 
 
-def _answer(code: int, schema: type[msgspec.Struct] | Schema | None, media_type: str) -> Schema:
-    answer: Schema = {"description": HTTPStatus(code).phrase}
-    if schema is not None:
-        answer["content"] = {media_type: {"schema": _schema(schema)}}
-    return answer
+def _answer(code: int, answer: msgspec.Struct | Schema, media_type: str) -> Schema:
+    described = answer if isinstance(answer, dict) else either(answer)
+    return {"description": HTTPStatus(code).phrase, "content": _content(described, media_type)}
 
 
 def _problem(code: int) -> Schema:
-    return _answer(code, ProblemBody, MEDIA_TYPE)
+    content = {"schema": _schema(ProblemBody), "example": problem_example(code)}
+    return {"description": HTTPStatus(code).phrase, "content": {MEDIA_TYPE: content}}
 
 
-def _resolved(struct: type[msgspec.Struct]) -> Schema:
+def _content(of: type[msgspec.Struct] | Schema, media_type: str) -> Schema:
+    """A body or an answer; of those that are one event or many both have their example."""
+    schema = dict(_schema(of))
+    examples = schema.pop("examples", None) or [
+        example_of(of, nested) if isinstance(of, dict) else example_of_struct(of)
+    ]
+    if len(schema.get("oneOf", ())) == 1:
+        (schema,) = schema["oneOf"]
+    if len(examples) == 1:
+        return {media_type: {"schema": schema, "example": examples[0]}}
+    named = {name: {"value": each} for name, each in zip(("one", "many"), examples, strict=True)}
+    return {media_type: {"schema": schema, "examples": named}}
+
+
+def example_of_struct(struct: type[msgspec.Struct]) -> Any:
+    (schema,), found = msgspec.json.schema_components([struct], ref_template=REF)
+    return example_of(schema, found)
+
+
+def resolved(struct: type[msgspec.Struct]) -> Schema:
     """A Struct's schema with nothing left to look up at its top; nested Structs become components."""
     (_,), found = msgspec.json.schema_components([struct], ref_template=REF)
-    for nested in found:
-        if nested != struct.__name__:
-            _nested[nested] = found[nested]
+    for name in found:
+        if name != struct.__name__:
+            nested[name] = found[name]
     return dict(found[struct.__name__])

@@ -41,7 +41,9 @@ Time = Annotated[
         }
     ),
 ]
-RawObject = Annotated[Raw, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
+RawObject = Annotated[
+    Raw, msgspec.Meta(extra_json_schema={"type": ["object", "null"], "examples": [{"path": "/start"}]})
+]
 
 
 class EventHead(msgspec.Struct):

@@ -24,6 +24,7 @@ Money = Annotated[
                 {"type": "number", "minimum": 0, "exclusiveMaximum": MOST},
                 {"type": "string", "pattern": r"^[0-9]{1,13}(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$"},
             ],
+            "examples": ["42.99"],
             "description": "exact: at most as many decimals as ISO 4217 gives the currency, 2 where there is none",
         }
     ),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from redis import RedisError
 
+from ingest.http.answers import SAMPLE_ID
+from ingest.http.examples import MOMENT_MS
 from ingest.publishing import reservations
 from ingest.publishing.errors import Unavailable
 from ingest.publishing.lost import is_lost
 from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
+from processing.domain.envelope import EPOCH
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
 
@@ -51,6 +55,13 @@ def show_event(row: InboxEvent) -> dict[str, Any]:
     )
 
 
+def sample_event(**columns: Any) -> InboxEvent:
+    """A row for the OpenAPI document to show."""
+    at = EPOCH + timedelta(milliseconds=MOMENT_MS)
+    usual = {"user_id": "u-1", "type": "page.viewed", "status": Status.PROCESSED, "attempts": 1, "occurred_at": at}
+    return InboxEvent(**{"id": SAMPLE_ID, **usual, "received_at": at, "final_at": at, **columns})
+
+
 EVENTS = Listing(
     rows=lambda: InboxEvent.objects.only(*COLUMNS),
     show=show_event,
@@ -58,6 +69,7 @@ EVENTS = Listing(
     time="received_at",
     whole_id=False,
     choices={STATUS: [status.value for status in Status]},
+    sample=sample_event,
 )
 EVENT_LISTS = Lists(usual=EVENTS, unhappy=replace(EVENTS, partial=("inbox_unhappy",)))
 

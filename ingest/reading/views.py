@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ingest.http.answers import SAMPLE_ID
 from ingest.http.base import CallerView
-from ingest.http.openapi import Described
+from ingest.http.openapi import Described, Schema, path_parameter
 from ingest.http.problems import Problem
-from ingest.reading.events import EVENT_LISTS, find_event
-from ingest.reading.listing import Lists, parse_query
+from ingest.reading.events import EVENT_LISTS, EVENTS, find_event
+from ingest.reading.listing import Listing, Lists, parse_query
 from ingest.reading.pages import read_page
 from ingest.reading.parameters import describe_parameters
 
@@ -30,10 +32,18 @@ PROBLEMS = (400, 401, 503)
 
 
 def listing_operation(lists: Lists) -> Mapping[str, Described]:
+    listing = lists.usual if lists.usual.sample else lists.unhappy
+    page = {**PAGE, "examples": [{"events": [shown_sample(listing)], "next": None}]}
     described = Described(
-        "List events, newest first", {200: PAGE}, problems=PROBLEMS, parameters=describe_parameters(lists)
+        "List events, newest first", {200: page}, problems=PROBLEMS, parameters=describe_parameters(lists)
     )
     return {"GET": described}
+
+
+def shown_sample(listing: Listing) -> Any:
+    """A row as a list shows it."""
+    assert listing.sample is not None
+    return msgspec.json.decode(msgspec.json.encode(listing.show(listing.sample())))
 
 
 class ListingView(CallerView):
@@ -48,13 +58,16 @@ class ListingView(CallerView):
         return Response(read_page(listing, parse_query(listing, parameters)))
 
 
+STATE: Schema = {"type": "object", "examples": [shown_sample(EVENTS)]}
+
+
 class EventView(CallerView):
     operations = {
         "GET": Described(
             "Tell the state of one event",
-            {200: {"type": "object"}},
+            {200: STATE},
             problems=(401, 404, 503),
-            parameters=[{"in": "path", "name": "event_id", "required": True, "schema": {"type": "string"}}],
+            parameters=[path_parameter("event_id", {"type": "string"}, SAMPLE_ID)],
         )
     }
 

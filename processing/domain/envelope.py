@@ -16,8 +16,8 @@ MIN_BARE_MS = 10**11  # 1973-03-03: a smaller number on the wire is a mistake of
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 EventId = Annotated[str, Meta(min_length=1, max_length=255)]
-UserId = Annotated[str, Meta(min_length=1, max_length=255)]
-EventType = Annotated[str, Meta(min_length=1, max_length=100)]
+UserId = Annotated[str, Meta(min_length=1, max_length=255, examples=["u-1"])]
+EventType = Annotated[str, Meta(min_length=1, max_length=100, examples=["page.viewed"])]
 TimestampMs = Annotated[int, Meta(ge=MIN_BARE_MS, le=MAX_TIMESTAMP_MS)]
 
 PIPELINE_MEMBERS = frozenset({"seq", "fail"})  # of any payload; they belong to the pipeline, not to the family

@@ -29,7 +29,7 @@ FROM jsonb_to_recordset(%s::jsonb) AS r(event_id text, event_type text, player_i
 class GamePayload(msgspec.Struct):
     """The payload of a game event; `data` is the game's own."""
 
-    data: dict[str, Any]
+    data: Annotated[dict[str, Any], Meta(examples=[{"level": 3}])]
     gameId: ShortText | None = None  # noqa: N815 - the wire's name
     sessionId: ShortText | None = None  # noqa: N815 - the wire's name
 

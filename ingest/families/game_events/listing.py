@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from ingest.families.game_events.models import GameEvent
+from ingest.http.answers import SAMPLE_ID
+from ingest.http.examples import MOMENT_MS
 from ingest.reading.listing import Listing, unix_ms, without_nulls
+from processing.domain.envelope import EPOCH
 
 
 def show_game_event(row: GameEvent) -> dict[str, Any]:
@@ -24,9 +28,19 @@ def show_game_event(row: GameEvent) -> dict[str, Any]:
     )
 
 
+AT = EPOCH + timedelta(milliseconds=MOMENT_MS)
 GAME_EVENTS = Listing(
     rows=GameEvent.objects.all,
     show=show_game_event,
     filters={"eventType": "event_type", "playerId": "player_id"},
     time="timestamp",
+    sample=lambda: GameEvent(
+        event_id=SAMPLE_ID,
+        event_type="game.created",
+        player_id="u-1",
+        seq=1,
+        timestamp=AT,
+        data={"level": 3},
+        created_at=AT,
+    ),
 )

@@ -30,8 +30,8 @@ class ShippingAddress(msgspec.Struct):
 class ProductPayload(msgspec.Struct):
     """The payload of a product event. Null means left out; `metadata` is the product's own."""
 
-    productId: Name  # noqa: N815 - the wire's name
-    productName: Name  # noqa: N815 - the wire's name
+    productId: Annotated[Name, Meta(examples=["sku-2002"])]  # noqa: N815 - the wire's name
+    productName: Annotated[Name, Meta(examples=["Reading lamp"])]  # noqa: N815 - the wire's name
     price: Money
     category: ShortText | None = None
     currency: Currency | None = DEFAULT_CURRENCY

@@ -16,7 +16,7 @@ from tests.integration.ingest.test_endpoints import EVENT, MOVE, assert_problem
 pytestmark = pytest.mark.usefixtures("door")
 
 Post = Callable[..., Any]
-COMPRESS = {"gzip": gzip.compress, "zstd": zstd.compress}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
 PRODUCT = {
     "eventId": "coded",
     "eventType": "product_viewed",
