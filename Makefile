@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run dev reset test test-unit test-pipeline test-kafka test-services lint bench services
+.PHONY: help install run dev reset test test-unit test-pipeline test-kafka test-services lint bench interop services
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -38,11 +38,10 @@ test-pipeline: install ## the Procfile's processes, on embedded services
 test-kafka: install ## the same on a real Apache Kafka (needs java and mvn)
 	@TEST_KAFKA=real exec $(BIN)/python -m pytest tests/pipeline -n 2 $(ARGS)
 
-test-.PHONY: interop
 interop: install ## other people's clients, serializers and SDKs against the pipeline on a real Apache Kafka (LANGUAGES=)
 	@exec $(BIN)/python -m interop $(LANGUAGES)
 
-services: install ## those of a release: Debian's RabbitMQ, Redis and PgBouncer, several brokers; a missing one is named
+test-services: install ## those of a release: Debian's RabbitMQ, Redis, PgBouncer and nginx, a browser, several brokers; a missing one is named
 	@exec $(BIN)/python -m pytest tests/release $(ARGS)
 
 lint: install ## ruff, mypy, the limits on length, the rules on layers and imports, the docs' paths and drawing

@@ -57,7 +57,9 @@ def start_services(environment: MutableMapping[str, str]) -> None:
     if not all(environment.get(variable) for variable in NOWHERE):
         folder = Path(tempfile.mkdtemp(prefix="eventsite-tests-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        for service in _services(folder, real_kafka=environment.get("TEST_KAFKA") == "real"):
+        for service in _services(
+            folder, real_kafka=environment.get("TEST_KAFKA") == "real", redis=environment.get("TEST_REDIS", "")
+        ):
             if not environment.get(service.variable):
                 atexit.register(service.stop)
                 environment[service.variable] = service.start()
@@ -67,11 +69,11 @@ def start_services(environment: MutableMapping[str, str]) -> None:
         atexit.register(drop_database, environment["DATABASE_URL"], environment["TEST_TEMPLATE"])
 
 
-def _services(folder: Path, *, real_kafka: bool) -> Iterator[Service]:
+def _services(folder: Path, *, real_kafka: bool, redis: str) -> Iterator[Service]:
     # The broker first, so that it ends last: the run's clients complain of its absence until the process is gone.
     yield Kafka(folder / "kafka", KAFKA_LIBRARIES) if real_kafka else Tansu(folder / "broker")
     yield Postgres(folder / "postgres", durable=False)
-    yield Valkey(folder / "redis", databases=MAX_WORKERS)
+    yield Valkey(folder / "redis", databases=MAX_WORKERS, program=redis)
 
 
 def separate(environment: MutableMapping[str, str], worker: str) -> None:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from ingest.http.examples import MOMENT_MS, example_of
-from ingest.http.openapi import EVENT_ID, EVENT_TYPE, SEQ, USER_ID, Schema, body_schema, nested, resolved
+from ingest.http.openapi import EVENT_ID, EVENT_TYPE, SEQ, USER_ID, Schema, body_schema, nested_schemas, resolved
 from ingest.parsing.forms import Formed
 from processing.domain.envelope import MAX_TIMESTAMP_MS, MIN_BARE_MS
 from processing.domain.families import kinds
@@ -76,7 +76,7 @@ def asyncapi_document() -> Schema:
             **_receive_in_own_form(own),
             **_operation("sendDeadLetters", "send", DEAD_LETTERS, "A copy of each dead letter, at least once."),
         },
-        "components": {"schemas": dict(nested)},
+        "components": {"schemas": dict(nested_schemas)},
     }
 
 
@@ -124,7 +124,10 @@ def _in_own_form(kind: Formed) -> Schema:
 
 def _dead_letter() -> Schema:
     copy = _message("The bytes and the key of a message that failed for good", {}, keyed=False)
-    headers = {"headers": LETTER, "examples": [{"headers": example_of(LETTER, nested), "payload": "the message"}]}
+    headers = {
+        "headers": LETTER,
+        "examples": [{"headers": example_of(LETTER, nested_schemas), "payload": "the message"}],
+    }
     return {**copy, **headers}
 
 
@@ -135,7 +138,7 @@ def _message(summary: str, payload: Schema, *, keyed: bool) -> Schema:
         **({"headers": BY_THE_DOOR} if keyed else {}),
         "payload": payload,
         "bindings": {"kafka": {**key, **KAFKA}},
-        "examples": [{"payload": example_of(payload, nested)}],
+        "examples": [{"payload": example_of(payload, nested_schemas)}],
     }
 
 

@@ -73,6 +73,6 @@ def content_coding(request: HttpRequest) -> str:
     if coding in ("", "identity"):
         return ""
     if coding not in CODINGS:
-        text = f"the Content-Encoding {coding[:100]!r} is not taken: send one of {TAKEN}, or the body plain"
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text, headers={"Accept-Encoding": TAKEN})
+        text = f"the Content-Encoding {coding[:100]!r} is not taken: send one of {', '.join(TAKEN)}, or the body plain"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text, headers={"Accept-Encoding": ", ".join(TAKEN)})
     return coding

@@ -41,7 +41,7 @@ _zstd: Callable[[], Decoder] = partial(
     ZstdDecompressor, options={DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
 )
 CODINGS: Mapping[str, Callable[[], Decoder]] = {"gzip": _gzip, "x-gzip": _gzip, "zstd": _zstd}
-TAKEN = "gzip, zstd"
+TAKEN = ("gzip", "zstd")
 
 
 def decode_body(coding: str, body: bytes, max_bytes: int) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 from drf_spectacular.openapi import AutoSchema
 
 from ingest.http.answers import SAMPLE_ID
-from ingest.http.codings import CODINGS
+from ingest.http.codings import TAKEN
 from ingest.http.examples import MOMENT, example_of, problem_example
 from ingest.http.problems import MEDIA_TYPE, ProblemBody
 from ingest.parsing.forms import Formed
@@ -85,15 +85,12 @@ IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "description": "The same key with the same content counts once; item i of a list has the key {key}#{i}.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "example": "checkout-4711",
 }
-
-
 CONTENT_ENCODING: Schema = {
     "in": "header",
     "name": "Content-Encoding",
     "description": "Of a compressed body.",
-    "schema": {"enum": list(CODINGS)},
+    "schema": {"enum": list(TAKEN)},
 }
 
 
@@ -111,7 +108,7 @@ def path_parameter(name: str, schema: Schema, example: str) -> Schema:
 def one_or_many(kind: Formed) -> Schema:
     """The request of a family's endpoint."""
     one = body_schema(kind)
-    example = example_of(one, nested)
+    example = example_of(one, nested_schemas)
     return {"oneOf": [one, {"type": "array", "minItems": 1, "items": one}], "examples": [example, [example]]}
 
 
@@ -143,7 +140,7 @@ def add_components(result: Schema, generator: Any, request: Any, public: bool) -
     for struct in _structs:
         _, found = msgspec.json.schema_components([struct], ref_template=REF)
         schemas.update(found)
-    schemas.update(nested)
+    schemas.update(nested_schemas)
     components["securitySchemes"] = {
         "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Api-Key …"}
     }
@@ -151,7 +148,7 @@ def add_components(result: Schema, generator: Any, request: Any, public: bool) -
 
 
 _structs: list[type[msgspec.Struct]] = []  # that an operation names
-nested: Schema = {}  # of families' payloads
+nested_schemas: Schema = {}  # of families' payloads
 
 
 def _schema(of: type[msgspec.Struct] | Schema) -> Schema:
@@ -176,7 +173,7 @@ def _content(of: type[msgspec.Struct] | Schema, media_type: str) -> Schema:
     """A body or an answer; of those that are one event or many both have their example."""
     schema = dict(_schema(of))
     examples = schema.pop("examples", None) or [
-        example_of(of, nested) if isinstance(of, dict) else example_of_struct(of)
+        example_of(of, nested_schemas) if isinstance(of, dict) else example_of_struct(of)
     ]
     if len(schema.get("oneOf", ())) == 1:
         (schema,) = schema["oneOf"]
@@ -196,5 +193,5 @@ def resolved(struct: type[msgspec.Struct]) -> Schema:
     (_,), found = msgspec.json.schema_components([struct], ref_template=REF)
     for name in found:
         if name != struct.__name__:
-            nested[name] = found[name]
+            nested_schemas[name] = found[name]
     return dict(found[struct.__name__])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +20,7 @@ MakeStack = Callable[..., Stack]
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[Valkey]:
-    with Valkey(tmp_path / "redis") as service:
+    with Valkey(tmp_path / "redis", program=os.environ.get("TEST_REDIS", "")) as service:
         yield service
 
 

@@ -14,15 +14,17 @@ class Valkey(Service):
     name = "Redis (Valkey)"
     variable = "REDIS_URL"
 
-    def __init__(self, folder: Path, *, databases: int = 16) -> None:
+    def __init__(self, folder: Path, *, databases: int = 16, program: str = "") -> None:
+        """`program`: another server's, Redis' own or another version's."""
         super().__init__(folder)
         self.databases = databases
+        self.program = program or str(get_binary_path())
 
     @property
     def address(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
-        server = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(self.port)]
+        server = [self.program, "--bind", "127.0.0.1", "--port", str(self.port)]
         server += ["--databases", str(self.databases)]
         return [*server, "--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
