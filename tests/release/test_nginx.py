@@ -96,7 +96,7 @@ def test_the_site_sees_host_client_and_scheme(proxied: Stack, client: httpx.Clie
     def is_limited() -> bool:
         """Whose requests are counted is in Redis for a second."""
         assert client.post("/events", json=EVENT, headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 202
-        limited.update(proxied.redis.keys("rate:ip:*"))
+        limited.update(map(str, proxied.redis.keys("rate:ip:*")))
         return bool(limited)
 
     proxied.wait_until(is_limited, "a request is counted")
