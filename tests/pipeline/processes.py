@@ -14,6 +14,7 @@ from pathlib import Path
 from eventsite.local.services import process as services
 from eventsite.local.supervisor import read_procfile
 from tests.paths import ROOT
+from tests.support.frozen import freeze, thaw
 
 STOP_WITHIN_S = 10  # contract 1
 END_WITHIN_S = 120
@@ -72,10 +73,10 @@ class Process:
         return self._child.wait(timeout_s)
 
     def freeze(self) -> None:
-        os.killpg(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def thaw(self) -> None:
-        os.killpg(self.pid, signal.SIGCONT)
+        thaw(self.pid)
 
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from eventsite.local.services.valkey import Valkey
 from tests.pipeline.stack import Stack
 from tests.pipeline.test_products import start_web
 from tests.services import KAFKA_LIBRARIES
+from tests.support.frozen import frozen as frozen_process
 
 pytestmark = pytest.mark.pipeline
 
@@ -47,14 +47,9 @@ def frozen_stack(database: str, valkey: Valkey, broker: Service, tmp_path: Path)
     stack.close()
 
 
-@contextmanager
-def frozen(broker: Service) -> Iterator[None]:
+def frozen(broker: Service) -> AbstractContextManager[None]:
     assert broker.process is not None
-    os.killpg(broker.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(broker.process.pid, signal.SIGCONT)
+    return frozen_process(broker.process.pid)
 
 
 def post(stack: Stack, path: str, body: Any) -> httpx.Response:

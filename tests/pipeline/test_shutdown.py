@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from eventsite.local.services.valkey import Valkey
 from tests.pipeline.load import Sent
 from tests.pipeline.oracle import Expected, settle_and_check
 from tests.pipeline.stack import Stack
+from tests.support.frozen import freeze, thaw
 
 pytestmark = pytest.mark.pipeline
 
@@ -48,10 +47,10 @@ def test_a_consumer_ends_by_itself_though_its_broker_hangs(database: str, valkey
             stack.produce([Sent("e", "u", 1, "game").record()])
             consumer = stack.start("consumer")
             stack.wait_for_rows(1)
-            os.kill(broker.process.pid, signal.SIGSTOP)
+            freeze(broker.process.pid)
             assert consumer.terminate() == 0
             assert "ended without Kafka's leave" in consumer.output()
             assert "did not end in time" not in consumer.output()
         finally:
-            os.kill(broker.process.pid, signal.SIGCONT)
+            thaw(broker.process.pid)
             stack.close()

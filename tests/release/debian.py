@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from eventsite.local.services.process import free_port, spawn
 from eventsite.local.services.service import Service
+from tests.support.frozen import freeze, thaw
 
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one in PATH wants to be another user
 
@@ -63,14 +62,12 @@ class RabbitMQ(Service):
         return ["env", *(f"{name}={value}" for name, value in environment.items()), str(RABBITMQ)]
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        assert self.process is not None
+        freeze(self.process.pid)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None
-        os.killpg(self.process.pid, number)
+        thaw(self.process.pid)
 
     def close(self) -> None:
         self.stop()

@@ -17,7 +17,7 @@ from processing.domain.decode import NUL, dump_json, exact_decoder
 from processing.domain.envelope import Event
 from processing.domain.fields import check_fields, fields_of
 from processing.domain.timestamps import parse_time
-from processing.domain.validate import read_seq
+from processing.domain.validate import read_fails, read_seq
 
 NULL = b"null"
 TROUBLE = (*decode.TROUBLE, orjson.JSONEncodeError, ValueError, KeyError)
@@ -60,9 +60,9 @@ class Form:
             check_fields(self.schema, members)
         if stamp is not now:
             stamp = parse_time(stamp, "timestamp", self.kind.timestamp_unit)
-        fail, seq = members.get("fail") is True, read_seq(members)
+        fails, seq = read_fails(members), read_seq(members)
         payload_json, payload = dump_json(members), msgspec.convert(members, self.schema)
-        return Event(id or "", user, kind, self.kind.name, seq, fail, stamp, payload_json, payload, members)
+        return Event(id or "", user, kind, self.kind.name, seq, fails, stamp, payload_json, payload, members)
 
 
 def read_plain(text: bytes, own_id: str | None, kind: EventKind | None, now: int) -> Event | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from processing.health import checks
 from processing.kafka import lag
 from processing.kafka.clients import asking_config
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
+from tests.support.frozen import frozen
 from tests.support.full_redis import fill_up, make_room
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("door")]
@@ -55,15 +54,6 @@ def valkey(tmp_path: Path, settings: Any) -> Iterator[Valkey]:
 def own(valkey: Valkey) -> Iterator[Redis]:
     with Redis.from_url(valkey.address) as client:
         yield client
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def test_all_is_well(client: Client) -> None:

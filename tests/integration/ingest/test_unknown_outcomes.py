@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,8 @@ from ingest.publishing import admission, batcher, late_groups, producer, reserva
 from tests.integration.ingest.conftest import read_topic
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
 from tests.pipeline.processes import wait_until
+from tests.support.frozen import freeze, thaw
+from tests.support.frozen import frozen as frozen_process
 
 CHANGE = {"userId": "u", "name": "add_revenue", "value": 100}
 WITHIN_S = 30
@@ -64,16 +64,8 @@ def frozen(
         settings.KAFKA_CLIENT_CONFIG = {"bootstrap.servers": broker.address}
         restart()
 
-        @contextmanager
-        def freeze() -> Iterator[None]:
-            assert broker.process is not None
-            os.kill(broker.process.pid, signal.SIGSTOP)
-            try:
-                yield
-            finally:
-                os.kill(broker.process.pid, signal.SIGCONT)
-
-        yield freeze
+        assert broker.process is not None
+        yield partial(frozen_process, broker.process.pid)
 
 
 @pytest.fixture
@@ -273,11 +265,11 @@ def test_what_kafka_has_is_accepted_though_redis_hangs(
                 first = pool.submit(post, "/events", {**EVENT, "eventId": "e"})
                 redis = get_redis_connection("default")
                 wait_until(lambda: bool(redis.exists("reserved:e")), WITHIN_S, "it is reserved")
-                os.kill(service.process.pid, signal.SIGSTOP)
+                freeze(service.process.pid)
             try:
                 assert first.result(WITHIN_S).status_code == 202
             finally:
-                os.kill(service.process.pid, signal.SIGCONT)
+                thaw(service.process.pid)
         wait_until(lambda: bool(redis.exists("accepted:e")), WITHIN_S, "the key is written")
         caches["default"].close()
 
@@ -289,11 +281,8 @@ def test_a_request_that_gave_up_before_its_turn_is_not_published(
         settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": service.address}}
         assert post("/events", {**EVENT, "eventId": "before"}).status_code == 202
         assert service.process is not None
-        os.kill(service.process.pid, signal.SIGSTOP)
-        try:
+        with frozen_process(service.process.pid):
             assert assert_problem(post("/events", {**EVENT, "eventId": "e"}), 503)["outcome"] == "none"
-        finally:
-            os.kill(service.process.pid, signal.SIGCONT)
         assert post("/events", {**EVENT, "eventId": "f"}).status_code == 202
         assert Redis.from_url(service.address).exists("accepted:e") == 0
         caches["default"].close()

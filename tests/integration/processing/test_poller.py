@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from eventsite.local.services.tansu import Tansu
 from processing.consumer.poller import CLOSE_TIMEOUT_S, COMMIT_TIMEOUT_S, Poller
 from processing.kafka.clients import ensure_topics, producer_config
 from tests.support.batches import value
+from tests.support.frozen import freeze, thaw
 
 WITHIN_S = 30
 
@@ -98,7 +97,7 @@ def test_a_broker_that_hangs_holds_up_neither_a_revocation_nor_the_end(broker: T
     ensure_topics(["events"])
     intake = with_a_result_to_commit("events")
     assert broker.process is not None
-    os.kill(broker.process.pid, signal.SIGSTOP)
+    freeze(broker.process.pid)
     try:
         began = time.monotonic()
         intake._revoked(intake._consumer, intake._consumer.assignment())
@@ -108,7 +107,7 @@ def test_a_broker_that_hangs_holds_up_neither_a_revocation_nor_the_end(broker: T
         intake._close()
         assert time.monotonic() - began < COMMIT_TIMEOUT_S + CLOSE_TIMEOUT_S + 2
     finally:
-        os.kill(broker.process.pid, signal.SIGCONT)
+        thaw(broker.process.pid)
         intake._stages.finish(WITHIN_S)
         for thread in threading.enumerate():
             if thread.name == "kafka close":
