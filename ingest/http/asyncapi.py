@@ -19,7 +19,7 @@ from processing.models import DeadLetter
 MEDIA_TYPE = "application/vnd.aai.asyncapi+json;version=3.0.0"
 KAFKA = {"bindingVersion": "0.5.0"}
 
-EVENTS, DEAD_LETTERS = "events", "deadLetters"  # channels; a kind's own has its name
+EVENTS, DEAD_LETTERS = "events", "deadLetters"  # channels
 SAMPLE_ID = "order-4711"  # of any form, since others write here too
 TIMESTAMP: Schema = {
     "anyOf": [
@@ -58,7 +58,7 @@ def asyncapi_document() -> Schema:
     own = [kind for kind in forms if kind.topic]
     topics = {
         EVENTS: (settings.KAFKA_EVENTS_TOPIC, _events(forms)),
-        **{kind.name: (kind.topic, {kind.name: _in_own_form(kind)}) for kind in own},
+        **{_own_channel(kind): (kind.topic, {_name(kind): _in_own_form(kind)}) for kind in own},
         DEAD_LETTERS: (settings.KAFKA_DLQ_TOPIC, {"deadLetter": _dead_letter()}),
     }
     return {
@@ -158,8 +158,12 @@ def _receive_in_own_form(own: Iterable[Formed]) -> dict[str, Any]:
     operations: dict[str, Any] = {}
     for kind in own:
         text = "Written by others; the consumer makes envelopes of it."
-        operations |= _operation(f"receive{kind.name.title()}", "receive", kind.name, text)
+        operations |= _operation(f"receive.{_name(kind)}", "receive", _own_channel(kind), text)
     return operations
+
+
+def _own_channel(kind: Formed) -> str:
+    return f"topic.{_name(kind)}"
 
 
 def _name(kind: Formed) -> str:

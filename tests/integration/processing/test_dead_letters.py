@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from ingest.http.asyncapi import LETTER
 from processing.kafka import dead_letter_topic
 from processing.models import DeadLetter, ImportRun
 from tests.support.factories import DeadLetterFactory, InboxEventFactory, envelope
@@ -86,6 +87,7 @@ def test_a_copy_of_an_event_from_a_file_names_the_file_and_the_line(read: Callab
     headers = dict(message.headers() or [])
     assert (headers["dlq-file"], headers["dlq-offset"]) == ("café.jsonl".encode(), b"12")
     assert (headers["dlq-topic"], headers["dlq-partition"]) == (b"", b"")
+    assert headers.keys() == LETTER["properties"].keys()  # as it is documented
 
 
 def test_what_is_published_is_not_published_again(read: Callable[[int], list[Message]]) -> None:
