@@ -38,19 +38,25 @@ class GapRounds:
         for partition, position in batch.positions.items():
             partition.gaps.note_held(batch.read_at, position, _timeout_s())
 
+    def begin(self, now: float) -> bool:
+        """Begin the rounds that are due; returns whether any lane stands before a gap."""
+        if not any_gaps():
+            return False
+        self._begin_rounds(now)
+        return True
+
     def look(self, now: float) -> Sequence[PassableGaps]:
         """Begin the rounds that are due, end those whose end of the log is stored; returns the gaps that can be passed.
 
         Also gaps to which other processes have moved their lanes since. Can be done again at any time.
         """
-        found = self._decided(now) if any_gaps() else []
+        found = self._decided() if self.begin(now) else []
         if found and not self._added.any_unread():
             return found
         self._added.look_again()
         return []
 
-    def _decided(self, now: float) -> Sequence[PassableGaps]:
-        self._begin_rounds(now)
+    def _decided(self) -> Sequence[PassableGaps]:
         decided: list[DecidedPart] = []
         for each in self._partitions:
             if each.stored is not None:

@@ -41,7 +41,7 @@ class Processor:
         self._window = failing_kinds.new_window()
         self._tender = Tender(stop)
         self._gaps = GapRounds(partitions, ask_end, added)
-        self._next_look = 0.0
+        self._next_look = self._next_begin = 0.0
         self._ready = ReadyLanes()
         self._marks = BatchMarks()
         self.stages: Stages[Batch] = Stages(
@@ -84,14 +84,19 @@ class Processor:
             yield self._noted(result)
 
     def _look_for_gaps(self) -> None:
+        """Rounds begin between two looks too: what was in the log then is mostly stored by the next one."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now >= self._next_look:
+            found = retry_transient(lambda: self._gaps.look(now), self._stop)
+            if found:
+                log.warning("gives up on missing seqs: their events did not come in time", lanes=len(found))
+                self._ready.add_passable(found)
+            self._next_look = time.monotonic() + pause_s()
+        elif now >= self._next_begin:
+            retry_transient(lambda: self._gaps.begin(now), self._stop)
+        else:
             return
-        found = retry_transient(lambda: self._gaps.look(now), self._stop)
-        if found:
-            log.warning("gives up on missing seqs: their events did not come in time", lanes=len(found))
-            self._ready.add_passable(found)
-        self._next_look = time.monotonic() + pause_s()
+        self._next_begin = time.monotonic() + pause_s() / 2
 
     def _noted(self, result: BatchResult) -> BatchResult:
         """Its outcomes and failures are counted, and the lanes that it made ready get their turn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from processing.domain.envelope import Event
 
@@ -69,14 +70,17 @@ class LanePlan:
     stuck: bool = False  # the front has come, but its kind is set aside
 
 
-def share_turns(groups: Iterable[Sequence[str]], room: int) -> list[str]:
-    """The lanes that have the next turns, `room` at most: the same number of each group, as far as it has so many."""
-    chosen: list[str] = []
-    ascending = sorted(groups, key=len)
-    for place, group in enumerate(ascending):
-        left = room - len(chosen)
-        chosen += group[: max(min(1, left), left // (len(ascending) - place))]
-    return chosen
+def share_turns(groups: Sequence[Sequence[str]], room: int) -> list[str]:
+    """The lanes that have the next turns, `room` at most: whole groups, the smallest first, as far as half of the room
+    takes them; and from the first group on, so that each is through at last."""
+    small: list[str] = []
+    for group in sorted(groups, key=len):
+        if len(small) + len(group) > room // 2:
+            break
+        small += group
+    chosen = set(small)
+    rest = (user for group in groups for user in group if user not in chosen)
+    return [*small, *islice(rest, room - len(small))]
 
 
 def highest_of(lane: LaneState, highest_waiting: int) -> int:

@@ -1,11 +1,12 @@
 """The transactions of waiting events: release lanes, retry events, pass gaps.
 
 Each is bounded, locks its rows, and returns the result for `after_commit`. `run_due`, `release_all` and `pass_gaps` go
-on until nothing can run; tasks and the sweeper call them.
+on until nothing can run, for TURNS_S at most; tasks and the sweeper call them, and the next sweep finds what is left.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +39,7 @@ from processing.postgres.passed_gaps import record_passed_gaps
 from processing.postgres.transaction import Cursor, outcome_time, transaction
 
 LANES_AT_ONCE = 500
+TURNS_S = 5.0  # a lane in which very much waits, or a crowd of lanes, must not keep a worker from its other tasks
 NOTHING: Mapping[str, PassableGaps] = {}
 
 
@@ -54,24 +56,32 @@ def run_due(ids: Collection[str]) -> int:
 
 
 def release_all(users: Collection[str]) -> int:
-    """Release these users' lanes until nothing can run any more. Returns how many events were tried."""
-    return sum(after_commit(result) for result in ReadyLanes(users).release_all())
+    """Release these users' lanes while something can run. Returns how many events were tried."""
+    return sum(after_commit(result) for result in _turns_in_time(ReadyLanes(users)))
 
 
 def pass_gaps(passable: Collection[PassableGaps]) -> int:
-    """Pass these gaps, and release their lanes until nothing can run any more. Returns how many were passed."""
+    """Pass these gaps, and release their lanes while something can run. Returns how many were passed."""
     passed = 0
-    for result in ReadyLanes(passable=passable).release_all():
+    for result in _turns_in_time(ReadyLanes(passable=passable)):
         after_commit(result)
         passed += result.passed
     return passed
 
 
+def _turns_in_time(ready: ReadyLanes) -> Iterator[BatchResult]:
+    deadline = time.monotonic() + TURNS_S
+    for result in ready.release_all():
+        yield result
+        if time.monotonic() >= deadline:
+            return
+
+
 class ReadyLanes:
     """Lanes that can go on, for one thread. Each gets a bounded turn, and another one while it gets on.
 
-    Those whose waiting events came in one batch, or that were added at once, are a group. In each transaction every
-    group has its share: a crowd takes no turn from who came at another moment, be that before or after it.
+    Those that wait by one batch, or that were added at once, are a group. Small groups go before large ones: a crowd
+    takes no turn from who came at another moment.
     """
 
     def __init__(self, users: Iterable[str] = (), passable: Iterable[PassableGaps] = ()) -> None:
@@ -111,7 +121,7 @@ class ReadyLanes:
         groups: dict[Hashable, list[str]] = {}
         for user, (group, _) in self._lanes.items():
             groups.setdefault(group, []).append(user)
-        return sorted(share_turns(groups.values(), LANES_AT_ONCE))
+        return sorted(share_turns([*groups.values()], LANES_AT_ONCE))
 
 
 def release_lanes(users: Collection[str], passable: Mapping[str, PassableGaps] = NOTHING) -> BatchResult:

@@ -9,9 +9,11 @@ from pytest_django.fixtures import Settings
 from redis import Redis
 
 from processing.background import sweeper
+from processing.engine import release
 from processing.engine.process_batch import process_batch
+from processing.postgres import due
 from tests.support import flaky
-from tests.support.batches import batch_of, column, statuses, store, value
+from tests.support.batches import applied, batch_of, column, statuses, store, value
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
 
@@ -51,6 +53,18 @@ def test_a_lane_whose_front_came_and_whose_consumer_died_gets_its_turn() -> None
     assert statuses()["a"][0] == "held"
     sweeper.rescue_lanes()
     assert {status for status, _ in statuses().values()} == {"processed"}
+
+
+def test_a_lane_in_which_much_waits_keeps_no_worker_and_each_sweep_goes_on_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(due, "TURN_ROWS", 10)
+    monkeypatch.setattr(release, "TURNS_S", 0)
+    batch = batch_of(*(value(f"e-{seq}", seq=seq) for seq in range(2, 31)))
+    process_batch(batch.arrivals, [])
+    process_batch(batch_of(value("e-1", seq=1)).arrivals, [])
+    assert [sweeper.rescue_lanes() for _ in range(4)] == [10, 10, 10, 0]
+    assert applied() == list(range(1, 31))
 
 
 def test_a_retry_whose_hint_was_lost_is_made() -> None:

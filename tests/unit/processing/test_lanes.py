@@ -110,11 +110,12 @@ def test_in_a_lane_that_was_set_back_nothing_runs_before_it_is_released() -> Non
         ([], 5, ""),
         (["abc"], 5, "abc"),
         (["abcdefgh"], 5, "abcde"),
-        (["abcdefgh", "z"], 5, "zabcd"),  # what a small one leaves goes to the large one
-        (["abcdefgh", "ijklmnop"], 5, "abijk"),
-        (["abcdefgh", "z", "ijklmnop", "y"], 4, "zyai"),
-        (["ab", "cd", "ef", "gh"], 3, "ace"),  # more groups than room: the first ones
+        (["abcdefgh", "z"], 5, "zabcd"),  # a small one goes before a large one
+        (["abcdefgh", "ijklmnop"], 5, "abcde"),  # of large ones the first
+        (["abcdefgh", "z", "ijklmnop", "yx"], 6, "zyxabc"),
+        (["abcdefgh", "z", "y", "x"], 4, "zyab"),  # the first goes on whatever comes behind it
+        (["a", "bcdefghi"], 4, "abcd"),
     ],
 )
-def test_the_groups_of_a_crowd_share_the_turns(groups: list[str], room: int, chosen: str) -> None:
+def test_small_groups_go_before_a_crowd(groups: list[str], room: int, chosen: str) -> None:
     assert share_turns([list(group) for group in groups], room) == list(chosen)
