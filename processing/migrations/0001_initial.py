@@ -254,6 +254,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='inboxevent',
+            index=models.Index(models.F('received_at'), condition=models.Q(('raw__isnull', False)), name='inbox_kept'),
+        ),
+        migrations.AddIndex(
+            model_name='inboxevent',
             index=models.Index(models.F('user_id'), models.F('replay'), models.F('replay_order'), condition=models.Q(('replay__isnull', False), ('status', 'retrying')), name='inbox_replayed'),
         ),
         migrations.AddIndex(

@@ -68,6 +68,8 @@ class InboxEvent(models.Model):
                 name="inbox_replayed",
                 condition=models.Q(status=Status.RETRYING, replay__isnull=False),
             ),
+            # retention: those that were not final on arrival, as long as they keep their message
+            models.Index("received_at", name="inbox_kept", condition=models.Q(raw__isnull=False)),
             # lists by status of events that were not processed; the second for those of one family
             models.Index("status", "received_at", name="inbox_unhappy", condition=~models.Q(status=Status.PROCESSED)),
             models.Index(

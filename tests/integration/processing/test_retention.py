@@ -47,6 +47,16 @@ def test_a_letter_without_its_copy_keeps_its_bytes() -> None:
     assert stripped() == ["done"]
 
 
+def test_what_became_final_after_its_time_was_stripped_loses_its_payload_too() -> None:
+    retention.retire()
+    store(value("front", seq=2))
+    actions.discard(ids=["failed"], actor="tester")
+    assert {statuses()[id][0] for id in ("held", "failed")} == {"processed", "failed"}
+    assert retention.retire() == 2
+    assert stripped() == ["discarded", "done", "failed", "held"]
+    assert retention.retire() == 0
+
+
 def test_young_events_stay_as_they_are(settings: Settings) -> None:
     settings.RETENTION_DAYS = 41
     assert retention.retire() == 0
