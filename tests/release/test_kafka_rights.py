@@ -14,6 +14,7 @@ from eventsite.local.services.valkey import Valkey
 from tests.pipeline.log import Record
 from tests.pipeline.processes import Process
 from tests.pipeline.stack import Stack
+from tests.pipeline.test_event_limit import event, let_topic_take
 from tests.release.kafka import (
     ENCRYPTED,
     PASSWORD,
@@ -121,6 +122,21 @@ def test_each_missing_right_is_named_until_it_is_given(stack: Stack, kafka: Secu
     assert consumer.terminate() == 0
     stack.wait_until(lambda: "no consumer of group" in " ".join(degraded(stack)), "its end is told")
     assert PASSWORD not in consumer.output()
+
+
+def test_without_the_right_to_ask_for_it_the_topics_limit_is_not_known(stack: Stack, kafka: SecuredKafka) -> None:
+    topic = stack.topic.name
+    kafka.allow(ResourceType.TOPIC, topic, AclOperation.READ, AclOperation.WRITE)
+    let_topic_take(stack, 20_000)
+    stack.start("web", **kafka.environment())
+
+    def status() -> int:
+        return ask_web(stack, "/events", event(30_000))[0]
+
+    stack.wait_until(lambda: ask_web(stack, "/events", {"userId": "u", "type": "t"})[0] == 202, "the door works")
+    assert [status() for _ in range(3)] == [503] * 3
+    kafka.allow(ResourceType.TOPIC, topic, AclOperation.DESCRIBE_CONFIGS)
+    stack.wait_until(lambda: status() == 413, "it has been told")
 
 
 def test_a_cluster_without_the_consumer_protocol_is_named(tmp_path: Path, database: str, valkey: Valkey) -> None:
