@@ -39,7 +39,7 @@ from processing.postgres.passed_gaps import record_passed_gaps
 from processing.postgres.transaction import Cursor, outcome_time, transaction
 
 LANES_AT_ONCE = 500
-TURNS_S = 5.0  # a lane in which very much waits, or a crowd of lanes, must not keep a worker from its other tasks
+TURNS_S = 1.0  # a sweep comes every two seconds: one lane, or a crowd, must not keep all threads of a worker
 NOTHING: Mapping[str, PassableGaps] = {}
 
 
