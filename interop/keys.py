@@ -12,7 +12,13 @@ from tests.pipeline.log import Record, Topic, read_all
 
 PARTITIONS = 8
 DOOR = "the door"
-OTHERS = ("confluent-kafka (librdkafka), default", "kafka-go, default", "kafka-go, Hash", "sarama, default")
+OTHERS = (
+    "confluent-kafka (librdkafka), default",
+    "kafka-go, default",
+    "kafka-go, Hash",
+    "kafkajs, LegacyPartitioner",
+    "sarama, default",
+)
 KEYS = 1000  # as many as the programs `keys` produce, with the same names
 
 

@@ -78,6 +78,7 @@ def _problem(stack: Stack, before: list[tuple[int | None, Any]]) -> str:
         return "it put its event into another partition than the door"
     stack.topic.learn_ends()
     stack.wait_until_final(0)
-    rows = stack.sql("SELECT status, payload FROM processing_inboxevent WHERE id = %s", event["id"])
+    id = f"{event['source']} {event['id']}" if "specversion" in event else event["id"]
+    rows = stack.sql("SELECT status, payload FROM processing_inboxevent WHERE id = %s", id)
     stored = [(status, json.loads(payload)) for status, payload in rows]
     return "" if stored == [("processed", PAYLOAD)] else f"the inbox holds {stored}"

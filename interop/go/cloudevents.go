@@ -21,7 +21,7 @@ var at = time.Date(2025, 10, 8, 15, 30, 22, 456789012, time.UTC)
 
 func events(source string) map[string]cloudevents.Event {
 	made := map[string]cloudevents.Event{}
-	for _, label := range []string{"plain", "text", "null", "seq"} {
+	for _, label := range []string{"plain", "text", "null", "seq", "grün 100%"} {
 		event := cloudevents.NewEvent()
 		event.SetID(label)
 		event.SetSource(source)
@@ -31,6 +31,7 @@ func events(source string) map[string]cloudevents.Event {
 		made[label] = event
 	}
 	set(made, "plain", map[string]any{"path": "/start"})
+	set(made, "grün 100%", map[string]any{"path": "/start"})
 	set(made, "text", map[string]any{"text": "Grüße, 世界 👋 </a> \u2028 \"\\"})
 	set(made, "seq", map[string]any{})
 	numbered := made["seq"]

@@ -25,6 +25,7 @@ public class CloudEvents {
     static Map<String, CloudEvent> events(String source) {
         Map<String, String> data = new LinkedHashMap<>();
         data.put("plain", "{\"path\": \"/start\"}");
+        data.put("grün 100%", "{\"path\": \"/start\"}");
         data.put("text", "{\"text\": \"Grüße, 世界 👋 </a> \u2028 \\\"\\\\\"}");
         data.put("null", null);
         data.put("seq", "{}");
@@ -45,7 +46,9 @@ public class CloudEvents {
         tell("version", "cloudevents-java", version.replaceAll(".*-([0-9.]+)\\.jar", "$1"));
         for (Encoding encoding : new Encoding[] {Encoding.BINARY, Encoding.STRUCTURED}) {
             String form = encoding.name().toLowerCase();
+            // not by HTTP: the SDK does not escape it, and java.net.http sends a question mark for what is not ASCII
             for (var each : events("java.net.http/cloudevents-java-" + form + "/http").values()) {
+                if (encoding == Encoding.BINARY && each.getId().equals("grün 100%")) continue;
                 tell("sent", each.getSubject(), show(each), post(each, encoding));
             }
             Properties settings = new Properties();

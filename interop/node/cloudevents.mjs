@@ -9,6 +9,7 @@ console.log(['version', 'cloudevents-js', require('cloudevents/package.json').ve
 
 const DATA = {
   plain: { data: { path: '/start' } },
+  'grün 100%': { data: { path: '/start' } },
   text: { data: { text: 'Grüße, 世界 👋 </a> \u2028 "\\' } },
   null: {},
   seq: { data: {}, sequence: '1' },

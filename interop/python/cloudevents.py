@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import httpx
+import requests
 from cloudevents.core.bindings import http as http_binding
 from cloudevents.core.bindings import kafka as kafka_binding
 from cloudevents.core.v1.event import CloudEvent
@@ -21,6 +21,7 @@ AT = datetime(2025, 10, 8, 15, 30, 22, 456789, tzinfo=UTC)
 DATA: dict[str, tuple[Any, dict[str, str]]] = {
     "plain": ({"path": "/start"}, {}),
     "text": ({"text": 'Grüße, 世界 👋 </a> \u2028 "\\'}, {}),
+    "grün 100%": ({"path": "/start"}, {}),
     "null": (None, {}),
     "seq": ({}, {"sequence": "1"}),
 }
@@ -47,19 +48,19 @@ OLD_HTTP: dict[str, Callable[..., Any]] = {"binary": old_http.to_binary, "struct
 OLD_KAFKA: dict[str, Callable[..., Any]] = {"binary": old_kafka.to_binary, "structured": old_kafka.to_structured}
 
 
-def by_http(client: httpx.Client) -> None:
+def by_http(session: requests.Session) -> None:
     for form, write in NEW_HTTP.items():
-        for name, attributes, data in cases("httpx", "cloudevents-py", form, "http"):
+        for name, attributes, data in cases("requests", "cloudevents-py", form, "http"):
             message = write(CloudEvent({**attributes, "specversion": "1.0", "time": AT}, data))
-            post(client, name, message.headers, message.body)
+            post(session, name, message.headers, message.body)
     for form, write_old in OLD_HTTP.items():
-        for name, attributes, data in cases("httpx", "cloudevents-py-v1", form, "http"):
+        for name, attributes, data in cases("requests", "cloudevents-py-v1", form, "http"):
             headers, body = write_old(old_event(attributes, data))
-            post(client, name, headers, body)
+            post(session, name, headers, body)
 
 
-def post(client: httpx.Client, name: str, headers: dict[str, str], body: bytes | None) -> None:
-    answer = client.post("/events", headers=headers, content=body)
+def post(session: requests.Session, name: str, headers: dict[str, str], body: bytes | None) -> None:
+    answer = session.post(f"{DOOR}/events", headers=headers, data=body)
     tell(name, body, f"{answer.status_code} {answer.text}")
 
 
@@ -84,10 +85,11 @@ def produce(producer: Producer, name: str, message: Any) -> None:
 
 
 if __name__ == "__main__":
-    for package in ("cloudevents-py", "cloudevents-py-v1"):
-        print(f"version\t{package}\t{version('cloudevents')}")
-    with httpx.Client(base_url=DOOR) as client:
-        by_http(client)
+    for name in ("cloudevents-py", "cloudevents-py-v1"):
+        print(f"version\t{name}\t{version('cloudevents')}")
+    print(f"version\trequests\t{version('requests')}")
+    with requests.Session() as session:
+        by_http(session)
     producer = Producer({"bootstrap.servers": KAFKA})
     by_kafka(producer)
     assert producer.flush(30) == 0
