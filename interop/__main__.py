@@ -68,6 +68,7 @@ def _events(stack: Stack, languages: Iterable[Language]) -> list[str]:
 def _snippets(stack: Stack, languages: Iterable[Language]) -> list[str]:
     by_name = {language.name: language for language in languages}
     _say("the snippets of docs/producers.md")
+    snippets.send_one_by_the_door(stack)
     return [failure for snippet in snippets.read() for failure in snippets.run(stack, snippet, by_name)]
 
 

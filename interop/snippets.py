@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from interop.environments import Language, ProgramFailed
 from interop.pipeline import addresses
 from tests.paths import ROOT
@@ -33,6 +35,12 @@ class Snippet:
 def read() -> list[Snippet]:
     blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
     return [Snippet(title, LANGUAGE.get(word, word), text) for title, word, text in blocks]
+
+
+def send_one_by_the_door(stack: Stack) -> None:
+    """The user's first event: where it lies, the others have to lie too."""
+    event = {"userId": USER, "type": "page.viewed", "payload": PAYLOAD}
+    httpx.post(f"{addresses(stack)['DOOR']}/events", json=event, timeout=30).raise_for_status()
 
 
 def run(stack: Stack, snippet: Snippet, languages: Mapping[str, Language]) -> list[str]:
