@@ -102,6 +102,7 @@ MISSING_SERVICES = [name for name in _services if name not in _read.variables]
 
 # --- Django ---
 INSTALLED_APPS = [
+    "unfold",  # before the admin, whose look it is
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -130,7 +131,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        "DIRS": [BASE_DIR / "eventsite" / "templates"],  # before those of unfold
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -158,6 +159,18 @@ AUTH_PASSWORD_VALIDATORS = [
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = DEBUG
+
+# --- the admin's look ---
+UNFOLD = {
+    "SITE_TITLE": "Events",
+    "SITE_HEADER": "Events",
+    "SITE_SYMBOL": "conversion_path",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": False,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}eventsite/favicon.svg"}],
+    "STYLES": [f"/{STATIC_URL}eventsite/admin.css"],
+    "SIDEBAR": {"navigation": "eventsite.navigation.navigation"},
+}
 
 # --- https, for the pages that people open ---
 SESSION_COOKIE_SECURE = HTTPS_ONLY

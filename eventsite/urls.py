@@ -5,16 +5,17 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
+from eventsite.views import home
 from ingest.http.asyncapi import asyncapi
 from ingest.http.problems import get_only
 from ingest.urls import unknown_path
 
-admin.site.site_url = "/docs"  # "View site": there is nothing at /
 admin.site.final_catch_all_view = False  # an unknown path below it is unknown too
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ingest.urls")),  # the first: they are asked for most
     path("", include("revenue.urls")),
+    path("", get_only(home)),
     path("admin", get_only(RedirectView.as_view(pattern_name="admin:index"))),
     path("admin/", admin.site.urls),
     path("schema", get_only(SpectacularJSONAPIView.as_view()), name="schema"),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
     _Filter = admin.SimpleListFilter
 else:
-    _Admin = admin.ModelAdmin
+    from unfold.admin import ModelAdmin as _Admin
+
     _Filter = admin.SimpleListFilter
 
 
@@ -38,7 +39,7 @@ class EndlessChangeList(ChangeList):
         self.has_more = len(rows) > self.list_per_page
         self.result_list = rows[: self.list_per_page]
         self.result_count = first + len(rows)
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # the same, so that neither is shown
         self.show_full_result_count = False
         self.show_admin_actions = bool(rows)
         self.can_show_all = False
@@ -56,7 +57,9 @@ class ReadOnlyAdmin(_Admin):
     search_prefixes: tuple[str, ...] = ()
     heavy_fields: tuple[str, ...] = ()  # not loaded for lists
     list_per_page = 100
+    list_fullwidth = True
     show_full_result_count = False
+    change_form_template = "admin/processing/read_only.html"
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     actions_on_bottom = False

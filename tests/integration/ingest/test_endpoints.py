@@ -63,7 +63,7 @@ def test_a_bad_event_is_the_callers_fault(post: Post, redis: Redis, settings: An
         ("options", "/events", 405),
         ("post", "/nowhere", 404),
         ("get", "/nowhere", 404),
-        ("get", "/", 404),
+        ("post", "/", 405),
         ("get", "/events/", 404),
     ],
 )
