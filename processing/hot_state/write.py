@@ -171,8 +171,7 @@ def _write(
     at = 0 if update.at is None else _ms(update.at)
     arguments: list[Field] = [settings.HOT_STATE_TTL_S, INFLIGHT_TTL_S, settings.ORDER_LIST_MAX]
     arguments += (at, int(needs_list), len(arrived))
-    for event in arrived:
-        arguments += (event.id, event.user_id, event.type, "" if event.seq is None else event.seq)
+    arguments += [field for e in arrived for field in (e.id, e.user_id, e.type, "" if e.seq is None else e.seq)]
     arguments.append(len(refreshed))
     for row in refreshed:
         arguments += msgspec.structs.astuple(row)

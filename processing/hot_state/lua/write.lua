@@ -98,27 +98,37 @@ local function is_outdated(id, version)
   return tonumber(redis.call('HGET', 'event:' .. id, 'version') or 0) > version
 end
 
-local function write(id, version, status, at, attempts, user, kind, seq, error)
+local function write(id, ...) -- fields
   local key = 'event:' .. id
-  local added = redis.call('HSET', key, 'status', status, 'processedAt', at, 'attempts', attempts, 'userId', user,
-    'type', kind, 'version', version)
-  if added < 6 then -- the id had an older hash, and none of its fields may stay
-    redis.call('HDEL', key, 'seq', 'error')
-  end
-  if seq ~= '' then
-    redis.call('HSET', key, 'seq', seq)
-  end
-  if error ~= '' then
-    redis.call('HSET', key, 'error', error)
+  if redis.call('HSET', key, ...) * 2 < select('#', ...) then -- the id had an older hash: none of its fields may stay
+    redis.call('DEL', key)
+    redis.call('HSET', key, ...)
   end
   redis.call('EXPIRE', key, ttl_s)
   redis.call('SET', 'dedup:' .. id, '1', 'EX', ttl_s)
 end
 
+local function write_refreshed(id, version, status, at, attempts, user, kind, seq, error)
+  local fields = { 'status', status, 'processedAt', at, 'attempts', attempts, 'userId', user, 'type', kind,
+    'version', version }
+  for name, value in pairs({ seq = seq, error = error }) do
+    if value ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+  write(id, unpack(fields))
+end
+
 local arrived = take(1) -- count
 for _ = 1, tonumber(arrived) do
   local id, user_id, type, seq = take(4) -- arrived
-  write(id, 1, 'processed', arrived_at, 1, user_id, type, seq, '') -- as it stays: nothing can be newer
+  if seq == '' then -- as it stays: nothing can be newer, so that it needs no version
+    write(id, 'status', 'processed', 'processedAt', arrived_at, 'attempts', 1, 'userId', user_id, 'type', type)
+  else
+    write(id, 'status', 'processed', 'processedAt', arrived_at, 'attempts', 1, 'userId', user_id, 'type', type,
+      'seq', seq)
+  end
   idle[#idle + 1] = 'inflight:' .. id
 end
 
@@ -132,7 +142,7 @@ for _ = 1, tonumber(refreshed) do
     elseif status == 'retracted' or status == 'retrying' then
       redis.call('DEL', 'event:' .. id)
     else
-      write(id, version, status, at, attempts, user_id, type, seq, error)
+      write_refreshed(id, version, status, at, attempts, user_id, type, seq, error)
     end
     if letter == 'open' then
       open_letter(id, error, attempts, at)
