@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
+from django.conf import settings
 
 from processing.consumer.partitions import Partition, Partitions
 from processing.domain.log_positions import PositionMove
@@ -18,20 +19,21 @@ from processing.domain.messages import Arrival, Message, Poison, read_message
 class Batch:
     """A piece of the log, in order. `positions`: the offset after the last of it, by partition.
 
-    `read_at`: seconds, of `time.monotonic`.
+    `read_at`: seconds, of `time.monotonic`. `max_bytes`: of a message.
     """
 
     arrivals: list[Arrival] = field(default_factory=list)
     poisons: list[Poison] = field(default_factory=list)
     positions: dict[Partition, int] = field(default_factory=dict)
     read_at: float = field(default_factory=time.monotonic)
+    max_bytes: int = field(default_factory=lambda: int(settings.EVENT_MAX_BYTES))
 
     def __len__(self) -> int:
         return len(self.arrivals) + len(self.poisons)
 
     def add(self, message: Message) -> None:
         """Read a message, and append its arrival or poison."""
-        outcome = read_message(message)
+        outcome = read_message(message, self.max_bytes)
         if isinstance(outcome, Arrival):
             self.arrivals.append(outcome)
         else:
@@ -64,10 +66,13 @@ class Batch:
 def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batch:
     """Read polled messages and end-of-partition marks of assigned partitions. The caller has removed other errors."""
     batch = Batch()
+    key, partition = None, None
     for polled in messages:
         error = polled.error()
         topic, number, offset = position_of(polled)
-        partition = partitions.find((topic, number))
+        if key != (topic, number):  # a poll has few partitions, each in one piece
+            key = (topic, number)
+            partition = partitions.find(key)
         if partition is None:  # revoked within the poll that brought it
             continue
         if error is not None:

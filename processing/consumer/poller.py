@@ -119,7 +119,8 @@ class Poller:
 
     def _poll(self, timeout_s: float) -> None:
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
-        messages = [message for message in self._consumer.consume(room, timeout_s) if self._is_news(message)]
+        polled = self._consumer.consume(room, timeout_s)
+        messages = [message for message in polled if message.error() is None or self._is_end(message)]
         if messages:
             batch = read_batch(messages, self._partitions)
             for partition in batch.positions:
@@ -129,11 +130,10 @@ class Poller:
             size = sum(len(message) for message in messages)
             self._average_bytes = max(size / len(messages), self._average_bytes * 0.9, 1.0)
 
-    def _is_news(self, message: KafkaMessage) -> bool:
-        """Whether it is a message or the end of a partition. Logs other errors, and raises fatal ones."""
+    def _is_end(self, message: KafkaMessage) -> bool:
+        """Whether a message with an error is the end of a partition. Logs other errors, and raises fatal ones."""
         error = message.error()
-        if error is None:
-            return True
+        assert error is not None
         if error.code() == KafkaError._PARTITION_EOF:
             topic, number, offset = position_of(message)
             partition = self._partitions.find((topic, number))

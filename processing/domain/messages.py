@@ -17,15 +17,20 @@ from processing.domain.texts import storable
 from processing.domain.validate import check_event
 
 
-def read_message(message: Message) -> Arrival | Poison:
-    """The event that a message carries, or why it carries none, in the words of its topic's form."""
+def read_message(message: Message, max_bytes: int | None = None) -> Arrival | Poison:
+    """The event that a message carries, or why it carries none, in the words of its topic's form.
+
+    `max_bytes`: EVENT_MAX_BYTES, for callers with many messages: a setting is slow to ask for.
+    """
     envelope: Envelope | None = None
     owner = owner_of_topic(message.topic or "")
     try:
         if message.value is None:
             raise Invalid("", "has no value (a tombstone)")
-        if len(message.value) > settings.EVENT_MAX_BYTES:
-            raise Invalid("", f"has {len(message.value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
+        if max_bytes is None:
+            max_bytes = settings.EVENT_MAX_BYTES
+        if len(message.value) > max_bytes:
+            raise Invalid("", f"has {len(message.value)} bytes, allowed are {max_bytes}")
         payload = None
         if owner is None:
             envelope = decode_envelope(message.value)

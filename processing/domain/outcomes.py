@@ -6,9 +6,10 @@ Results are frozen: a transaction makes one at its end, and the code that follow
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
@@ -39,6 +40,10 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     attempt_limit: int | None = None
     retry_in_ms: int | None = None
     injected: bool = False  # the failure was asked for, by `payload.fail`
+
+
+def unhappy(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.status is not Status.PROCESSED]
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,20 @@ class BatchResult:
     duplicates: int = 0
     passed: int = 0  # gaps
 
+    @cached_property
+    def unhappy(self) -> list[Outcome]:
+        """Those that are not processed: few, of many."""
+        return unhappy(self.outcomes)
+
     def count(self, status: Status) -> int:
-        return sum(outcome.status is status for outcome in self.outcomes)
+        if status is Status.PROCESSED:
+            return len(self.outcomes) - len(self.unhappy)
+        return sum(outcome.status is status for outcome in self.unhappy)
 
     @property
     def retries(self) -> list[tuple[str, int]]:
         """Ids that are to be tried again, and in how many milliseconds."""
-        return [(o.event.id, o.retry_in_ms) for o in self.outcomes if o.retry_in_ms is not None]
+        return [(o.event.id, o.retry_in_ms) for o in self.unhappy if o.retry_in_ms is not None]
 
     def counts(self) -> dict[str, int]:
         """How many events became what, for a line of the log; what is 0 is left out."""

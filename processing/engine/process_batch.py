@@ -19,7 +19,7 @@ from processing.domain.failures import TOO_FAR_AHEAD, Letter, kind_of, kind_of_p
 from processing.domain.kinds import SetAside
 from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
-from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome
+from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, unhappy
 from processing.domain.statuses import WAITING, Status
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
@@ -52,40 +52,36 @@ def process_batch(
     Unless the batch surely `comes_again` after a crash, which one from a file does not, its final events are named in
     the outbox. `moves`: how far it reads each partition.
     """
-    first = {a.event.id: a for a in reversed(arrivals)}
-    unique = [a.event for a in arrivals if first[a.event.id] is a]
+    first = _first(arrivals)
+    unique = [arrival.event for arrival in first.values()]
     with transaction_moving(moves) as cursor:
         set_aside = _find_set_aside(read_set_aside(cursor), (first[event.id] for event in unique))
         inserted_at = outcome_time(cursor)
-        known = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
+        new = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
         known_poisons = insert_poison(cursor, poisons, inserted_at)
-        fresh = [event for event in unique if event.id not in known]
+        fresh = unique if len(new) == len(unique) else [event for event in unique if event.id in new]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
         at = outcome_time(cursor) if _any_moved_since(lanes, inserted_at) else inserted_at
         plan = _plan(cursor, fresh, lanes, set_aside)
         outcomes = run_handlers(plan.attempts)
-        arrived = [o.event for o in outcomes if o.status is Status.PROCESSED]
+        failed = unhappy(outcomes)
+        arrived = [o.event for o in outcomes if not failed or o.status is Status.PROCESSED]
         if at > inserted_at:
             move_final_time(cursor, [event.id for event in arrived], at)
-        changes = _change_statuses(cursor, plan, outcomes, first, at)
+        changes = _change_statuses(cursor, plan, failed, first, at)
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING} | plan.waits
-        orders = order_changes(lanes, outcomes)
-        move_lanes(cursor, lane_moves(lanes, lane_fronts(outcomes), orders, waits, plan.stuck), at)
+        ordered = [outcome for outcome in outcomes if outcome.event.seq is not None] if lanes else ()
+        orders = order_changes(lanes, ordered)
+        move_lanes(cursor, lane_moves(lanes, lane_fronts(ordered), orders, waits, plan.stuck), at)
         new_poisons = [poison for poison in poisons if poison.id not in known_poisons]
-        _record_failures(cursor, outcomes, new_poisons, plan.far, at)
+        _record_failures(cursor, failed, new_poisons, plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
     refresh += [change.id for change in changes if change.status is Status.RETRYING]  # of which Redis has a mark only
-    if comes_again:
-        refresh += sorted(known)  # the process that made them final may have died before it wrote their hot state
+    if comes_again:  # the process that made the known ones final may have died before it wrote their hot state
+        refresh += sorted(first.keys() - new)
     return BatchResult(
-        hot_state=HotStateUpdate(
-            at=at,
-            arrived=arrived,
-            refresh=refresh,
-            orders=orders,
-            outbox_id=outbox_id,
-        ),
+        hot_state=HotStateUpdate(at, arrived, refresh, orders, outbox_id),
         outcomes=outcomes,
         ready=frozenset(plan.ready),
         held=sum(change.status is Status.HELD for change in changes) + plan.set_aside,
@@ -94,6 +90,14 @@ def process_batch(
         poisons=len(new_poisons),
         duplicates=len(arrivals) - len(fresh) + len(known_poisons),
     )
+
+
+def _first(arrivals: Sequence[Arrived]) -> dict[str, Arrived]:
+    """By id the first arrival of each event, in their order."""
+    first: dict[str, Arrived] = {}
+    for arrival in arrivals:
+        first.setdefault(arrival.event.id, arrival)
+    return first
 
 
 def _any_moved_since(lanes: Mapping[str, LaneState], at: datetime) -> bool:
@@ -114,10 +118,10 @@ def _record_failures(
 
 
 def _change_statuses(
-    cursor: Cursor, plan: _Plan, outcomes: Sequence[Outcome], first: Mapping[str, Arrived], at: datetime
+    cursor: Cursor, plan: _Plan, failed: Sequence[Outcome], first: Mapping[str, Arrived], at: datetime
 ) -> list[StatusChange]:
     """Of all that did not end as processed; these changes, each with its message."""
-    changes = plan.changes + status_changes(o for o in outcomes if o.status is not Status.PROCESSED)
+    changes = plan.changes + status_changes(failed)
     changes = [_with_message(change, first[change.id].message) for change in changes]
     change_statuses(cursor, changes, at, fresh=True)
     return changes

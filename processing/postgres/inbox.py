@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+from psycopg.types.json import Json
+
 from processing.domain.envelope import Event
 from processing.domain.messages import Message, Poison
 from processing.domain.statuses import WAITING, Status
@@ -61,52 +64,69 @@ def insert_arrivals(
     """Insert the events, their ids unique, as processed at `now`, those in `set_aside` as held; rows that turn out
     otherwise are updated before the commit.
 
-    `received_at` is the transaction's start, which is before `now`. Returns the ids that the inbox had before.
+    `received_at` is the transaction's start, which is before `now`. Returns the ids that are new to the inbox.
+
+    One message brings them all: the server has the whole of it before it locks any id, so that a sender which is frozen
+    half-way keeps nobody waiting.
     """
-    cursor.execute(
-        """CREATE TEMPORARY TABLE arrivals (id text, user_id text, type text, family text, seq bigint, payload text,
-           timestamp_ms bigint) ON COMMIT DROP"""
-    )
-    # before any lock is taken: no timeout of Postgres ends a COPY whose sender is frozen
-    with cursor.copy("COPY arrivals FROM STDIN") as copy:
-        for e in events:
-            copy.write_row((e.id, e.user_id, e.type, e.family, e.seq, e.payload_json.decode(), e.timestamp))
+    arrivals = Json([_row(event) for event in events], dumps=_encode)
     if set_aside:
-        return _insert_with_set_aside(cursor, now, set_aside)
+        return _insert_with_set_aside(cursor, arrivals, now, set_aside)
     cursor.execute(
-        """WITH fresh AS (
-             INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
-                                                received_at, final_at)
-             SELECT id, user_id, type, family, seq, %s, 1, payload, to_timestamp(timestamp_ms / 1000.0), now(), %s
-             FROM arrivals ORDER BY id COLLATE "C"
-             ON CONFLICT (id) DO NOTHING RETURNING id)
-           SELECT id FROM arrivals WHERE id NOT IN (SELECT id FROM fresh)""",
-        (Status.PROCESSED, now),
+        f"""INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
+                                               received_at, final_at)
+            SELECT id, user_id, type, family, seq, %(processed)s, 1, payload, to_timestamp(timestamp_ms / 1000.0),
+                   now(), %(now)s
+            FROM {ARRIVALS} ORDER BY id COLLATE "C" ON CONFLICT (id) DO NOTHING RETURNING id""",
+        {"arrivals": arrivals, "processed": Status.PROCESSED, "now": now},
     )
     return {id for (id,) in cursor}
 
 
-def _insert_with_set_aside(cursor: Cursor, now: datetime, set_aside: Sequence[SetAsideArrival]) -> set[str]:
+class _Row(msgspec.Struct, gc=False):
+    """An event as ARRIVALS has it."""
+
+    id: str
+    user_id: str
+    type: str
+    family: str
+    seq: int | None
+    payload: msgspec.Raw
+    timestamp_ms: int
+
+
+def _row(event: Event) -> _Row:
+    payload = msgspec.Raw(event.payload_json)
+    return _Row(event.id, event.user_id, event.type, event.family, event.seq, payload, event.timestamp)
+
+
+# of type json, not jsonb, from which a payload would come with its members in another order
+ARRIVALS = """json_to_recordset(%(arrivals)s) AS a(id text, user_id text, type text, family text, seq bigint,
+                                                   payload text, timestamp_ms bigint)"""
+_encode = msgspec.json.Encoder().encode
+
+
+def _insert_with_set_aside(
+    cursor: Cursor, arrivals: Json, now: datetime, set_aside: Sequence[SetAsideArrival]
+) -> set[str]:
     """The insert of `insert_arrivals`, in one statement and one order of locks: each row is written once."""
     cursor.execute(
-        """WITH fresh AS (
-             INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
-                                                received_at, final_at, waits_for, arrival, topic, partition, "offset",
-                                                import_run, key, raw)
-             SELECT a.id, a.user_id, a.type, a.family, a.seq,
-                    CASE WHEN w.id IS NULL THEN %(processed)s ELSE %(held)s END,
-                    CASE WHEN w.id IS NULL THEN 1 ELSE 0 END, a.payload, to_timestamp(a.timestamp_ms / 1000.0), now(),
-                    CASE WHEN w.id IS NULL THEN %(now)s::timestamptz END, w.kind,
-                    (SELECT nextval('processing_arrival')) + w.place, w.topic, w.partition, w."offset", w.import_run,
-                    w.key, w.raw
-             FROM arrivals a LEFT JOIN unnest(%(id)s::text[], %(kind)s::text[], %(topic)s::text[], %(partition)s::int[],
-                                              %(offset)s::bigint[], %(import_run)s::int[], %(key)s::bytea[],
-                                              %(raw)s::bytea[]) WITH ORDINALITY
-                  AS w(id, kind, topic, partition, "offset", import_run, key, raw, place) ON w.id = a.id
-             ORDER BY a.id COLLATE "C"
-             ON CONFLICT (id) DO NOTHING RETURNING id)
-           SELECT id FROM arrivals WHERE id NOT IN (SELECT id FROM fresh)""",
+        f"""INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
+                                               received_at, final_at, waits_for, arrival, topic, partition, "offset",
+                                               import_run, key, raw)
+            SELECT a.id, a.user_id, a.type, a.family, a.seq,
+                   CASE WHEN w.id IS NULL THEN %(processed)s ELSE %(held)s END,
+                   CASE WHEN w.id IS NULL THEN 1 ELSE 0 END, a.payload, to_timestamp(a.timestamp_ms / 1000.0), now(),
+                   CASE WHEN w.id IS NULL THEN %(now)s::timestamptz END, w.kind,
+                   (SELECT nextval('processing_arrival')) + w.place, w.topic, w.partition, w."offset", w.import_run,
+                   w.key, w.raw
+            FROM {ARRIVALS} LEFT JOIN unnest(%(id)s::text[], %(kind)s::text[], %(topic)s::text[], %(partition)s::int[],
+                                             %(offset)s::bigint[], %(import_run)s::int[], %(key)s::bytea[],
+                                             %(raw)s::bytea[]) WITH ORDINALITY
+                 AS w(id, kind, topic, partition, "offset", import_run, key, raw, place) ON w.id = a.id
+            ORDER BY a.id COLLATE "C" ON CONFLICT (id) DO NOTHING RETURNING id""",
         {
+            "arrivals": arrivals,
             "processed": Status.PROCESSED,
             "held": Status.HELD,
             "now": now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from typing import Any
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         poller = Poller(topics, options["group"], options["batch_size"], stop)
         if settings.METRICS_PORT is not None:
             serve(settings.WEB_HOST, settings.METRICS_PORT, readiness_of_consumer(topics, poller.membership))
+        gc.freeze()  # what the start has made stays, and need not be looked through again and again
         try:
             drained = poller.run(once=once)
         except SettingRefused as error:
