@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from processing.domain.statuses import FINAL, Status
+from processing.postgres.arrays import text_array
 from processing.postgres.transaction import raw_cursor
 
 
@@ -37,8 +38,9 @@ def hot_rows(ids: Collection[str]) -> list[HotRow]:
                   d.event_id IS NOT NULL AND d.discarded_at IS NULL,
                   i.replay IS NOT NULL OR d.discarded_at IS NOT NULL, l.order_version
            FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
-                LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL WHERE i.id = ANY(%s)""",
-        (list(ids),),
+                LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL
+           WHERE i.id = ANY(%s::text[])""",
+        (text_array(list(ids)),),
     )
     rows = {row[0]: HotRow._make(row) for row in cursor}
     return [rows[id] for id in dict.fromkeys(ids) if id in rows]
@@ -46,7 +48,9 @@ def hot_rows(ids: Collection[str]) -> list[HotRow]:
 
 def event_versions(ids: Collection[str]) -> dict[str, int]:
     """The versions of these events' rows. Ids without a row are left out."""
-    cursor = raw_cursor().execute("SELECT id, version FROM processing_inboxevent WHERE id = ANY(%s)", (list(ids),))
+    cursor = raw_cursor().execute(
+        "SELECT id, version FROM processing_inboxevent WHERE id = ANY(%s::text[])", (text_array(list(ids)),)
+    )
     return dict(cursor.fetchall())
 
 

@@ -6,7 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+from psycopg.types.json import Json
+
 from processing.domain.lanes import LaneState
+from processing.postgres.arrays import text_array
 from processing.postgres.inbox import WAITING_STATUSES
 from processing.postgres.transaction import Cursor
 
@@ -32,7 +36,7 @@ def lock_lanes(cursor: Cursor, users: Collection[str], *, create: bool = False) 
     """Lock the lanes of these users, in byte order; `create` makes those that are missing."""
     if not users:
         return {}
-    ordered = sorted(users)
+    ordered = text_array(sorted(users))
     if create:
         cursor.execute(
             "INSERT INTO processing_lane (user_id) SELECT unnest(%s::text[]) ON CONFLICT (user_id) DO NOTHING",
@@ -41,7 +45,7 @@ def lock_lanes(cursor: Cursor, users: Collection[str], *, create: bool = False) 
     cursor.execute(
         """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version, moved_at, set_back_from
            FROM processing_lane
-           WHERE user_id = ANY(%s) ORDER BY user_id FOR UPDATE""",
+           WHERE user_id = ANY(%s::text[]) ORDER BY user_id FOR UPDATE""",
         (ordered,),
     )
     return {row[0]: LaneState(*row) for row in cursor}
@@ -54,29 +58,27 @@ def move_lanes(cursor: Cursor, moves: Sequence[LaneMove], at: datetime) -> None:
     """
     if not moves:
         return
+    # the users again, for the planner: it would read all lanes to join them
     cursor.execute(
         f"""UPDATE processing_lane l SET next_seq = c.next_seq, order_version = c.order_version,
-                  moved_at = %s,
+                  moved_at = %(at)s,
                   set_back_from = CASE WHEN l.set_back_from > c.next_seq THEN l.set_back_from END,
                   waiting_since = CASE
                     WHEN f.seq IS NULL THEN NULL
                     WHEN c.next_seq = l.next_seq THEN coalesce(l.waiting_since, now())
                     ELSE f.received_at END,
                   waits_for = {WHAT_FOR}
-           FROM unnest(%s::text[], %s::bigint[], %s::bool[], %s::bigint[])
-                AS c(user_id, next_seq, waiting, order_version)
+           FROM json_to_recordset(%(moves)s) AS c(user_id text, next_seq bigint, waiting bool, order_version bigint)
                 LEFT JOIN LATERAL (
                   SELECT seq, received_at, status, waits_for FROM processing_inboxevent i
-                  WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq AND (i.status = ANY(%s)) IS TRUE
+                  WHERE c.waiting AND i.user_id = c.user_id AND i.seq >= c.next_seq
+                    AND (i.status = ANY(%(waiting)s)) IS TRUE
                   ORDER BY i.seq LIMIT 1) f ON true
-           WHERE l.user_id = c.user_id AND l.user_id = ANY(%s)""",  # else the planner would read all lanes to join them
-        (
-            at,
-            [m.user_id for m in moves],
-            [m.next_seq for m in moves],
-            [m.waiting for m in moves],
-            [m.order_version for m in moves],
-            WAITING_STATUSES,
-            [m.user_id for m in moves],
-        ),
+           WHERE l.user_id = c.user_id AND l.user_id = ANY(%(users)s::text[])""",
+        {
+            "at": at,
+            "moves": Json(moves, dumps=msgspec.json.encode),
+            "waiting": WAITING_STATUSES,
+            "users": text_array([move.user_id for move in moves]),
+        },
     )
