@@ -14,7 +14,6 @@ from ingest.files.apply.hot_state_writer import HotStateWriter
 from processing.domain.away import StoppedError
 from processing.domain.outcomes import BatchResult
 from processing.engine import after_commit, failing_kinds
-from processing.engine.in_flight import BatchMarks
 from processing.engine.process_batch import process_batch
 from processing.engine.release import ReadyLanes
 from processing.engine.stages import Stages
@@ -49,14 +48,13 @@ class Applier:
         self._stop = stop
         self._advance = advance
         self._hot_state = HotStateWriter(tell)
-        self._marks = BatchMarks()
         self._window = failing_kinds.new_window()
         self._stages: Stages[Batch] = Stages(
             commit=self._commit,
             between=lambda: (),
             more=lambda: False,
-            slow=lambda batch: self._marks.set(batch.ids()),
-            publish=self._publish,
+            slow=lambda batch: None,  # its lines are not marked as in flight: it would cost as much again
+            publish=lambda result: after_commit.publish(result, self._hot_state.write),
             done=self._done,
             stop=stop,
             queued=QUEUED,
@@ -91,9 +89,6 @@ class Applier:
         after_commit.count_failures(self._window, result, self._stop)
         yield result
         yield from self._release(result.ready)
-
-    def _publish(self, result: BatchResult) -> None:
-        after_commit.publish(self._marks.taken_back_by(result), self._hot_state.write)
 
     def _done(self, batch: Batch) -> None:
         self._advance(batch.size)

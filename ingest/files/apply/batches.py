@@ -47,9 +47,6 @@ class Batch:
     bad: list[BadLine] = field(default_factory=list)
     size: int = 0
 
-    def ids(self) -> list[str]:
-        return [arrival.event.id for arrival in self.arrivals]
-
 
 @dataclass(frozen=True)
 class Source:

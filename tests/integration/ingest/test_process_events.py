@@ -17,7 +17,6 @@ from ingest.files import lines as lines_of_files
 from ingest.files.apply import hot_state_writer
 from ingest.files.send.lines import Line, read_lines
 from processing.background import import_gaps, sweeper
-from processing.engine import in_flight
 from processing.models import HotStateOutbox, ImportRun, InboxEvent
 from tests.paths import MOVES
 from tests.support.applied_files import PLAIN, numbered, process, process_badly
@@ -174,7 +173,6 @@ def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_miss
 
     with monkeypatch.context() as patch:
         patch.setattr(hot_state_writer, "write_hot_state", away)
-        patch.setattr(in_flight, "mark_in_flight", away)
         patch.setattr(hot_state_writer, "AWAY_S", 0)
         patch.setattr(lines_of_files, "PIECE_LINES", 4_000)
         assert (
