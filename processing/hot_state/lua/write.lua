@@ -109,9 +109,9 @@ local function write(id, ...) -- fields
 end
 
 local function write_refreshed(id, version, status, at, attempts, user, kind, seq, error)
-  local fields = { 'status', status, 'processedAt', at, 'attempts', attempts, 'userId', user, 'type', kind,
-    'version', version }
-  for name, value in pairs({ seq = seq, error = error }) do
+  local fields = { 'status', status, 'processedAt', at, 'attempts', attempts, 'userId', user, 'type', kind }
+  version = version == '1' and '' or version -- the first: nothing can be older
+  for name, value in pairs({ version = version, seq = seq, error = error }) do
     if value ~= '' then
       fields[#fields + 1] = name
       fields[#fields + 1] = value

@@ -15,6 +15,7 @@ from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
 from ingest.publishing import batcher
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
+from tests.pipeline.processes import wait_until
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_without_redis_nothing_is_taken_and_then_it_goes_on(
         batch = assert_problem(post("/events/batch", {"events": [EVENT, {}]}), 503)
         assert [each["outcome"] for each in batch["results"]] == ["none", "none"]
         service._start_once()
-        assert post("/events", EVENT).status_code == 202
+        wait_until(lambda: post("/events", EVENT).status_code == 202, 30, "it goes on")
         caches["default"].close()
 
 

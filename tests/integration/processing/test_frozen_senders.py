@@ -1,4 +1,4 @@
-"""A process that is frozen while it sends a batch to Postgres keeps nobody waiting, and its session ends."""
+"""A process that is frozen while it sends a batch to Postgres keeps nobody waiting."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from django.db import connection
-from psycopg import sql
 from redis import Redis
 
 from processing.postgres.inbox import insert_arrivals
-from tests.pipeline.processes import wait_until
+from tests.support import flaky  # noqa: F401 - declares the family of `value`
 from tests.support.batches import batch_of, statuses, store, value
 from tests.support.forwarder import forwarder
 
@@ -22,22 +21,19 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 HALF = 2**20  # bytes, of a batch of about twice as many
 WAIT_S = 20.0
-NAME = "frozen half-way"
 
 
 @contextmanager
-def frozen_half_way(server_url: str, values: list[bytes], timeout: str) -> Iterator[None]:
-    """Somebody has sent half of these events, in a transaction with that timeout, and sends nothing any more."""
+def frozen_half_way(server_url: str, values: list[bytes]) -> Iterator[None]:
+    """Somebody has sent half of these events, in a transaction, and sends nothing any more."""
     events = [arrival.event for arrival in batch_of(*values).arrivals]
     port = int(str(psycopg.conninfo.conninfo_to_dict(server_url)["port"]))
     with forwarder(port, HALF) as between:
 
         def send() -> None:
             at = {"host": "127.0.0.1", "port": between.port, "dbname": connection.settings_dict["NAME"]}
-            with psycopg.connect(server_url, **at, application_name=NAME) as session:
-                cursor = session.cursor()
-                cursor.execute(sql.SQL("SET LOCAL idle_in_transaction_session_timeout = {}").format(timeout))
-                insert_arrivals(cursor, events, datetime.now(UTC))
+            with psycopg.connect(server_url, **at) as session:
+                insert_arrivals(session.cursor(), events, datetime.now(UTC))
 
         def fails() -> None:
             with pytest.raises(psycopg.OperationalError):
@@ -57,17 +53,6 @@ def values() -> list[bytes]:
 
 
 def test_others_store_the_same_events_meanwhile(redis: Redis, server_url: str, values: list[bytes]) -> None:
-    with frozen_half_way(server_url, values, "1h"):
+    with frozen_half_way(server_url, values):
         assert store(*values).counts() == {"processed": 100}
     assert set(statuses().values()) == {("processed", 1)}
-
-
-def test_its_session_ends(server_url: str, values: list[bytes]) -> None:
-    def sessions() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [NAME])
-            return int(cursor.fetchone()[0])
-
-    with frozen_half_way(server_url, values, "100ms"):
-        wait_until(lambda: sessions() == 0, WAIT_S, "its session has ended")
-    assert statuses() == {}
