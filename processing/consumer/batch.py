@@ -10,6 +10,8 @@ from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
 
 from processing.consumer.partitions import Partition, Partitions
+from processing.domain.cloudevents import find_headers
+from processing.domain.families import owner_of_topic
 from processing.domain.log_positions import PositionMove
 from processing.domain.messages import Arrival, Message, Poison, read_message
 
@@ -75,7 +77,12 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
             batch.positions[partition] = partition.polled = offset
             continue
         batch.positions[partition] = partition.polled = offset + 1
-        batch.add(Message(topic, number, offset, polled.key(), polled.value()))
+        headers = find_headers(polled.headers())
+        if headers is None or owner_of_topic(topic) is not None:
+            batch.add(Message(topic, number, offset, polled.key(), polled.value()))
+        else:
+            _, written_at = polled.timestamp()
+            batch.add(Message(topic, number, offset, polled.key(), polled.value(), None, headers, written_at))
     return batch
 
 

@@ -23,6 +23,7 @@ from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Out
 from processing.domain.statuses import WAITING, Status
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
+from processing.engine.other_content import find_other_contents
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import highest_waiting
@@ -50,15 +51,15 @@ def process_batch(
     """Record a batch, in the order of the log, and run what can run. The same batch again changes nothing.
 
     Unless the batch surely `comes_again` after a crash, which one from a file does not, its final events are named in
-    the outbox. `moves`: how far it reads each partition.
-    """
+    the outbox. `moves`: how far it reads each partition."""
     first = {a.event.id: a for a in reversed(arrivals)}
     unique = [a.event for a in arrivals if first[a.event.id] is a]
     with transaction_moving(moves) as cursor:
         set_aside = _find_set_aside(read_set_aside(cursor), (first[event.id] for event in unique))
         inserted_at = outcome_time(cursor)
         known = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
-        known_poisons = insert_poison(cursor, poisons, inserted_at)
+        all_poisons = [*poisons, *find_other_contents(cursor, arrivals, first, known)]
+        known_poisons = insert_poison(cursor, all_poisons, inserted_at)
         fresh = [event for event in unique if event.id not in known]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
         at = outcome_time(cursor) if _any_moved_since(lanes, inserted_at) else inserted_at
@@ -71,9 +72,9 @@ def process_batch(
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING} | plan.waits
         orders = order_changes(lanes, outcomes)
         move_lanes(cursor, lane_moves(lanes, lane_fronts(outcomes), orders, waits, plan.stuck), at)
-        new_poisons = [poison for poison in poisons if poison.id not in known_poisons]
+        new_poisons = [poison for poison in all_poisons if poison.id not in known_poisons]
         _record_failures(cursor, outcomes, new_poisons, plan.far, at)
-        refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
+        refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in all_poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
     refresh += [change.id for change in changes if change.status is Status.RETRYING]  # of which Redis has a mark only
     if comes_again:
@@ -92,7 +93,7 @@ def process_batch(
         skipped=plan.skipped,
         far=len(plan.far),
         poisons=len(new_poisons),
-        duplicates=len(arrivals) - len(fresh) + len(known_poisons),
+        duplicates=len(arrivals) + len(poisons) - len(fresh) - len(new_poisons),
     )
 
 
