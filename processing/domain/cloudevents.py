@@ -73,7 +73,10 @@ def read_http_header(name: str, value: bytes) -> str:
     text = _utf8(HTTP + name, value)
     if quoted := _QUOTED.fullmatch(text):
         text = re.sub(r"\\(.)", r"\1", quoted[1])
-    decoded = _utf8(HTTP + name, unquote_to_bytes(text))
+    try:
+        decoded = unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:  # as %FF, which is nobody's encoding
+        return text
     # no URI has a blank, so its sender does not encode headers, and %20 is the URI's own
     return text if name == "source" and " " in decoded and " " not in text else decoded
 
@@ -116,13 +119,22 @@ def read_kafka(headers: Headers, key: bytes | None, value: bytes | None) -> Clou
 def _cloud_event(
     attributes: Mapping[str, str], data: bytes, *, data_member: str = "data", prefix: str = ""
 ) -> CloudEvent:
-    text = data.removeprefix(BOM).strip()
-    return CloudEvent(
-        {name: value for name, value in attributes.items() if value},
-        EMPTY if text in (b"", b"null") else text,
-        data_member,
-        prefix,
-    )
+    told = {name: value for name, value in attributes.items() if value}
+    return CloudEvent(told, _object_of(data.removeprefix(BOM).strip()), data_member, prefix)
+
+
+def _object_of(data: bytes) -> bytes:
+    """What is no object, but can mean one only: nothing at all, and a text of JSON, which SDKs make of data that was
+    JSON already."""
+    if data in (b"", b"null"):
+        return EMPTY
+    if not data.startswith(b'"'):
+        return data
+    try:
+        text = _text.decode(data).encode().strip()
+    except TROUBLE:
+        return data
+    return text if text.startswith(b"{") else data
 
 
 def _read_attribute(name: str, raw: Raw) -> str:
