@@ -16,7 +16,7 @@ def poison_messages(ids: Sequence[str], max_bytes: int) -> list[tuple[str, int |
     cursor = raw_cursor().execute(
         """SELECT id, octet_length(raw), topic, partition, "offset", key,
                   CASE WHEN octet_length(raw) <= %s THEN raw END, import_run, headers,
-                  round(extract(epoch FROM received_at) * 1000)::bigint FROM processing_inboxevent
+                  floor(extract(epoch FROM received_at) * 1000)::bigint FROM processing_inboxevent
            WHERE id = ANY(%s) ORDER BY array_position(%s::text[], id)""",
         (max_bytes, list(ids), list(ids)),
     )
