@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
+from msgspec.structs import replace
 
 from processing.consumer.partitions import Partition, Partitions
 from processing.domain.cloudevents import find_headers
-from processing.domain.families import owner_of_topic
 from processing.domain.log_positions import PositionMove
-from processing.domain.messages import Arrival, Message, Poison, read_message
+from processing.domain.messages import Arrival, Message, Poison, may_be_cloudevent, read_message
 
 
 @dataclass
@@ -33,7 +33,9 @@ class Batch:
 
     def add(self, message: Message) -> None:
         """Read a message, and append its arrival or poison."""
-        outcome = read_message(message)
+        self.put(read_message(message))
+
+    def put(self, outcome: Arrival | Poison) -> None:
         if isinstance(outcome, Arrival):
             self.arrivals.append(outcome)
         else:
@@ -77,13 +79,17 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
             batch.positions[partition] = partition.polled = offset
             continue
         batch.positions[partition] = partition.polled = offset + 1
-        headers = find_headers(polled.headers())
-        if headers is None or owner_of_topic(topic) is not None:
-            batch.add(Message(topic, number, offset, polled.key(), polled.value()))
-        else:
-            _, written_at = polled.timestamp()
-            batch.add(Message(topic, number, offset, polled.key(), polled.value(), None, headers, written_at))
+        batch.put(_read(polled, Message(topic, number, offset, polled.key(), polled.value())))
     return batch
+
+
+def _read(polled: KafkaMessage, message: Message) -> Arrival | Poison:
+    """Headers cost more than all the rest of a message: only what may be a CloudEvent is asked for them."""
+    outcome = read_message(message)
+    if may_be_cloudevent(outcome) and (headers := find_headers(polled.headers())):
+        _, written_at = polled.timestamp()
+        return read_message(replace(message, headers=headers, written_at=written_at))
+    return outcome
 
 
 def position_of(polled: KafkaMessage) -> tuple[str, int, int]:

@@ -23,6 +23,7 @@ Headers = Sequence[tuple[str, bytes | None]]  # of a Kafka message
 MEDIA_TYPE = "application/cloudevents"  # "+json" or "-batch+json" follows, and parameters
 HTTP, KAFKA = "ce-", "ce_"  # before the attributes' names in headers
 DOOR_HEADER = "cloudevent"  # of an envelope that the door has made of a CloudEvent
+ATTRIBUTES = ("specversion", "id", "source", "type", "time", "sequence", "seq")  # beside those that tell the user
 EMPTY = b"{}"
 
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -65,6 +66,9 @@ def read_structured(value: bytes | Raw) -> CloudEvent:
 
 def read_http(headers: Mapping[str, bytes], body: bytes) -> CloudEvent:
     """A binary one by HTTP; `headers` by the attributes' names. Raises `Invalid`."""
+    for name in (*ATTRIBUTES, *settings.CLOUDEVENTS_USER):
+        if headers.get(name) == b"":  # the web server passes no other bytes than ASCII on
+            raise Invalid(HTTP + name, "is empty, or not ASCII: percent-encode it, or send the event structured")
     return _cloud_event({name: read_http_header(name, value) for name, value in headers.items()}, body, prefix=HTTP)
 
 
@@ -82,10 +86,8 @@ def read_http_header(name: str, value: bytes) -> str:
 
 
 def find_headers(headers: Any) -> Headers | None:
-    """A polled message's headers if they tell of a CloudEvent. Most are the door's, which begin otherwise."""
-    if not headers or headers[0][0] == "event-type":
-        return None
-    return headers if any(_tells_of_one(name.lower(), value) for name, value in headers) else None
+    """A polled message's headers if they tell of a CloudEvent."""
+    return headers if any(_tells_of_one(name.lower(), value) for name, value in headers or ()) else None
 
 
 def _tells_of_one(name: str, value: bytes | None) -> bool:

@@ -6,6 +6,7 @@ cloudevents 10.0.0, Go sdk-go 2.16.2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -19,7 +20,7 @@ class ByHttp:
 
 @dataclass(frozen=True)
 class ByKafka:
-    headers: list[tuple[str, bytes | None]]
+    headers: Sequence[tuple[str, bytes | None]]
     key: bytes | None
     value: bytes | None
 

@@ -13,7 +13,15 @@ from ingest.parsing.candidate import Candidate, Context, Parsed, Refused
 from processing.domain.cloudevents import find_headers, read_http_header
 from processing.domain.decode import decode_envelope
 from processing.domain.envelope import Event
-from processing.domain.messages import Arrival, Message, Poison, read_headers, read_message, write_headers
+from processing.domain.messages import (
+    Arrival,
+    Message,
+    Poison,
+    may_be_cloudevent,
+    read_headers,
+    read_message,
+    write_headers,
+)
 from tests.support.events import read_event
 from tests.support.sdks import HTTP, KAFKA, ByHttp, ByKafka
 
@@ -221,6 +229,17 @@ def test_a_header_that_is_not_utf_8_is_named() -> None:
     assert str(refused.error) == "ce-subject: is not UTF-8: send it as UTF-8, by HTTP percent-encoded"
 
 
+@pytest.mark.parametrize("name", ["subject", "source", "sequence"])
+def test_a_header_that_the_web_server_emptied_is_not_taken_for_left_out(name: str) -> None:
+    refused = by_http(ByHttp({**HTTP["go binary"].headers, f"Ce-{name.title()}": b""}, b"{}"))
+    assert isinstance(refused, Refused)
+    assert str(refused.error).startswith(f"ce-{name}: is empty, or not ASCII: percent-encode it")
+
+
+def test_a_header_that_nobody_needs_may_be_empty() -> None:
+    assert accepted(by_http(ByHttp({**HTTP["go binary"].headers, "ce-comment": b""}, b"{}"))).user_id == "u-1"
+
+
 def test_attributes_of_headers_are_named_as_headers() -> None:
     headers = {"ce-specversion": b"1.0", "ce-id": b"1", "ce-type": b"t", "ce-partitionkey": b"u"}
     refused = by_http(ByHttp(headers, b"[]"))
@@ -244,12 +263,6 @@ def test_a_null_value_with_headers_is_an_event_without_data() -> None:
     assert isinstance(tombstone, Poison) and "tombstone" in tombstone.error
 
 
-def test_headers_decide_though_the_data_looks_like_an_envelope() -> None:
-    data = b'{"id":"e","userId":"e","type":"e","payload":{},"timestamp":1790000000000}'
-    event = arrived(by_kafka(ByKafka(BINARY, None, data)))
-    assert (event.id, event.user_id, event.payload_json) == ("/s i1", "u", data)
-
-
 def test_the_content_type_decides_between_the_modes() -> None:
     value = structured(id="inner")
     event = arrived(
@@ -270,6 +283,21 @@ def test_a_subject_goes_before_the_key_of_a_message() -> None:
     assert arrived(by_kafka(ByKafka(BINARY, b"key", b"{}"))).user_id == "u"
     unnamed = [each for each in BINARY if each[0] != "ce_subject"]
     assert arrived(by_kafka(ByKafka(unnamed, b"key", b"{}"))).user_id == "key"
+
+
+@pytest.mark.parametrize(
+    ("topic", "value", "asked"),
+    [
+        ("events", b'{"id":"e","userId":"u","type":"t","payload":{},"timestamp":1790000000000}', False),
+        ("events", b'{"id":"/s e","userId":"u","type":"t","payload":{},"timestamp":1790000000000}', True),
+        ("events", structured(), True),
+        ("events", b'{"a":1}', True),
+        ("events", None, True),
+        ("product-events", b'{"a":1}', False),
+    ],
+)
+def test_headers_are_asked_for_only_where_they_may_say_more(topic: str, value: bytes | None, asked: bool) -> None:
+    assert may_be_cloudevent(read_message(Message(topic, 0, 0, None, value))) is asked
 
 
 def test_the_doors_own_messages_and_others_have_no_headers_to_keep() -> None:
