@@ -12,7 +12,7 @@ from ingest.families.declaration import EventKind
 from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
-from ingest.http.openapi import IDEMPOTENCY_KEY, Described
+from ingest.http.openapi import CLOUDEVENTS, IDEMPOTENCY_KEY, Described, either
 from ingest.http.origin import read_origin
 from ingest.parsing import cloudevents
 from ingest.parsing.candidate import Context, Parsed, Refused
@@ -49,7 +49,14 @@ class IngestView(DoorView):
 class EventsView(IngestView, ListingView):
     operations = {
         **ListingView.operations,
-        "POST": Described("Take one event", {202: ACCEPTED, 200: DUPLICATE}, EventBody, PROBLEMS, (IDEMPOTENCY_KEY,)),
+        "POST": Described(
+            "Take one event, or a list of CloudEvents",
+            {202: either(ACCEPTED, MANY), 200: DUPLICATE},
+            EventBody,
+            PROBLEMS,
+            (IDEMPOTENCY_KEY,),
+            other_bodies=CLOUDEVENTS,
+        ),
     }
 
     def post(self, request: Request) -> Response:

@@ -4,61 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 from pytest_django import Settings
 
 from ingest.parsing import cloudevents as door
-from ingest.parsing.candidate import Candidate, Context, Parsed, Refused
-from processing.domain.cloudevents import find_headers, read_http_header
+from ingest.parsing.candidate import Candidate, Refused
+from processing.domain.cloudevents import read_http_header
 from processing.domain.decode import decode_envelope
 from processing.domain.envelope import Event
 from processing.domain.messages import (
-    Arrival,
     Message,
     Poison,
-    may_be_cloudevent,
-    read_headers,
     read_message,
-    write_headers,
 )
-from tests.support.events import read_event
+from tests.support.cloudevents import CONTEXT, accepted, arrived, by_http, by_kafka, seen, structured
 from tests.support.sdks import HTTP, KAFKA, ByHttp, ByKafka
 
-CONTEXT = Context(caller="anonymous", now=1_790_000_000_000, max_bytes=100_000)
 AT = 1_769_860_800_123
-EVENT = {"specversion": "1.0", "id": "i1", "source": "/s", "type": "t", "subject": "u"}
-
-
-def by_http(sent: ByHttp) -> Parsed:
-    headers = {
-        f"HTTP_{name.upper().replace('-', '_')}": value.decode("latin-1") for name, value in sent.headers.items()
-    }
-    if door.is_binary(headers):
-        return door.parse_binary(door.read_attributes(headers), sent.body, None, CONTEXT)
-    return door.parse_structured(sent.body, None, CONTEXT)
-
-
-def by_kafka(sent: ByKafka) -> Arrival | Poison:
-    return read_message(Message("events", 0, 0, sent.key, sent.value, None, find_headers(sent.headers), CONTEXT.now))
-
-
-def accepted(parsed: Parsed) -> Event:
-    assert isinstance(parsed, Candidate), parsed
-    assert parsed.one_content and parsed.known_before and parsed.digest
-    return read_event(parsed.value)
-
-
-def arrived(outcome: Arrival | Poison) -> Event:
-    assert isinstance(outcome, Arrival), outcome
-    assert outcome.one_content
-    return outcome.event
-
-
-def seen(event: Event) -> tuple[Any, ...]:
-    return event.id, event.user_id, event.type, event.seq, event.timestamp, event.payload_json
-
-
 ALIKE = ("/files/a%20b i1", "u-1", "page.viewed", 3, AT, b'{"seq":3,"a":1.5}')
 
 
@@ -70,10 +32,6 @@ def test_an_sdks_event_by_http(sdk: str) -> None:
 @pytest.mark.parametrize("sdk", KAFKA)
 def test_an_sdks_event_by_kafka(sdk: str) -> None:
     assert seen(arrived(by_kafka(KAFKA[sdk]))) == ALIKE
-
-
-def structured(**members: Any) -> bytes:
-    return orjson.dumps({name: value for name, value in {**EVENT, **members}.items() if value is not ...})
 
 
 def seen_everywhere(value: bytes) -> Event | str:
@@ -251,67 +209,6 @@ def test_attributes_of_headers_are_named_as_headers() -> None:
     poison = by_kafka(ByKafka([("ce_id", b"1")], b"u", b"{}"))
     assert isinstance(poison, Poison)
     assert (poison.error, poison.user_id) == ("ce_specversion: is missing", "u")
-
-
-BINARY = [(f"ce_{name}", value.encode()) for name, value in EVENT.items()]
-
-
-def test_a_null_value_with_headers_is_an_event_without_data() -> None:
-    event = arrived(by_kafka(ByKafka(BINARY, None, None)))
-    assert (event.id, event.payload_json, event.timestamp) == ("/s i1", b"{}", CONTEXT.now)
-    tombstone = by_kafka(ByKafka([], b"u", None))
-    assert isinstance(tombstone, Poison) and "tombstone" in tombstone.error
-
-
-def test_the_content_type_decides_between_the_modes() -> None:
-    value = structured(id="inner")
-    event = arrived(
-        by_kafka(ByKafka([("Content-Type", b"APPLICATION/CloudEvents+json;charset=UTF-8"), *BINARY], None, value))
-    )
-    assert event.id == "/s inner"
-    assert arrived(by_kafka(ByKafka(BINARY, None, value))).members["id"] == "inner"
-
-
-def test_an_envelope_with_a_specversion_stays_one() -> None:
-    value = b'{"id":"e","userId":"u","type":"t","payload":{},"timestamp":1790000000000,"specversion":"1.0"}'
-    outcome = read_message(Message("events", 0, 0, None, value))
-    assert isinstance(outcome, Arrival)
-    assert (outcome.event.id, outcome.one_content) == ("e", False)
-
-
-def test_a_subject_goes_before_the_key_of_a_message() -> None:
-    assert arrived(by_kafka(ByKafka(BINARY, b"key", b"{}"))).user_id == "u"
-    unnamed = [each for each in BINARY if each[0] != "ce_subject"]
-    assert arrived(by_kafka(ByKafka(unnamed, b"key", b"{}"))).user_id == "key"
-
-
-@pytest.mark.parametrize(
-    ("topic", "value", "asked"),
-    [
-        ("events", b'{"id":"e","userId":"u","type":"t","payload":{},"timestamp":1790000000000}', False),
-        ("events", b'{"id":"/s e","userId":"u","type":"t","payload":{},"timestamp":1790000000000}', True),
-        ("events", structured(), True),
-        ("events", b'{"a":1}', True),
-        ("events", None, True),
-        ("product-events", b'{"a":1}', False),
-    ],
-)
-def test_headers_are_asked_for_only_where_they_may_say_more(topic: str, value: bytes | None, asked: bool) -> None:
-    assert may_be_cloudevent(read_message(Message(topic, 0, 0, None, value))) is asked
-
-
-def test_the_doors_own_messages_and_others_have_no_headers_to_keep() -> None:
-    assert find_headers(None) is None
-    assert find_headers([("event-type", b"t"), ("event-id", b"1")]) is None
-    assert find_headers([("traceparent", b"00"), ("content-type", b"application/json")]) is None
-    ours = [("cloudevent", b"digest"), ("event-type", b"t")]
-    assert find_headers(ours) == ours
-
-
-def test_headers_are_kept_in_a_row() -> None:
-    headers = [("ce_id", b"\xff\0"), ("ce_none", None)]
-    assert read_headers(write_headers(headers)) == headers
-    assert write_headers(None) is None and read_headers(None) is None
 
 
 def test_the_content_of_an_event_is_no_matter_of_its_time_or_form() -> None:
