@@ -53,12 +53,12 @@ def are_structured(body: bytes) -> bool:
 
 def parse_binary(headers: Mapping[str, bytes], body: bytes, key: str | None, context: Context) -> Parsed:
     """An event whose attributes are headers, and whose data is the body."""
-    return _parse(partial(read_http, headers, body), key, context)
+    return _parse_one(partial(read_http, headers, body), key, context)
 
 
-def parse_structured(body: bytes | Raw, key: str | None, context: Context, where: str = "") -> Parsed:
+def parse_structured(body: bytes, key: str | None, context: Context) -> Parsed:
     """An event that is one JSON object."""
-    return _parse(partial(read_structured, body), key, context, where)
+    return _parse_one(partial(read_structured, body), key, context)
 
 
 def parse_list(body: bytes, key: str | None, limit: int, context: Context) -> list[Parsed]:
@@ -68,7 +68,7 @@ def parse_list(body: bytes, key: str | None, limit: int, context: Context) -> li
     items = _split(body, limit)
     check_count(items, limit, "")
     return [
-        parse_structured(item, None if key is None else f"{key}#{index}", context, f"[{index}]")
+        _parse(partial(read_structured, item), None if key is None else f"{key}#{index}", context, f"[{index}]")
         for index, item in enumerate(items)
     ]
 
@@ -84,11 +84,18 @@ def _split(body: bytes, limit: int) -> Sequence[bytes | Raw]:
         return found
 
 
+def _parse_one(read: Callable[[], CloudEvent], key: str | None, context: Context) -> Parsed:
+    try:
+        check_key(key, KEY_HEADER)
+    except Invalid as error:
+        return Refused(field_error(error, ""))
+    return _parse(read, key, context)
+
+
 def _parse(read: Callable[[], CloudEvent], key: str | None, context: Context, where: str = "") -> Parsed:
     event: CloudEvent | None = None
     try:
         event = read()
-        check_key(key, KEY_HEADER)
         return _candidate(event, key, context)
     except Invalid as error:
         if event is None:

@@ -142,6 +142,11 @@ def test_the_same_id_of_a_plain_event_stays_a_duplicate(send: Send) -> None:
     assert answered(send({**EVENT, "data": {"a": 3}})) == (200, "duplicate")  # nobody knows what the first one held
 
 
+def test_a_key_that_cannot_be_used_is_named(send: Send) -> None:
+    problem = assert_problem(send(b"{}", "application/json", {**BINARY, "Idempotency-Key": "k" * 256}), 400)
+    assert problem["errors"][0]["path"] == "Idempotency-Key"
+
+
 def test_a_key_belongs_to_one_event(send: Send) -> None:
     key = {"Idempotency-Key": "k"}
     assert answered(send({**EVENT, "data": {"a": 1}}, STRUCTURED, key)) == (202, "accepted")
@@ -150,6 +155,8 @@ def test_a_key_belongs_to_one_event(send: Send) -> None:
         "idempotency key" in assert_problem(send({**EVENT, "id": "2", "data": {"a": 1}}, STRUCTURED, key), 409)["error"]
     )
     assert answered(send({**EVENT, "data": {"a": 1}})) == (200, "duplicate")
+    longest = send([{**EVENT, "id": "6"}], BATCH, {"Idempotency-Key": "k" * 255}).json()["results"]
+    assert longest[0]["status"] == "accepted"
     many = send([{**EVENT, "id": "3"}, {**EVENT, "id": "4"}], BATCH, {"Idempotency-Key": "l"})
     assert [each["status"] for each in many.json()["results"]] == ["accepted", "accepted"]
     assert_problem(send({**EVENT, "id": "5"}, STRUCTURED, {"Idempotency-Key": "l#1"}), 409)
