@@ -72,10 +72,9 @@ def write_operation(path: str, method: str, described: Described) -> Schema:
     }
     if described.body is not None:
         operation["parameters"].append(CONTENT_ENCODING)
-        bodies = {"application/json": described.body, **described.other_bodies}
-        content = {
-            name: each for media_type, body in bodies.items() for name, each in _content(body, media_type).items()
-        }
+        content = _content(described.body, "application/json")
+        for media_type, body in described.other_bodies.items():
+            content |= _content(body, media_type)
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -117,9 +116,22 @@ CLOUDEVENT: Schema = {
     },
     "required": ["specversion", "id", "source", "type"],
 }
+CLOUDEVENT_EXAMPLE = {
+    "specversion": "1.0",
+    "id": "17",
+    "source": "/shop",
+    "type": "page.viewed",
+    "partitionkey": "u-1",
+    "data": {"path": "/start"},
+}
 CLOUDEVENTS: Mapping[str, Schema] = {
-    "application/cloudevents+json": CLOUDEVENT,
-    "application/cloudevents-batch+json": {"type": "array", "minItems": 1, "items": CLOUDEVENT},
+    "application/cloudevents+json": {**CLOUDEVENT, "examples": [CLOUDEVENT_EXAMPLE]},
+    "application/cloudevents-batch+json": {
+        "type": "array",
+        "minItems": 1,
+        "items": CLOUDEVENT,
+        "examples": [[CLOUDEVENT_EXAMPLE]],
+    },
 }
 
 
