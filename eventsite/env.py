@@ -132,10 +132,19 @@ def parse_words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def parse_attributes(text: str) -> list[str]:
+    """Names of attributes as CloudEvents allows them."""
+    names = parse_words(text)
+    if not names or not all(re.fullmatch("[a-z0-9]+", name) for name in names):
+        raise ValidationError("allowed are names of lower-case letters and digits, with commas between them")
+    return names
+
+
 PARSERS: dict[str, Parser] = {
     "flag": parse_flag,
     "number": parse_number,
     "size": parse_size,
     "choice": parse_choice,
     "words": parse_words,
+    "attributes": parse_attributes,
 }

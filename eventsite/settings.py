@@ -69,6 +69,7 @@ BODY_MAX_BYTES: int = _read.size("BODY_MAX_BYTES", 10 * MIB, least=1, most=1024 
 BODY_TIMEOUT_S: int = _read.number("BODY_TIMEOUT_S", 15, least=1, most=3600)
 EVENT_MAX_BYTES: int = _read.size("EVENT_MAX_BYTES", 256 * KIB, least=1, most=900 * MIB)
 TIMESTAMP_UNIT: str = _read.choice("TIMESTAMP_UNIT", "ms", allowed={"s", "ms", "us", "ns"})
+CLOUDEVENTS_USER: list[str] = _read.attributes("CLOUDEVENTS_USER", ["partitionkey", "subject"])
 BACKPRESSURE_MAX_LAG: int = _read.number("BACKPRESSURE_MAX_LAG", 50_000)
 BACKPRESSURE_WAIT_MS: int = _read.number("BACKPRESSURE_WAIT_MS", 2_000, most=600_000)
 LIVE_EVENT_WAIT_MS: int = _read.number("LIVE_EVENT_WAIT_MS", 10_000, least=1, most=600_000)

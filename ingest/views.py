@@ -12,9 +12,10 @@ from ingest.families.declaration import EventKind
 from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
-from ingest.http.openapi import IDEMPOTENCY_KEY, Described
+from ingest.http.openapi import CLOUDEVENTS, IDEMPOTENCY_KEY, Described, either
 from ingest.http.origin import read_origin
-from ingest.parsing.candidate import Context, Parsed
+from ingest.parsing import cloudevents
+from ingest.parsing.candidate import Context, Parsed, Refused
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
 from ingest.parsing.forms import is_list, parse_form, parse_form_list
 from ingest.publishing.admission import admit
@@ -48,11 +49,41 @@ class IngestView(DoorView):
 class EventsView(IngestView, ListingView):
     operations = {
         **ListingView.operations,
-        "POST": Described("Take one event", {202: ACCEPTED, 200: DUPLICATE}, EventBody, PROBLEMS, (IDEMPOTENCY_KEY,)),
+        "POST": Described(
+            "Take one event, or a list of CloudEvents",
+            {202: either(ACCEPTED, MANY), 200: DUPLICATE},
+            EventBody,
+            PROBLEMS,
+            (IDEMPOTENCY_KEY,),
+            other_bodies=CLOUDEVENTS,
+        ),
     }
 
     def post(self, request: Request) -> Response:
-        return self.take_one(request, parse_one(read_body(request._request), idempotency_key(request), self.context()))
+        is_structured = cloudevents.is_media_type(request._request.content_type or "")
+        is_binary = not is_structured and cloudevents.is_binary(request.META)
+        body = read_body(request._request, untyped=is_binary)
+        if is_binary:
+            return self.take_binary(request, body)
+        if is_structured:
+            return self.take_structured(request, body)
+        event = parse_one(body, idempotency_key(request), self.context())
+        if isinstance(event, Refused) and cloudevents.are_structured(body):
+            return self.take_structured(request, body)
+        return self.take_one(request, event)
+
+    def take_binary(self, request: Request, body: bytes) -> Response:
+        attributes = cloudevents.read_attributes(request.META)
+        return self.take_one(
+            request, cloudevents.parse_binary(attributes, body, idempotency_key(request), self.context())
+        )
+
+    def take_structured(self, request: Request, body: bytes) -> Response:
+        """One CloudEvent or a list: the body's form says which."""
+        key = idempotency_key(request)
+        if not is_list(body):
+            return self.take_one(request, cloudevents.parse_structured(body, key, self.context()))
+        return self.take_many(request, cloudevents.parse_list(body, key, settings.BATCH_MAX_EVENTS, self.context()))
 
 
 class EventBatchView(IngestView):

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import orjson
 
-from ingest.parsing.identity import uuid_shaped
+from processing.domain.identity import uuid_shaped
 
 IN_MEMORY = 400_000  # lines, of about 100 bytes each
 CACHE_KIB = 16 * 1024

@@ -55,7 +55,7 @@ def answer_one(event: Parsed, outcome: Outcome) -> Response:
 
 
 def refusal(event: Parsed, outcome: Outcome) -> Problem:
-    error = ERRORS.get(outcome.status, outcome.error)
+    error = outcome.error or ERRORS.get(outcome.status, "")
     id = outcome.event_id
     truth = outcome.truth or Truth.NONE
     match outcome.status:
@@ -90,7 +90,7 @@ def result(outcome: Outcome) -> Result:
     if status is Status.ACCEPTED or status is Status.DUPLICATE:
         return Result(outcome.event_id, status)
     shown = Status.UNAVAILABLE if status is Status.PENDING else status
-    return Result(outcome.event_id, shown, ERRORS.get(status, outcome.error), outcome.truth or msgspec.UNSET)
+    return Result(outcome.event_id, shown, outcome.error or ERRORS.get(status, ""), outcome.truth or msgspec.UNSET)
 
 
 def location(event_id: str) -> str:

@@ -13,12 +13,14 @@ from ingest.publishing.submission import Truth
 from processing.domain.decode import BOM
 
 
-def read_body(request: HttpRequest) -> bytes:
-    """The body, decoded, without a byte order mark. Raises `Problem` 400, 408, 413, 415 and 503."""
+def read_body(request: HttpRequest, *, untyped: bool = False) -> bytes:
+    """The body, decoded, without a byte order mark; one that is `untyped` may have no type. Raises `Problem` 400, 408,
+    413, 415 and 503."""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if not length:
         return b""  # and so of no type
-    check_type(request)
+    if request.content_type or not untyped:
+        check_type(request)
     coding = content_coding(request)
     if length > settings.BODY_MAX_BYTES:
         raise too_large()

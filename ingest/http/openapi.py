@@ -44,6 +44,7 @@ class Described:
     parameters: Sequence[Schema] = field(default_factory=tuple)
     tag: str = "events"
     media_type: str = "application/json"
+    other_bodies: Mapping[str, Schema] = field(default_factory=dict)  # by media type
 
 
 class Operation(AutoSchema):
@@ -71,7 +72,10 @@ def write_operation(path: str, method: str, described: Described) -> Schema:
     }
     if described.body is not None:
         operation["parameters"].append(CONTENT_ENCODING)
-        operation["requestBody"] = {"required": True, "content": _content(described.body, "application/json")}
+        content = _content(described.body, "application/json")
+        for media_type, body in described.other_bodies.items():
+            content |= _content(body, media_type)
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -91,6 +95,43 @@ CONTENT_ENCODING: Schema = {
     "name": "Content-Encoding",
     "description": "Of a compressed body.",
     "schema": {"enum": list(TAKEN)},
+}
+
+
+CLOUDEVENT: Schema = {
+    "type": "object",
+    "title": "CloudEvent 1.0.2",
+    "description": "partitionkey, else subject, is the user; of headers `ce-…` and a body that is the data the same",
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "format": "uri-reference", "minLength": 1},
+        "type": EVENT_TYPE,
+        "time": {"type": "string", "format": "date-time"},
+        "subject": USER_ID,
+        "partitionkey": USER_ID,
+        "sequence": {"type": ["string", "integer"], "description": "the event's place among its user's"},
+        "data": {"type": ["object", "null"]},
+        "data_base64": {"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"},
+    },
+    "required": ["specversion", "id", "source", "type"],
+}
+CLOUDEVENT_EXAMPLE = {
+    "specversion": "1.0",
+    "id": "17",
+    "source": "/shop",
+    "type": "page.viewed",
+    "partitionkey": "u-1",
+    "data": {"path": "/start"},
+}
+CLOUDEVENTS: Mapping[str, Schema] = {
+    "application/cloudevents+json": {**CLOUDEVENT, "examples": [CLOUDEVENT_EXAMPLE]},
+    "application/cloudevents-batch+json": {
+        "type": "array",
+        "minItems": 1,
+        "items": CLOUDEVENT,
+        "examples": [[CLOUDEVENT_EXAMPLE]],
+    },
 }
 
 

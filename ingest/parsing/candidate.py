@@ -19,8 +19,9 @@ class Candidate(msgspec.Struct):
     value: bytes
     known_before: bool = False  # the id may be known already: the client gave it, or it is derived from a key
     key: str = ""
-    digest: str = ""  # of the content, for the idempotency key
+    digest: str = ""  # of the content, for the idempotency key or where the id stands for one content
     rated: bool = True  # takes a unit of its user's rate limit
+    one_content: bool = False  # the id stands for one content, as a CloudEvent's: with another it is a conflict
 
 
 class FieldError(msgspec.Struct, frozen=True):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-import orjson
 from uuid_utils import uuid7
 
-from processing.domain.numbers import write_by_value
+from processing.domain.identity import content_digest, uuid_shaped
 
 MAX_KEY_LENGTH = 255
 
@@ -33,18 +32,6 @@ def identify(caller: str, key: str, event_id: str | None, content: list[Any]) ->
     return name, content_digest([event_id, *content]), event_id
 
 
-def content_digest(content: Any) -> str:
-    """The same for the same JSON, however its members are ordered and spaced and its numbers written."""
-    return sha256(orjson.dumps(content, default=write_by_value, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
 def derived_event_id(name: str, digest: str) -> str:
     """The id of an event with an idempotency key (`key_name`) and none of its own: a UUIDv8 of the key and content."""
     return uuid_shaped(sha256(f"{name}|{digest}".encode()).digest())
-
-
-def uuid_shaped(digest: bytes) -> str:
-    """The first 16 bytes as the text of a UUIDv8 (RFC 9562: for uses of one's own)."""
-    text = digest.hex()
-    variant = "89ab"[digest[8] >> 4 & 0b11]
-    return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"

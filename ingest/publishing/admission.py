@@ -13,7 +13,7 @@ from ingest import metrics
 from ingest.parsing.candidate import Candidate, Parsed, Refused
 from ingest.publishing import backpressure, batcher, reservations
 from ingest.publishing.errors import AddressLimited, Unavailable
-from ingest.publishing.followers import follow, leaders
+from ingest.publishing.followers import follow, is_same, leaders
 from ingest.publishing.lost import settle
 from ingest.publishing.submission import Outcome, Status, Submission, Truth
 
@@ -83,7 +83,10 @@ def _publish(candidates: Sequence[Candidate], first: Submission) -> list[Outcome
         time.sleep(pause_s)
         pause_s = min(RETRY_PENDING_MOST_S, pause_s * 1.5)
         submission = _again(first, [candidates[index] for index in leading], outcomes.values())
-    outcomes |= {index: follow(outcomes[leader]) for index, leader in following.items()}
+    outcomes |= {
+        index: follow(outcomes[leader], same=is_same(candidates[leader], candidates[index]))
+        for index, leader in following.items()
+    }
     return [outcomes[index] for index in range(len(candidates))]
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from ingest.parsing.candidate import Candidate
 from ingest.publishing.event_limit import OVERHEAD_BYTES, ask_soon, topic_takes
+from processing.domain.cloudevents import DOOR_HEADER
 from processing.domain.log_positions import Place
 from processing.kafka.clients import ensure_topics
 from processing.kafka.clients import producer_config as base_config
@@ -71,13 +72,14 @@ class EventProducer:
         producer = self._producer
         if producer is None:
             raise KafkaException(KafkaError(KafkaError._FATAL, "the producer is being replaced"))
-        producer.produce(
-            self._topic,
-            event.value,
-            event.user_id,
-            headers=[("event-type", event.type), ("event-id", event.id), ("traceparent", traceparent)],
-            on_delivery=on_delivery,
-        )
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("event-type", event.type),
+            ("event-id", event.id),
+            ("traceparent", traceparent),
+        ]
+        if event.one_content:
+            headers.insert(0, (DOOR_HEADER, event.digest))  # first, as the consumer looks for it
+        producer.produce(self._topic, event.value, event.user_id, headers=headers, on_delivery=on_delivery)
 
     def _ask_topic_id(self) -> None:
         try:

@@ -18,7 +18,7 @@ from redis.commands.core import Script
 
 from ingest.parsing.candidate import Candidate, Refused
 from ingest.parsing.identity import new_event_id
-from ingest.publishing.submission import Outcome, Status, Submission, Truth
+from ingest.publishing.submission import OTHER_CONTENT, Outcome, Status, Submission, Truth
 from processing.domain.log_positions import Place
 
 WINDOW_US = 1_000_000  # of both rate limits
@@ -26,7 +26,7 @@ RESERVATION_MS = 10_000  # renewed while publishing goes on; what a dead process
 
 Field = str | int | bytes
 _encode = msgspec.json.Encoder().encode
-_KNOWN = {b"d": Status.DUPLICATE, b"c": Status.CONFLICT, b"a": Status.UNSETTLED}
+_KNOWN = {b"d": Status.DUPLICATE, b"c": Status.CONFLICT, b"a": Status.UNSETTLED, b"o": Status.CONFLICT}
 
 
 class Accepted(msgspec.Struct, omit_defaults=True):
@@ -36,6 +36,7 @@ class Accepted(msgspec.Struct, omit_defaults=True):
     type: str
     timestamp: int
     place: Place | None = None
+    digest: str = ""  # of its content, where its id stands for one
 
 
 def reserve(submissions: Sequence[Submission]) -> None:
@@ -51,7 +52,8 @@ def reserve(submissions: Sequence[Submission]) -> None:
         arguments += (submission.token, submission.request, submission.address, int(submission.counts))
         arguments += (submission.asked_user, len(submission.candidates))
         for event in submission.candidates:
-            arguments += (int(event.known_before), event.id, event.user_id if event.rated else "", event.key)
+            may_be_known = 2 if event.one_content else int(event.known_before)
+            arguments += (may_be_known, event.id, event.user_id if event.rated else "", event.key)
             arguments.append(event.digest)
     answers = iter(_run("reserve", arguments))
     for submission in submissions:
@@ -70,7 +72,7 @@ def _read_answer(event: Candidate, answer: int | bytes) -> Outcome | None:
     if answer == 0:
         return None
     if isinstance(answer, bytes):
-        return Outcome(_KNOWN[answer[:1]], answer[1:].decode())
+        return Outcome(_KNOWN[answer[:1]], answer[1:].decode(), OTHER_CONTENT if answer[:1] == b"o" else "")
     if answer == 2:
         return Outcome(Status.PENDING, event.id, truth=Truth.UNKNOWN)
     return Outcome(Status.RATE_LIMITED, event.id)
@@ -89,10 +91,14 @@ def confirm(
     place = (places or {}).get
     arguments: list[Field] = [settings.HOT_STATE_TTL_S]
     for submission, event, acknowledged in published:
-        memory = _encode(Accepted(event.user_id, event.type, event.timestamp, place(event.id))) if acknowledged else ""
+        memory = _encode(_memory(event, place(event.id))) if acknowledged else ""
         arguments += (int(acknowledged), submission.token, int(renewed or event.known_before), event.id)
         arguments += (event.user_id if event.rated else "", event.key, event.digest, memory)
     _run("confirm", arguments)
+
+
+def _memory(event: Candidate, place: Place | None) -> Accepted:
+    return Accepted(event.user_id, event.type, event.timestamp, place, event.digest if event.one_content else "")
 
 
 def renew(under_way: Iterable[tuple[Submission, Candidate]]) -> None:

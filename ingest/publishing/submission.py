@@ -10,6 +10,7 @@ from enum import StrEnum
 from ingest.parsing.candidate import Candidate
 
 LATE = "Kafka has not acknowledged it in time: send it again with this eventId or the same Idempotency-Key"
+OTHER_CONTENT = "this id stands for another event already, with other data: give each event an id of its own"
 BUSY = "the server was busy for too long"
 
 

@@ -15,6 +15,7 @@ from processing.admin import show
 from processing.admin.acting import DISCARD, PAUSE_FAMILY, PAUSE_TYPE, REPLAY, RETRY_NOW, ActingAdmin, Action
 from processing.admin.readonly import text_filter, time_filter
 from processing.domain.families import families, kinds
+from processing.domain.messages import read_headers
 from processing.domain.statuses import Status
 from processing.models import DeadLetter, ImportRun, InboxEvent, Kind, Lane, OperatorAction
 
@@ -63,7 +64,7 @@ class InboxEventAdmin(ActingAdmin):
     ordering = ("-received_at", "-id")
     search_prefixes = ("id", "user_id")
     search_help_text = "The beginning of an event's id or of a user's."
-    heavy_fields = ("payload", "raw", "key")
+    heavy_fields = ("payload", "raw", "key", "headers")
     fields = readonly_fields = (
         "id",
         "described_status",
@@ -83,6 +84,7 @@ class InboxEventAdmin(ActingAdmin):
         "place",
         "pretty_payload",
         "message_key",
+        "message_headers",
         "message_bytes",
         "on_record",
     )
@@ -172,6 +174,10 @@ class InboxEventAdmin(ActingAdmin):
     @admin.display(description="message key")
     def message_key(self, obj: InboxEvent) -> SafeString | str:
         return show.raw_bytes(obj.key)
+
+    @admin.display(description="message headers")
+    def message_headers(self, obj: InboxEvent) -> SafeString | str:
+        return show.headers(read_headers(obj.headers))
 
     @admin.display(description="message")
     def message_bytes(self, obj: InboxEvent) -> SafeString | str:

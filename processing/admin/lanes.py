@@ -169,5 +169,5 @@ def _waiting(lane: Lane) -> QuerySet[InboxEvent]:
     return (
         InboxEvent.objects.filter(user_id=lane.user_id, seq__gte=lane.next_seq, status__in=sorted(WAITING))
         .order_by("seq")
-        .defer("payload", "raw", "key")
+        .defer("payload", "raw", "key", "headers")
     )

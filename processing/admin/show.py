@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -62,6 +63,14 @@ def raw_bytes(value: bytes | memoryview | None) -> SafeString | str:
     if len(data) > RAW_MAX_BYTES:
         text += f"\n… {len(data)} bytes in all"
     return preformatted(text, 4 * RAW_MAX_BYTES)
+
+
+def headers(found: Sequence[tuple[str, bytes | None]] | None) -> SafeString | str:
+    """A line for each."""
+    if found is None:
+        return NOTHING
+    lines = (f"{name}: {(value or b'').decode('utf-8', 'backslashreplace')}" for name, value in found)
+    return preformatted("\n".join(lines), TEXT_MAX_CHARS)
 
 
 def preformatted(text: str, longest: int) -> SafeString:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
 from django.conf import settings
+from msgspec.structs import replace
 
 from processing.consumer.partitions import Partition, Partitions
+from processing.domain.cloudevents import find_headers
 from processing.domain.log_positions import PositionMove
-from processing.domain.messages import Arrival, Message, Poison, read_message
+from processing.domain.messages import Arrival, Message, Poison, may_be_cloudevent, read_message
 
 
 @dataclass
@@ -33,7 +35,9 @@ class Batch:
 
     def add(self, message: Message) -> None:
         """Read a message, and append its arrival or poison."""
-        outcome = read_message(message, self.max_bytes)
+        self.put(read_message(message, self.max_bytes))
+
+    def put(self, outcome: Arrival | Poison) -> None:
         if isinstance(outcome, Arrival):
             self.arrivals.append(outcome)
         else:
@@ -80,8 +84,17 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
             batch.positions[partition] = partition.polled = offset
             continue
         batch.positions[partition] = partition.polled = offset + 1
-        batch.add(Message(topic, number, offset, polled.key(), polled.value()))
+        batch.put(_read(polled, Message(topic, number, offset, polled.key(), polled.value()), batch.max_bytes))
     return batch
+
+
+def _read(polled: KafkaMessage, message: Message, max_bytes: int) -> Arrival | Poison:
+    """Headers cost more than all the rest of a message: only what may be a CloudEvent is asked for them."""
+    outcome = read_message(message, max_bytes)
+    if may_be_cloudevent(outcome) and (headers := find_headers(polled.headers())):
+        _, written_at = polled.timestamp()
+        return read_message(replace(message, headers=headers, written_at=written_at))
+    return outcome
 
 
 def position_of(polled: KafkaMessage) -> tuple[str, int, int]:

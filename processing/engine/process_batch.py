@@ -23,6 +23,7 @@ from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Out
 from processing.domain.statuses import WAITING, Status
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
+from processing.engine.other_content import find_other_contents
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import highest_waiting
@@ -58,7 +59,8 @@ def process_batch(
         set_aside = _find_set_aside(read_set_aside(cursor), (first[event.id] for event in unique))
         inserted_at = outcome_time(cursor)
         new = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
-        known_poisons = insert_poison(cursor, poisons, inserted_at)
+        all_poisons = [*poisons, *find_other_contents(cursor, arrivals, first, new)]
+        known_poisons = insert_poison(cursor, all_poisons, inserted_at)
         fresh = unique if len(new) == len(unique) else [event for event in unique if event.id in new]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
         at = outcome_time(cursor) if _any_moved_since(lanes, inserted_at) else inserted_at
@@ -73,9 +75,9 @@ def process_batch(
         ordered = [outcome for outcome in outcomes if outcome.event.seq is not None] if lanes else ()
         orders = order_changes(lanes, ordered)
         move_lanes(cursor, lane_moves(lanes, lane_fronts(ordered), orders, waits, plan.stuck), at)
-        new_poisons = [poison for poison in poisons if poison.id not in known_poisons]
+        new_poisons = [poison for poison in all_poisons if poison.id not in known_poisons]
         _record_failures(cursor, failed, new_poisons, plan.far, at)
-        refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in poisons]
+        refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in all_poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
     refresh += [change.id for change in changes if change.status is Status.RETRYING]  # of which Redis has a mark only
     if comes_again:  # the process that made the known ones final may have died before it wrote their hot state
@@ -88,7 +90,7 @@ def process_batch(
         skipped=plan.skipped,
         far=len(plan.far),
         poisons=len(new_poisons),
-        duplicates=len(arrivals) - len(fresh) + len(known_poisons),
+        duplicates=len(arrivals) + len(poisons) - len(fresh) - len(new_poisons),
     )
 
 

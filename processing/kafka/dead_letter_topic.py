@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from processing.domain.envelope import Envelope, encode_envelope
+from processing.domain.messages import read_headers
 from processing.kafka import clients
 from processing.kafka.cluster import warn_of_unsafe_topics
 from processing.kafka.troubles import reason
@@ -53,7 +54,7 @@ class Copy:
     letter: Letter
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, bytes | None]]
 
 
 @dataclass
@@ -129,7 +130,7 @@ def _copies(letters: Sequence[Letter]) -> list[Copy]:
 
 def _copy(letter: Letter, content: LetterContent) -> Copy:
     key, value = content.key, content.raw
-    if value is None and content.payload is not None and content.timestamp is not None:
+    if value is None and content.headers is None and content.payload is not None and content.timestamp is not None:
         key, value = content.user_id.encode(), _envelope(content, content.payload, content.timestamp)
     headers = {
         "dlq-reason": content.reason,
@@ -141,7 +142,8 @@ def _copy(letter: Letter, content: LetterContent) -> Copy:
     }
     if content.file is not None:
         headers["dlq-file"] = content.file
-    return Copy(letter, key, value, [_header(name, each) for name, each in headers.items()])
+    own = read_headers(content.headers) or ()
+    return Copy(letter, key, value, [*own, *(_header(name, each) for name, each in headers.items())])
 
 
 def _header(name: str, value: object) -> tuple[str, bytes]:

@@ -14,8 +14,7 @@ from processing.models.failures import FailureGroup
 class InboxEvent(models.Model):
     """Every event once. The primary key makes a second delivery change nothing.
 
-    A row that was not final on arrival keeps its message (`raw`, `key`, its position), so that it can be run again.
-    """
+    A row that was not final on arrival keeps its message (key, raw, headers, position), so that it can be run again."""
 
     id = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
     user_id = models.TextField(db_collation=BYTE_ORDER)
@@ -42,6 +41,7 @@ class InboxEvent(models.Model):
     arrival = models.BigIntegerField(null=True, help_text="its place among those that wait for a kind")
     key = models.BinaryField(null=True)
     raw = models.BinaryField(null=True)
+    headers = models.TextField(null=True, help_text="of a CloudEvent; JSON, the values in base64")
 
     class Meta:
         verbose_name = "event"

@@ -12,6 +12,7 @@ from processing.domain.lanes import LaneState, highest_of, is_far
 from processing.domain.messages import Arrival, read_message
 from processing.domain.statuses import FINAL, Status
 from processing.engine.handlers import retry_policy
+from processing.engine.other_content import WHY, differs, of, stored_contents
 from processing.engine.process_batch import letters_of_far, why_far
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters, delete_dead_letters
@@ -27,6 +28,7 @@ class Readings:
     """By a poison's id: the event that it carries, or why it still cannot be read."""
 
     events: dict[str, Event] = field(default_factory=dict)
+    of_one_content: set[str] = field(default_factory=set)  # those whose event's id stands for one content
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -63,6 +65,8 @@ def read(poisons: Sequence[str]) -> Readings:
         outcome = read_message(message)
         if isinstance(outcome, Arrival):
             readings.events[id] = outcome.event
+            if outcome.one_content:
+                readings.of_one_content.add(id)
         else:
             readings.refused[id] = f"it still cannot be read: {outcome.error}"
     return readings
@@ -83,6 +87,20 @@ def place(
     if is_far(lane, event.seq, highest, max_ahead):
         return Status.FAILED, why_far(event.user_id, event.seq, highest_of(lane, highest))
     return (Status.RETRYING if event.seq < lane.next_seq else Status.HELD), None
+
+
+def find_other_contents(
+    cursor: Cursor, poisons: Mapping[str, Event], of_one_content: Collection[str], fresh: Collection[str]
+) -> dict[str, str]:
+    """Those that stay as they are, with the reason: their event's id stands for another content, in the inbox or among
+    these. `fresh` has the ids that the inbox did not have."""
+    own = {id: event for id, event in poisons.items() if id in of_one_content}
+    known = stored_contents(cursor, {event.id for event in own.values()}.difference(fresh)) if own else {}
+    return {
+        id: f"its id {event.id!r} {WHY}"
+        for id, event in own.items()
+        if differs(event, known.setdefault(event.id, of(event)))
+    }
 
 
 def put_in_place(

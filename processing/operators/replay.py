@@ -108,6 +108,8 @@ def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effect
         _retry(cursor, failed, orders, number)
         _await_in_lanes_set_back(cursor, lanes)
         poisons = {id: event for id, event in readings.events.items() if id in letters and id not in effects.refused}
+        effects.refused.update(redecode.find_other_contents(cursor, poisons, readings.of_one_content, fresh))
+        poisons = {id: event for id, event in poisons.items() if id not in effects.refused}
         carried = redecode.put_in_place(cursor, poisons, fresh, lanes, orders, number)
         effects.done = {**dict.fromkeys(failed, "to be tried again"), **decided.became, **carried.became}
         effects.refresh = [*failed, *decided.became, *poisons, *carried.final]

@@ -9,7 +9,7 @@ was set aside the planner takes no event to be waiting, and would read all that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ import msgspec
 from psycopg.types.json import Json
 
 from processing.domain.envelope import Event
-from processing.domain.messages import Message, Poison
+from processing.domain.messages import Message, Poison, write_headers
 from processing.domain.statuses import WAITING, Status
 from processing.postgres.transaction import Cursor
 
@@ -113,17 +113,17 @@ def _insert_with_set_aside(
     cursor.execute(
         f"""INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
                                                received_at, final_at, waits_for, arrival, topic, partition, "offset",
-                                               import_run, key, raw)
+                                               import_run, key, raw, headers)
             SELECT a.id, a.user_id, a.type, a.family, a.seq,
                    CASE WHEN w.id IS NULL THEN %(processed)s ELSE %(held)s END,
                    CASE WHEN w.id IS NULL THEN 1 ELSE 0 END, a.payload, to_timestamp(a.timestamp_ms / 1000.0), now(),
                    CASE WHEN w.id IS NULL THEN %(now)s::timestamptz END, w.kind,
                    (SELECT nextval('processing_arrival')) + w.place, w.topic, w.partition, w."offset", w.import_run,
-                   w.key, w.raw
+                   w.key, w.raw, w.headers
             FROM {ARRIVALS} LEFT JOIN unnest(%(id)s::text[], %(kind)s::text[], %(topic)s::text[], %(partition)s::int[],
                                              %(offset)s::bigint[], %(import_run)s::int[], %(key)s::bytea[],
-                                             %(raw)s::bytea[]) WITH ORDINALITY
-                 AS w(id, kind, topic, partition, "offset", import_run, key, raw, place) ON w.id = a.id
+                                             %(raw)s::bytea[], %(headers)s::text[]) WITH ORDINALITY
+                 AS w(id, kind, topic, partition, "offset", import_run, key, raw, headers, place) ON w.id = a.id
             ORDER BY a.id COLLATE "C" ON CONFLICT (id) DO NOTHING RETURNING id""",
         {
             "arrivals": arrivals,
@@ -144,13 +144,13 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
         return set()
     cursor.execute(
         """INSERT INTO processing_inboxevent (id, user_id, type, family, status, attempts, error, received_at, final_at,
-                              topic, partition, "offset", import_run, key, raw)
+                              topic, partition, "offset", import_run, key, raw, headers)
            SELECT id, user_id, type, family, %(failed)s, 0, error, now(), %(now)s,
-                  topic, partition, "offset", import_run, key, raw
+                  topic, partition, "offset", import_run, key, raw, headers
            FROM unnest(%(id)s::text[], %(user)s::text[], %(type)s::text[], %(family)s::text[], %(error)s::text[],
                        %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(import_run)s::int[],
-                       %(key)s::bytea[], %(raw)s::bytea[])
-                AS p(id, user_id, type, family, error, topic, partition, "offset", import_run, key, raw)
+                       %(key)s::bytea[], %(raw)s::bytea[], %(headers)s::text[])
+                AS p(id, user_id, type, family, error, topic, partition, "offset", import_run, key, raw, headers)
            ORDER BY id COLLATE "C" ON CONFLICT (id) DO NOTHING RETURNING id""",
         {
             "failed": Status.FAILED,
@@ -165,6 +165,15 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
     )
     fresh = {id for (id,) in cursor}
     return {p.id for p in poisons} - fresh
+
+
+def contents(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[str, str, str]]:
+    """User, type and payload of these events, where the payload is kept."""
+    cursor.execute(
+        "SELECT id, user_id, type, payload FROM processing_inboxevent WHERE id = ANY(%s) AND payload IS NOT NULL",
+        (list(ids),),
+    )
+    return {id: (user_id, event_type, payload) for id, user_id, event_type, payload in cursor}
 
 
 def owned_seqs(cursor: Cursor, new: Sequence[Event], *, final_too: bool = False) -> dict[str, set[int]]:
@@ -216,13 +225,14 @@ def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: dateti
                   replay = coalesce(c.replay, i.replay), replay_order = coalesce(c.replay_order, i.replay_order),
                   topic = coalesce(c.topic, i.topic), partition = coalesce(c.partition, i.partition),
                   "offset" = coalesce(c."offset", i."offset"), import_run = coalesce(c.import_run, i.import_run),
-                  key = coalesce(c.key, i.key), raw = coalesce(c.raw, i.raw)
+                  key = coalesce(c.key, i.key), raw = coalesce(c.raw, i.raw),
+                  headers = coalesce(c.headers, i.headers)
            FROM unnest(%(id)s::text[], %(status)s::text[], %(attempts)s::int[], %(error)s::text[], %(limit)s::int[],
                        %(retry)s::int[], %(replay)s::bigint[], %(replay_order)s::int[], %(waits_for)s::text[],
                        %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(import_run)s::int[],
-                       %(key)s::bytea[], %(raw)s::bytea[]) WITH ORDINALITY
+                       %(key)s::bytea[], %(raw)s::bytea[], %(headers)s::text[]) WITH ORDINALITY
                 AS c(id, status, attempts, error, attempt_limit, retry_in_ms, replay, replay_order, waits_for, topic,
-                     partition, "offset", import_run, key, raw, place)
+                     partition, "offset", import_run, key, raw, headers, place)
            WHERE i.id = c.id""",
         {
             "waiting": WAITING_STATUSES,
@@ -272,4 +282,5 @@ def _columns(messages: Sequence[Message | None]) -> dict[str, list[Any]]:
         "import_run": [None if m is None else m.import_run for m in messages],
         "key": [None if m is None else m.key for m in messages],
         "raw": [None if m is None else m.value for m in messages],
+        "headers": [None if m is None else write_headers(m.headers) for m in messages],
     }

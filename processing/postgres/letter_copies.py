@@ -38,6 +38,7 @@ class LetterContent:
     file: str | None
     key: bytes | None
     raw: bytes | None
+    headers: str | None
     user_id: str
     type: str
     family: str
@@ -71,7 +72,8 @@ def contents(ids: Collection[str]) -> list[LetterContent]:
     """What the copies of these dead letters are made of, the oldest letter first."""
     cursor = raw_cursor().execute(
         """SELECT i.id, d.reason, i.error, i.attempts, i.topic, i.partition, i."offset", f.source, i.key, i.raw,
-                  i.user_id, i.type, i.family, i.payload, round(extract(epoch FROM i.occurred_at) * 1000)::bigint
+                  i.headers, i.user_id, i.type, i.family, i.payload,
+                  round(extract(epoch FROM i.occurred_at) * 1000)::bigint
            FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id
            LEFT JOIN processing_importrun f ON f.id = i.import_run
            WHERE d.event_id = ANY(%s) ORDER BY d.queued_at""",

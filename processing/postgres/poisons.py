@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from processing.domain.envelope import Event
-from processing.domain.messages import Message
+from processing.domain.messages import Message, read_headers
 from processing.domain.statuses import Status
 from processing.postgres.transaction import Cursor, raw_cursor
 
@@ -15,11 +15,15 @@ def poison_messages(ids: Sequence[str], max_bytes: int) -> list[tuple[str, int |
     loaded: its value is None; a tombstone's value and size are both None."""
     cursor = raw_cursor().execute(
         """SELECT id, octet_length(raw), topic, partition, "offset", key,
-                  CASE WHEN octet_length(raw) <= %s THEN raw END, import_run FROM processing_inboxevent
+                  CASE WHEN octet_length(raw) <= %s THEN raw END, import_run, headers,
+                  floor(extract(epoch FROM received_at) * 1000)::bigint FROM processing_inboxevent
            WHERE id = ANY(%s) ORDER BY array_position(%s::text[], id)""",
         (max_bytes, list(ids), list(ids)),
     )
-    return [(id, size, Message(*message)) for id, size, *message in cursor]
+    return [
+        (id, size, Message(topic, partition, offset, key, value, run, read_headers(headers), received_at))
+        for id, size, topic, partition, offset, key, value, run, headers, received_at in cursor
+    ]
 
 
 def insert_ids(cursor: Cursor, events: Iterable[Event]) -> set[str]:
@@ -45,7 +49,8 @@ def fill_ids(cursor: Cursor, events: Sequence[Event], poisons: Sequence[str], *,
         """UPDATE processing_inboxevent i SET user_id = c.user_id, type = c.type, family = c.family, seq = c.seq,
                   payload = c.payload, occurred_at = to_timestamp(c.ms / 1000.0), topic = p.topic,
                   partition = p.partition, "offset" = p."offset", import_run = p.import_run,
-                  key = CASE WHEN c.keep THEN p.key END, raw = CASE WHEN c.keep THEN p.raw END
+                  key = CASE WHEN c.keep THEN p.key END, raw = CASE WHEN c.keep THEN p.raw END,
+                  headers = CASE WHEN c.keep THEN p.headers END
            FROM unnest(%(poison)s::text[], %(id)s::text[], %(user)s::text[], %(type)s::text[], %(family)s::text[],
                        %(seq)s::bigint[], %(payload)s::text[], %(ms)s::bigint[], %(keep)s::bool[])
                   AS c(poison, id, user_id, type, family, seq, payload, ms, keep)

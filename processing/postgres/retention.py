@@ -39,11 +39,12 @@ def strip_received(start: datetime, end: datetime) -> int:
     """Strip final events received from `start` on and before `end` of their content, except dead letters that are open
     or without a copy on their topic. Returns how many."""
     return _repeat(
-        """UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, error = NULL WHERE id IN (
+        """UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
+           WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                AND (d.discarded_at IS NULL OR d.published_at IS NULL)
              WHERE i.received_at >= %s AND i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL
-               AND (i.payload IS NOT NULL OR i.raw IS NOT NULL) ORDER BY i.id LIMIT %s)
+               AND (i.payload IS NOT NULL OR i.raw IS NOT NULL OR i.headers IS NOT NULL) ORDER BY i.id LIMIT %s)
              AND status = ANY(%s)""",
         (start, end, sorted(FINAL), ROWS, sorted(FINAL)),
     )

@@ -22,6 +22,7 @@ class Record:
 
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,13 @@ class Topic:
             self._ends[partition] = max(self._ends[partition], offset + 1)
 
         for index, record in enumerate(records):
-            self._producer.produce(self.name, key=record.key, value=record.value, on_delivery=partial(note, index))
+            self._producer.produce(
+                self.name,
+                key=record.key,
+                value=record.value,
+                headers=list(record.headers),
+                on_delivery=partial(note, index),
+            )
             if index % BACKLOG_MESSAGES == BACKLOG_MESSAGES - 1:
                 self._producer.flush(FLUSH_S)
         assert self._producer.flush(FLUSH_S) == 0, "the broker did not acknowledge everything"

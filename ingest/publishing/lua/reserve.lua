@@ -2,12 +2,12 @@
 -- Decide about the events of several requests, in order, and reserve what is to be published. One step for all.
 -- ARGV: head, then each request, each followed by its events. A limit of 0 is none. `token` is the attempt's, `request`
 --   the request's own; `counts` (1 or 0): for its address, whatever its events are; `asked_user`: whose remaining limit
---   is asked for. `may_be_known` (an event's id) is 1 or 0. An address, `asked_user` and a key may be '', and a user
---   whose events are not limited.
+--   is asked for. `may_be_known` (an event's id) is 1 or 0, or 2: it is, and stands for one content, that of `digest`.
+--   An address, `asked_user` and a key may be '', and a user whose events are not limited.
 -- Returns for each request: the least remaining limit of its users (-1: no limit), whether its address is over its
 --   limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing is under way,
---   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id, 'a' .. id accepted as id and not
---   yet final, so a duplicate unless it was lost.
+--   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id by its key, 'o' .. id conflict
+--   since id stands for other content, 'a' .. id accepted as id and not yet final, so a duplicate unless it was lost.
 local position = 1
 
 local function take(count)
@@ -57,7 +57,13 @@ local function duplicate(id)
   return (redis.call('EXISTS', 'dedup:' .. id) == 1 and 'd' or 'a') .. id
 end
 
-local function known(key, id, digest, token, may_be_known)
+local function stands_for_other(id, digest)
+  local memory = redis.call('GET', 'accepted:' .. id)
+  local first = memory and cjson.decode(memory).digest
+  return first and first ~= digest
+end
+
+local function known(key, id, digest, token, may_be_known, one_content)
   if key ~= '' then
     local held = redis.call('GET', key)
     if held then
@@ -71,6 +77,9 @@ local function known(key, id, digest, token, may_be_known)
   end
   if may_be_known then
     if redis.call('EXISTS', 'accepted:' .. id, 'dedup:' .. id) > 0 then
+      if one_content and stands_for_other(id, digest) then
+        return 'o' .. id
+      end
       if key ~= '' then
         redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)
       end
@@ -91,8 +100,8 @@ local function address_allows(address, request)
   return spend('rate:ip:' .. address, address_limit, request)
 end
 
-local function decide(token, request, address, may_be_known, id, rate, key, digest)
-  local answer = known(key, id, digest, token, may_be_known)
+local function decide(token, request, address, may_be_known, one_content, id, rate, key, digest)
+  local answer = known(key, id, digest, token, may_be_known, one_content)
   if answer then
     return answer
   end
@@ -128,7 +137,8 @@ while ARGV[position] do
   for _ = 1, tonumber(count) do
     local may_be_known, id, user_id, key, digest = take(5) -- event
     local rate = user_limit > 0 and user_id ~= '' and rate_key(user_id) or ''
-    local answer = decide(token, request, address, may_be_known == '1', id, rate, key, digest)
+    local one_content = may_be_known == '2'
+    local answer = decide(token, request, address, may_be_known ~= '0', one_content, id, rate, key, digest)
     if answer == 3 then
       answers[head + 1] = 1
     end

@@ -36,6 +36,12 @@ def test_a_value_that_cannot_be_used_stops_every_process_in_one_line(process: st
     )
 
 
+def test_an_attribute_of_cloudevents_has_a_name_that_they_allow() -> None:
+    done = run(PROCESSES["manage.py"], DEBUG="1", CLOUDEVENTS_USER="userId")
+    assert done.returncode == 1
+    assert "CLOUDEVENTS_USER" in done.stderr and "lower-case letters and digits" in done.stderr
+
+
 @pytest.mark.parametrize("process", ["manage.py", "web", "celery"])
 def test_with_debug_off_and_no_secret_key_nothing_starts(process: str) -> None:
     done = run(PROCESSES[process])
