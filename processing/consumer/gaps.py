@@ -7,7 +7,7 @@ decided for a whole partition in rounds, see `gap_watch`, however many lanes hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from django.conf import settings
 
@@ -45,25 +45,26 @@ class GapRounds:
         self._begin_rounds(now)
         return True
 
-    def look(self, now: float) -> Sequence[PassableGaps]:
+    def look(self, now: float, known: Collection[str] = ()) -> Sequence[PassableGaps]:
         """Begin the rounds that are due, end those whose end of the log is stored; returns the gaps that can be passed.
 
-        Also gaps to which other processes have moved their lanes since. Can be done again at any time.
+        Also gaps to which other processes have moved their lanes since. Can be done again at any time. `known`: users
+        whose gaps need not be found again.
         """
-        found = self._decided() if self.begin(now) else []
+        found = self._decided(known) if self.begin(now) else []
         if found and not self._added.any_unread():
             return found
         self._added.look_again()
         return []
 
-    def _decided(self) -> Sequence[PassableGaps]:
+    def _decided(self, known: Collection[str]) -> Sequence[PassableGaps]:
         decided: list[DecidedPart] = []
         for each in self._partitions:
             if each.stored is not None:
                 each.gaps.decide(each.stored, each.fetched_end)
             if each.gaps.decided is not None and each.generation is not None:
                 decided.append(DecidedPart(*each.key, each.generation, each.gaps.decided))
-        return find_passable(decided, settings.SEQUENCE_GAP_TIMEOUT_MS) if decided else []
+        return find_passable(decided, settings.SEQUENCE_GAP_TIMEOUT_MS, known) if decided else []
 
     def _begin_rounds(self, now: float) -> None:
         """A partition whose end is not told is asked about after the others, and not soon again: each question takes

@@ -87,7 +87,7 @@ class Processor:
         """Rounds begin between two looks too: what was in the log then is mostly stored by the next one."""
         now = time.monotonic()
         if now >= self._next_look:
-            found = retry_transient(lambda: self._gaps.look(now), self._stop)
+            found = retry_transient(lambda: self._gaps.look(now, self._ready.passable()), self._stop)
             if found:
                 log.warning("gives up on missing seqs: their events did not come in time", lanes=len(found))
                 self._ready.add_passable(found)

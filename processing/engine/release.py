@@ -104,6 +104,10 @@ class ReadyLanes:
             group, _ = self._lanes.get(each.user_id, (each.since, None))
             self._lanes[each.user_id] = group, each
 
+    def passable(self) -> list[str]:
+        """The users whose lanes can pass gaps."""
+        return [user for user, (_, gaps) in self._lanes.items() if gaps is not None]
+
     def release(self) -> BatchResult:
         """One transaction's worth of turns. It can be done again if it fails."""
         turns = {user: self._lanes[user] for user in self._next()}

@@ -16,7 +16,8 @@ from processing.postgres.imports import were_any
 from processing.postgres.inbox import WAITING_STATUSES
 from processing.postgres.transaction import raw_cursor
 
-LANES = 20_000  # found by one statement, at most; bounds memory
+LANES = 20_000  # known at once, about; bounds memory
+LEAST = 500  # found by one statement though so many are known
 
 # of a lane `l` the first event that waits there
 _FIRST: LiteralString = """LATERAL (
@@ -55,8 +56,9 @@ def any_gaps() -> bool:
     return cursor.fetchone() is not None
 
 
-def find_passable(decided: Sequence[DecidedPart], timeout_ms: int) -> list[PassableGaps]:
-    """The lanes with gaps before events that stand in these parts, and for each the highest such event.
+def find_passable(decided: Sequence[DecidedPart], timeout_ms: int, known: Collection[str] = ()) -> list[PassableGaps]:
+    """The lanes with gaps before events that stand in these parts, and for each the highest such event; none of the
+    users that are `known`.
 
     Not beyond an event of a file, whose gap is its run's. What an operator brought back, or a lane that was set back,
     waits for `timeout_ms` by the database's clock: it was read long ago.
@@ -78,7 +80,8 @@ def find_passable(decided: Sequence[DecidedPart], timeout_ms: int) -> list[Passa
                   WHERE w.user_id = l.user_id AND w.seq >= l.next_seq AND (w.status = ANY(%(waiting)s)) IS TRUE
                     AND w.import_run IS NOT NULL ORDER BY w.seq LIMIT 1), i.seq + 1))
               ORDER BY i.seq DESC LIMIT 1) o
-            WHERE l.waits_for = 'gap' AND l.waiting_since IS NOT NULL AND f.import_run IS NULL""",
+            WHERE l.waits_for = 'gap' AND l.waiting_since IS NOT NULL AND f.import_run IS NULL
+              AND (l.user_id = ANY(%(known)s::text[])) IS NOT TRUE""",
         {
             "topics": [each.topic for each in decided],
             "partitions": [each.partition for each in decided],
@@ -86,7 +89,9 @@ def find_passable(decided: Sequence[DecidedPart], timeout_ms: int) -> list[Passa
             "befores": [each.before for each in decided],
             "files": were_any(),
             "timeout": timeout_ms,
+            "known": list(known),
         },
+        known=len(known),
     )
 
 
@@ -136,16 +141,17 @@ def _find_first_of(origin: LiteralString, parameters: dict[str, Any]) -> list[Pa
     )
 
 
-def _find(lanes: LiteralString, parameters: dict[str, Any]) -> list[PassableGaps]:
+def _find(lanes: LiteralString, parameters: dict[str, Any], known: int = 0) -> list[PassableGaps]:
     """Those that wait longest; where these are not all, the last too: a crowd hides nobody who came after it."""
-    found = _find_first(f"{lanes} ORDER BY l.waiting_since", parameters)
-    if len(found) == LANES:
-        found |= _find_first(f"{lanes} ORDER BY l.waiting_since DESC", parameters)
+    limit = max(LEAST, LANES - known)
+    found = _find_first(f"{lanes} ORDER BY l.waiting_since", limit, parameters)
+    if len(found) == limit:
+        found |= _find_first(f"{lanes} ORDER BY l.waiting_since DESC", limit, parameters)
     return list(found.values())
 
 
-def _find_first(lanes: LiteralString, parameters: dict[str, Any]) -> dict[str, PassableGaps]:
+def _find_first(lanes: LiteralString, limit: int, parameters: dict[str, Any]) -> dict[str, PassableGaps]:
     cursor = raw_cursor().execute(
-        f"{lanes} LIMIT %(limit)s", {"waiting": WAITING_STATUSES, "limit": LANES, **parameters}
+        f"{lanes} LIMIT %(limit)s", {"waiting": WAITING_STATUSES, "limit": limit, **parameters}
     )
     return {row[0]: PassableGaps(*row) for row in cursor}

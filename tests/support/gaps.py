@@ -80,7 +80,7 @@ class Consuming:
 
     def look(self, at: float) -> int:
         """One look, and all turns of the lanes that it finds; returns how many gaps were passed."""
-        self.ready.add_passable(self.rounds.look(at))
+        self.ready.add_passable(self.rounds.look(at, self.ready.passable()))
         results = list(self.turns())
         self.results += results
         return sum(result.passed for result in results)

@@ -59,8 +59,19 @@ def test_who_came_between_two_parts_of_a_crowd_is_among_the_first(monkeypatch: p
     assert [len(result.outcomes) for result in consumer.results] == [10] * 12 + [1]
 
 
+def test_a_crowd_is_not_looked_for_again_while_it_has_its_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "LANES_AT_ONCE", 10)
+    consumer = Consuming()
+    consumer.read(*(each for lane in range(60) for each in numbered(f"crowd-{lane:02}", 2)), at=0.0)
+    consumer.read(*numbered("neighbour", 2), at=1.0)
+    consumer.ready.add_passable(consumer.rounds.look(2.0))
+    next(consumer.turns())
+    assert [found.user_id for found in consumer.rounds.look(3.0, consumer.ready.passable())] == ["neighbour"]
+
+
 def test_who_came_after_a_crowd_that_one_look_does_not_find_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaps, "LANES", 10)
+    monkeypatch.setattr(gaps, "LEAST", 10)
     consumer = Consuming()
     consumer.read(*(each for lane in range(60) for each in numbered(f"crowd-{lane:02}", 2)), at=0.0)
     consumer.read(*numbered("neighbour", 2), at=0.1)
