@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.pipeline.conftest import stack
 from tests.pipeline.test_redis_fail_over import (
     balanced,
     balancer,
@@ -21,6 +22,7 @@ from tests.release.debian import DebianRedis, needs
 __all__ = [
     "balanced",
     "balancer",
+    "stack",
     "test_a_fail_over_that_closes_no_connection_stops_neither_consumer_nor_worker_nor_beat",
     "test_a_full_redis_ends_no_worker_and_retries_go_on_once_there_is_room",
     "test_a_user_with_the_documented_rights_can_do_all_that_we_do",
