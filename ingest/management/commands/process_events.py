@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import threading
@@ -23,11 +22,9 @@ from ingest.files.opening import open_events, source_name
 from ingest.files.recognise import kind_named
 from processing.domain.away import StoppedError
 from processing.domain.process import take_role
+from processing.management.busy import busy
 from processing.management.signals import told_to_end
 
-GC_THRESHOLD = 50_000  # objects that are new
-# Reading keeps Python busy; a stage that has its answer from Postgres waits so long for its turn, after each statement.
-SWITCH_S = 0.0005
 END_WITHIN_S = 9.0  # after the signal; a server that hangs would be waited for without limit
 GO_ON = "run it again to go on: what is known is passed over (lanes wait a minute for a missing seq)"
 
@@ -49,7 +46,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         take_role("process_events")
-        sys.setswitchinterval(SWITCH_S)
         path: Path = options["file"]
         source = Source(
             options["source"] or source_name(path),
@@ -73,7 +69,7 @@ class Command(BaseCommand):
         with (
             open_events(path) as file,
             _stopped_by_signals() as stop,
-            _few_collections(),
+            busy(),
             tqdm(total=file.size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar,
         ):
             Run(
@@ -112,17 +108,6 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
             yield stop
     finally:
         watchdog.cancel()
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Lines make many objects and no cycles: looking for those as often as usual takes a third of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(GC_THRESHOLD, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _give_up() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from typing import Any
@@ -17,6 +16,7 @@ from processing.domain.process import take_role
 from processing.health.consumer import readiness_of_consumer
 from processing.health.server import serve
 from processing.kafka.clients import consumed_topics
+from processing.management.busy import busy
 from processing.management.signals import told_to_end
 
 END_WITHIN_S = 9.0  # whatever holds up the end
@@ -48,9 +48,9 @@ class Command(BaseCommand):
         poller = Poller(topics, options["group"], options["batch_size"], stop)
         if settings.METRICS_PORT is not None:
             serve(settings.WEB_HOST, settings.METRICS_PORT, readiness_of_consumer(topics, poller.membership))
-        gc.freeze()  # what the start has made stays, and need not be looked through again and again
         try:
-            drained = poller.run(once=once)
+            with busy():
+                drained = poller.run(once=once)
         except SettingRefused as error:
             raise CommandError(str(error)) from error
         if once and not drained:
