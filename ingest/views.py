@@ -3,46 +3,78 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ingest.api_keys.callers import caller_of, is_at_hand
 from ingest.families.declaration import EventKind
-from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one
+from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one, limit_fields
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
 from ingest.http.openapi import IDEMPOTENCY_KEY, Described
 from ingest.http.origin import read_origin
+from ingest.http.problems import Answer, as_problem, as_response
 from ingest.parsing.candidate import Context, Parsed
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
 from ingest.parsing.forms import is_list, parse_form, parse_form_list
-from ingest.publishing.admission import admit
+from ingest.publishing.admission import take
 from ingest.publishing.event_limit import event_limit
+from ingest.publishing.submission import Outcome
+from ingest.publishing.waiting import HERE, Waiting, run_here
 from ingest.reading.views import ListingView, find
 
 PROBLEMS = (400, 401, 405, 408, 409, 413, 415, 429, 503)
 
 
 class IngestView(DoorView):
-    """What the endpoints share that take events."""
+    """What the endpoints share that take events. `take` is all of it: a server that has an event loop needs no more."""
 
     def patience_s(self) -> float | None:
         """How long a client waits for Kafka; None: as usual."""
         return None
 
+    def read(self, request: HttpRequest) -> Parsed | list[Parsed]:
+        """One event, or many. Raises `Invalid` and `Problem`."""
+        raise NotImplementedError
+
+    def answer_one(self, event: Parsed, outcome: Outcome) -> Answer:
+        return answer_one(event, outcome)
+
     def context(self) -> Context:
         return Context(self.caller, time.time_ns() // 1_000_000, event_limit())
 
-    def take_one(self, request: Request, event: Parsed) -> Response:
-        admitted = admit([event], read_origin(request.META), self.patience_s())
-        self.remaining = admitted.remaining
-        return answer_one(event, admitted.outcomes[0])
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method != "POST":  # `take` asks who calls by itself
+            super().initial(request, *args, **kwargs)
 
-    def take_many(self, request: Request, events: list[Parsed]) -> Response:
-        admitted = admit(events, read_origin(request.META), self.patience_s())
+    def post(self, request: Request) -> HttpResponse:
+        return as_response(run_here(self.take(request._request, HERE)))
+
+    async def take(self, request: HttpRequest, waiting: Waiting) -> Answer:
+        """What becomes of a request. Raises nothing: every error is a problem."""
+        try:
+            answer = await self._take(request, waiting)
+        except Exception as error:  # noqa: BLE001 - a bug is logged and becomes a problem too
+            answer = as_problem(error).answer()
+        answer.headers.update(limit_fields(self.remaining))
+        return answer
+
+    async def _take(self, request: HttpRequest, waiting: Waiting) -> Answer:
+        authorization = request.META.get("HTTP_AUTHORIZATION", "")
+        ask = partial(caller_of, authorization, bare=self.bare_keys)
+        self.caller = ask() if is_at_hand(authorization, bare=self.bare_keys) else await waiting.call(ask)
+        parsed = self.read(request)
+        events = parsed if isinstance(parsed, list) else [parsed]
+        admitted = await take(events, read_origin(request.META), waiting, self.patience_s())
         self.remaining = admitted.remaining
-        return answer_many(admitted.outcomes)
+        if isinstance(parsed, list):
+            return answer_many(admitted.outcomes)
+        return self.answer_one(parsed, admitted.outcomes[0])
 
 
 class EventsView(IngestView, ListingView):
@@ -51,16 +83,15 @@ class EventsView(IngestView, ListingView):
         "POST": Described("Take one event", {202: ACCEPTED, 200: DUPLICATE}, EventBody, PROBLEMS, (IDEMPOTENCY_KEY,)),
     }
 
-    def post(self, request: Request) -> Response:
-        return self.take_one(request, parse_one(read_body(request._request), idempotency_key(request), self.context()))
+    def read(self, request: HttpRequest) -> Parsed:
+        return parse_one(read_body(request), idempotency_key(request), self.context())
 
 
 class EventBatchView(IngestView):
     operations = {"POST": Described("Take many events", {202: MANY}, Batch, PROBLEMS)}
 
-    def post(self, request: Request) -> Response:
-        body = read_body(request._request)
-        return self.take_many(request, parse_batch(body, settings.BATCH_MAX_EVENTS, self.context()))
+    def read(self, request: HttpRequest) -> list[Parsed]:
+        return parse_batch(read_body(request), settings.BATCH_MAX_EVENTS, self.context())
 
     def get(self, request: Request) -> Response:
         """Of the event whose id is `batch`."""
@@ -72,15 +103,15 @@ class FamilyView(IngestView, ListingView):
 
     kind: EventKind | None = None  # `as_view` sets it
 
-    def post(self, request: Request) -> Response:
+    def read(self, request: HttpRequest) -> Parsed | list[Parsed]:
         assert self.kind is not None
-        text = read_body(request._request)
+        body = read_body(request)
         key = idempotency_key(request)
-        if not is_list(text):
-            return self.take_one(request, parse_form(self.kind, text, key, self.context()))
-        return self.take_many(request, parse_form_list(self.kind, text, key, settings.BATCH_MAX_EVENTS, self.context()))
+        if not is_list(body):
+            return parse_form(self.kind, body, key, self.context())
+        return parse_form_list(self.kind, body, key, settings.BATCH_MAX_EVENTS, self.context())
 
 
-def idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: HttpRequest) -> str | None:
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     return key

@@ -9,7 +9,7 @@ import msgspec
 from processing.domain.envelope import Invalid
 
 
-class Candidate(msgspec.Struct):
+class Candidate(msgspec.Struct, gc=False):
     """A valid event. `value` is the Kafka value; `key` the idempotency key's name in Redis, empty without one."""
 
     id: str

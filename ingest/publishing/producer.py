@@ -75,7 +75,7 @@ class EventProducer:
             self._topic,
             event.value,
             event.user_id,
-            headers=[("event-type", event.type), ("event-id", event.id), ("traceparent", traceparent)],
+            headers=[("traceparent", traceparent)] if traceparent else None,
             on_delivery=on_delivery,
         )
 
