@@ -22,6 +22,7 @@ from ingest.http.problems import Answer, as_problem, as_response
 from ingest.parsing.candidate import Context, Parsed
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
 from ingest.parsing.forms import is_list, parse_form, parse_form_list
+from ingest.parsing.identity import RequestIds
 from ingest.publishing.admission import take
 from ingest.publishing.event_limit import event_limit
 from ingest.publishing.submission import Outcome
@@ -46,7 +47,7 @@ class IngestView(DoorView):
         return answer_one(event, outcome)
 
     def context(self) -> Context:
-        return Context(self.caller, time.time_ns() // 1_000_000, event_limit())
+        return Context(self.caller, time.time_ns() // 1_000_000, event_limit(), RequestIds())
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method != "POST":  # `take` asks who calls by itself

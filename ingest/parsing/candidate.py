@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
+from ingest.parsing.identity import new_event_id
 from processing.domain.envelope import Invalid
 
 
@@ -55,6 +57,7 @@ class Context:
     caller: str  # the API key's id; the same text for all who have none
     now: int  # Unix ms
     max_bytes: int  # of a Kafka value
+    new_id: Callable[[], str] = new_event_id  # for an event without one
 
 
 Parsed = Candidate | Refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 import orjson
@@ -11,10 +12,22 @@ from uuid_utils import uuid7
 from processing.domain.numbers import write_by_value
 
 MAX_KEY_LENGTH = 255
+COUNTED_DIGITS = 5  # a batch has 1,000,000 events at most
 
 
 def new_event_id() -> str:
     return str(uuid7())
+
+
+class RequestIds:
+    """Ids for the events of one request: UUIDv7, the same but for the last digits, which count."""
+
+    def __init__(self) -> None:
+        self._same = new_event_id()[:-COUNTED_DIGITS]
+        self._numbers = count()
+
+    def __call__(self) -> str:
+        return f"{self._same}{next(self._numbers):0{COUNTED_DIGITS}x}"
 
 
 def key_name(caller: str, key: str) -> str:
