@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import close_old_connections
-from django.urls import Resolver404, resolve
+from django.http import HttpRequest
+from django.urls import Resolver404, get_resolver, resolve
 
 from eventsite.threads import CallsInLoop, Threads
 from ingest.http.problems import refused_host
@@ -82,8 +83,11 @@ def _end(done: asyncio.Future[None]) -> None:
 
 
 class Intake:
+    """The door's side of the event loop. Imports all that the site's addresses lead to: no request waits for that."""
+
     def __init__(self, threads: Threads) -> None:
         self._waiting = InLoop(threads)
+        get_resolver().url_patterns  # noqa: B018 - read for the first time here
 
     def view(self, method: str, path: str, fields: Mapping[str, str], length: int) -> IngestView | None:
         """The view that takes this request in the loop; None: it is Django's, in a thread."""
@@ -93,15 +97,23 @@ class Intake:
         return None if make is None else make()
 
     async def take(self, view: IngestView, environ: dict[str, Any]) -> Answered:
-        request = WSGIRequest(environ)
-        try:
-            request.get_host()
-        except DisallowedHost:
-            answer = refused_host().answer()
+        if _is_ours(environ.get("HTTP_HOST", environ["SERVER_NAME"])):
+            answer = await view.take(WSGIRequest(environ), self._waiting)
         else:
-            answer = await view.take(request, self._waiting)
+            answer = refused_host().answer()
         headers = [("Content-Type", answer.media_type), *answer.headers.items(), *HEADERS]
         return answer.status, headers, answer.content()
+
+
+@lru_cache(maxsize=64)
+def _is_ours(host: str) -> bool:
+    request = HttpRequest()
+    request.META["HTTP_HOST"] = host
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,6 @@ import socket
 import sys
 from typing import Any
 
-import django
 import structlog
 from django.conf import settings
 from granian.constants import Interfaces
@@ -75,17 +74,17 @@ def require_free_port(host: str, port: int) -> None:
 def _load(_: str) -> Any:
     """Runs in each worker."""
     die_with_parent(signal.SIGTERM)
-    django.setup()
+    from eventsite import wsgi  # sets Django up
     from eventsite.intake import Intake
-    from eventsite.wsgi import application
     from ingest.publishing import backpressure, batcher, event_limit
 
     backpressure.start()
     event_limit.start()
     bodies = Bodies(settings.BODY_TIMEOUT_S, settings.BODY_MAX_BYTES, room_bytes=THREADS * settings.BODY_MAX_BYTES)
     threads = Threads(THREADS, "request")
+    application = Application(wsgi.application, Intake(threads), bodies, threads, batcher.leave)
     gc.freeze()  # what is there by now stays: no collection need look at it again
-    return Application(application, Intake(threads), bodies, threads, batcher.leave)
+    return application
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ MAX_QUEUED_KIB = 64 * 1024  # bounds the memory while Kafka does not take anythi
 MAX_QUEUED_MESSAGES = 100_000
 RETIRED_S = 5.0
 BATCH_BYTES = 1_000_000  # librdkafka's default
+LINGER_MS = 1  # what goes together is handed over together
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
@@ -156,6 +157,7 @@ def producer_config(batch_bytes: int) -> dict[str, Any]:
         **base_config(),
         "client.id": "eventsite-door",
         "compression.type": "lz4",
+        "linger.ms": LINGER_MS,
         "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
         "queue.buffering.max.kbytes": MAX_QUEUED_KIB,
         "queue.buffering.max.messages": MAX_QUEUED_MESSAGES,
