@@ -87,7 +87,9 @@ async def _publish(candidates: Sequence[Candidate], first: Submission, waiting: 
             raise AddressLimited
         if is_unsettled(answers):
             answers = await waiting.call(partial(settle, submission.candidates, answers))
-        outcomes.update(zip(leading, answers, strict=True))
+        for index, answer in zip(leading, answers, strict=True):
+            if index not in outcomes or answer.truth is not Truth.NONE:  # else it stays pending: no more was learnt
+                outcomes[index] = answer
         leading = [index for index in leading if outcomes[index].status is Status.PENDING]
         if not leading or time.monotonic() + pause_s > gate().deadline(first.deadline):
             break
