@@ -43,6 +43,7 @@ def test_each_family_has_its_own(intake: Intake) -> None:
         ("POST", "/nowhere", {}, 1),
         ("POST", "/admin/login/", {}, 1),
         ("POST", "/events", {"origin": "https://shop.example"}, 1),
+        ("POST", "/events", {"content-encoding": "gzip"}, 1),
         ("POST", "/events", {}, LARGE_BYTES + 1),
     ],
 )
