@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import takewhile
 from typing import NoReturn
 
 LEAVE_S = 2.0  # once the process is to end, a body may take so long
@@ -37,6 +37,21 @@ class Body:
     held: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class Coming:
+    """A body that comes: who reads it, until when it may come (by the loop's time), why it was ended if it was."""
+
+    task: asyncio.Task[object]
+    until: float
+    ended: OSError | None = None
+
+
+def current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None  # a body is read in one
+    return task
+
+
 class Bodies:
     """Reads bodies of up to `max_bytes`, each within `timeout_s`. They are held until they are released.
 
@@ -49,7 +64,8 @@ class Bodies:
         self._room_bytes = room_bytes
         self._leaving = False
         self._held = 0
-        self._coming: dict[asyncio.Timeout, None] = {}  # the oldest first
+        self._coming: dict[Coming, None] = {}  # the oldest first: its time is over before the others'
+        self._looking = False
 
     async def read(self, chunks: AsyncIterable[bytes], announced: int | None) -> Body:
         """`announced`: its length, where the client told it; such a body is too large before any of it is read."""
@@ -59,28 +75,57 @@ class Bodies:
             return Body(announced, Missing(BlockingIOError("too large")))
         came: list[bytes] = []
         body: Body | None = None
-        deadline = asyncio.timeout(self._timeout_s)
+        coming = self._expect()
         try:
-            async with deadline:
-                self._coming[deadline] = None
-                length = await self._read(chunks, announced, came)
+            length = await self._read(chunks, announced, came, coming)
             body = self._whole(came, length, announced)
-        except TimeoutError as error:
-            given_up = self._leaving or deadline not in self._coming
-            body = Body(announced or 1, Missing(BlockingIOError("given up") if given_up else error))
+        except asyncio.CancelledError:
+            if coming.ended is None:
+                raise
+            coming.task.uncancel()
+            body = Body(announced or 1, Missing(coming.ended))
         finally:
-            self._coming.pop(deadline, None)
+            self._coming.pop(coming, None)
             if body is None or not body.held:
                 self._held -= sum(map(len, came))
         return body
 
-    async def _read(self, chunks: AsyncIterable[bytes], announced: int | None, came: list[bytes]) -> int:
+    def _expect(self) -> Coming:
+        loop = asyncio.get_running_loop()
+        coming = Coming(current_task(), loop.time() + self._timeout_s)
+        self._coming[coming] = None
+        if not self._looking:
+            self._looking = True
+            loop.call_at(coming.until, self._end_late, loop)
+        return coming
+
+    def _end_late(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Those whose time is over; then again for the next. One timer for all: nearly every body comes in time."""
+        now = loop.time()
+        for coming in list(takewhile(lambda each: each.until <= now, self._coming)):
+            self._end(coming, BlockingIOError("given up") if self._leaving else TimeoutError("too late"))
+        oldest = next(iter(self._coming), None)
+        self._looking = oldest is not None
+        if oldest is not None:
+            loop.call_at(oldest.until, self._end_late, loop)
+
+    def _end(self, coming: Coming, why: OSError) -> None:
+        del self._coming[coming]
+        coming.ended = why
+        if coming.task is not asyncio.current_task():  # that sees it by itself
+            coming.task.cancel()
+
+    async def _read(
+        self, chunks: AsyncIterable[bytes], announced: int | None, came: list[bytes], coming: Coming
+    ) -> int:
         """How many bytes came: up to the end, or over what may come."""
         length = 0
         async for chunk in chunks:
             came.append(chunk)
             length += len(chunk)
             self._hold(len(chunk))
+            if coming.ended is not None:
+                raise asyncio.CancelledError
             if length == announced or length > self._max_bytes:
                 break
         return length
@@ -99,16 +144,13 @@ class Bodies:
         """The process is to end: what is not there soon is given up."""
         self._leaving = True
         self._timeout_s = min(self._timeout_s, LEAVE_S)
-        for _ in range(len(self._coming)):
-            self._give_up_oldest(LEAVE_S)
+        loop = asyncio.get_running_loop()
+        by = loop.time() + LEAVE_S
+        for coming in self._coming:
+            coming.until = min(coming.until, by)
+        loop.call_at(by, self._end_late, loop)
 
     def _hold(self, size: int) -> None:
         self._held += size
         if self._held > self._room_bytes and self._coming:
-            self._give_up_oldest(0.0)
-
-    def _give_up_oldest(self, after_s: float) -> None:
-        oldest = next(iter(self._coming))
-        del self._coming[oldest]
-        with suppress(RuntimeError):  # it has just ended
-            oldest.reschedule(asyncio.get_running_loop().time() + after_s)
+            self._end(next(iter(self._coming)), BlockingIOError("given up"))

@@ -1,6 +1,6 @@
-"""What the web server runs for each request: the event loop reads its body, then a thread runs the WSGI application.
+"""What the web server runs for each request: the event loop reads its body, and takes the events that are in it.
 
-A body that comes slowly holds no thread.
+Whatever else is asked for a thread answers, by the WSGI application.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 from granian.rsgi import Headers, HTTPProtocol, Scope
 
 from eventsite.bodies import Bodies, Body
 from eventsite.threads import Threads
 
-THREADS = 64  # a request that waits, for Kafka or in a queue, holds one
+if TYPE_CHECKING:  # it needs a Django that is set up
+    from eventsite.intake import Intake
+
+THREADS = 64  # a request that Django answers holds one
 RESERVED_THREADS = 2  # of each path below, which so answers whatever the others do
 RESERVED = ("/health/live", "/health/ready", "/metrics")
 
@@ -29,11 +32,12 @@ Wsgi = Callable[[Environ, Callable[..., Any]], Any]
 class Application:
     """An RSGI application around a WSGI one. `leave` is called once the process is asked to end."""
 
-    def __init__(self, wsgi: Wsgi, bodies: Bodies, leave: Callable[[], None]) -> None:
+    def __init__(self, wsgi: Wsgi, intake: Intake, bodies: Bodies, threads: Threads, leave: Callable[[], None]) -> None:
         self._wsgi = wsgi
+        self._intake = intake
         self._bodies = bodies
         self._leave = leave
-        self._threads = Threads(THREADS, "request")
+        self._threads = threads
         self._reserved = {path: Threads(RESERVED_THREADS, path) for path in RESERVED}
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -53,9 +57,12 @@ class Application:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         fields = fields_of(scope.headers)
         body = await self._bodies.read(protocol, announced_length(fields, scope.http_version))
-        threads = self._reserved.get(scope.path, self._threads)
         try:
-            await threads.run(partial(self._answer, scope, fields, body, protocol))
+            if view := self._intake.view(scope.method, scope.path, fields, body.length):
+                protocol.response_bytes(*await self._intake.take(view, environ_of(scope, fields, body)))
+            else:
+                threads = self._reserved.get(scope.path, self._threads)
+                await threads.run(partial(self._answer, scope, fields, body, protocol))
         finally:
             self._bodies.release(body)
 
@@ -100,7 +107,7 @@ def environ_of(scope: Scope, fields: Fields, body: Body) -> Environ:
     if scope.authority:
         environ["HTTP_HOST"] = scope.authority
     for name, value in fields.items():
-        environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        environ[variable(name)] = value
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     environ["CONTENT_LENGTH"] = str(body.length) if body.length else ""
     environ.pop("HTTP_CONTENT_LENGTH", None)
@@ -108,11 +115,21 @@ def environ_of(scope: Scope, fields: Fields, body: Body) -> Environ:
     return environ
 
 
+@lru_cache(maxsize=256)
+def variable(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
+
+
 def fields_of(headers: Headers) -> Fields:
     """A request's header fields, those of a name in one. What is no ASCII is there, but empty."""
-    fields = dict.fromkeys(headers.keys(), "")
-    for name, value in headers.items():
-        separator = "; " if name == "cookie" else ","
-        fields[name] = f"{fields[name]}{separator}{value}" if fields[name] else value
+    names = headers.keys()
+    fields = dict.fromkeys(names, "")
+    pairs = headers.items()
+    if len(fields) == len(pairs) == len(names):
+        fields.update(pairs)
+    else:
+        for name, value in pairs:
+            separator = "; " if name == "cookie" else ","
+            fields[name] = f"{fields[name]}{separator}{value}" if fields[name] else value
     # An underscore would pass for a dash: X_Forwarded_For is not what a proxy wrote.
     return {name: value for name, value in fields.items() if "_" not in name}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import signal
@@ -20,6 +21,7 @@ from eventsite.bodies import Bodies
 from eventsite.commandline import require_services
 from eventsite.parent import die_with_parent
 from eventsite.rsgi import THREADS, Application
+from eventsite.threads import Threads
 from eventsite.worker_metrics import shared_metrics
 
 log = structlog.get_logger(__name__)
@@ -72,13 +74,17 @@ def require_free_port(host: str, port: int) -> None:
 def _load(_: str) -> Any:
     """Runs in each worker."""
     die_with_parent(signal.SIGTERM)
-    from eventsite.wsgi import application
+    from eventsite import wsgi  # sets Django up
+    from eventsite.intake import Intake
     from ingest.publishing import backpressure, batcher, event_limit
 
     backpressure.start()
     event_limit.start()
     bodies = Bodies(settings.BODY_TIMEOUT_S, settings.BODY_MAX_BYTES, room_bytes=THREADS * settings.BODY_MAX_BYTES)
-    return Application(application, bodies, batcher.leave)
+    threads = Threads(THREADS, "request")
+    application = Application(wsgi.application, Intake(threads), bodies, threads, batcher.leave)
+    gc.freeze()  # what is there by now stays: no collection need look at it again
+    return application
 
 
 if __name__ == "__main__":

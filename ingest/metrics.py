@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable
+from functools import cache
 
 from prometheus_client import Counter, Gauge
 
@@ -15,4 +16,9 @@ GROUP_LAG = Gauge(
 
 def count_events(statuses: Iterable[str]) -> None:
     for status, number in collections.Counter(statuses).items():
-        EVENTS.labels(status).inc(number)
+        _counted(status).inc(number)
+
+
+@cache
+def _counted(status: str) -> Counter:
+    return EVENTS.labels(status)

@@ -3,47 +3,80 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ingest.api_keys.callers import caller_of, is_at_hand
 from ingest.families.declaration import EventKind
-from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one
+from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one, limit_fields
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
 from ingest.http.openapi import CLOUDEVENTS, IDEMPOTENCY_KEY, Described, either
 from ingest.http.origin import read_origin
+from ingest.http.problems import Answer, as_problem, as_response
 from ingest.parsing import cloudevents
 from ingest.parsing.candidate import Context, Parsed, Refused
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
 from ingest.parsing.forms import is_list, parse_form, parse_form_list
-from ingest.publishing.admission import admit
+from ingest.parsing.identity import RequestIds
+from ingest.publishing.admission import take
 from ingest.publishing.event_limit import event_limit
+from ingest.publishing.submission import Outcome
+from ingest.publishing.waiting import HERE, Waiting, run_here
 from ingest.reading.views import ListingView, find
 
 PROBLEMS = (400, 401, 405, 408, 409, 413, 415, 429, 503)
 
 
 class IngestView(DoorView):
-    """What the endpoints share that take events."""
+    """What the endpoints share that take events. `take` is all of it: a server that has an event loop needs no more."""
 
     def patience_s(self) -> float | None:
         """How long a client waits for Kafka; None: as usual."""
         return None
 
+    def read(self, request: HttpRequest) -> Parsed | list[Parsed]:
+        """One event, or many. Raises `Invalid` and `Problem`."""
+        raise NotImplementedError
+
+    def answer_one(self, event: Parsed, outcome: Outcome) -> Answer:
+        return answer_one(event, outcome)
+
     def context(self) -> Context:
-        return Context(self.caller, time.time_ns() // 1_000_000, event_limit())
+        return Context(self.caller, time.time_ns() // 1_000_000, event_limit(), RequestIds())
 
-    def take_one(self, request: Request, event: Parsed) -> Response:
-        admitted = admit([event], read_origin(request.META), self.patience_s())
-        self.remaining = admitted.remaining
-        return answer_one(event, admitted.outcomes[0])
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method != "POST":  # `take` asks who calls by itself
+            super().initial(request, *args, **kwargs)
 
-    def take_many(self, request: Request, events: list[Parsed]) -> Response:
-        admitted = admit(events, read_origin(request.META), self.patience_s())
+    def post(self, request: Request) -> HttpResponse:
+        return as_response(run_here(self.take(request._request, HERE)))
+
+    async def take(self, request: HttpRequest, waiting: Waiting) -> Answer:
+        """What becomes of a request. Raises nothing: every error is a problem."""
+        try:
+            answer = await self._take(request, waiting)
+        except Exception as error:  # noqa: BLE001 - a bug is logged and becomes a problem too
+            answer = as_problem(error).answer()
+        answer.headers.update(limit_fields(self.remaining))
+        return answer
+
+    async def _take(self, request: HttpRequest, waiting: Waiting) -> Answer:
+        authorization = request.META.get("HTTP_AUTHORIZATION", "")
+        ask = partial(caller_of, authorization, bare=self.bare_keys)
+        self.caller = ask() if is_at_hand(authorization, bare=self.bare_keys) else await waiting.call(ask)
+        parsed = self.read(request)
+        events = parsed if isinstance(parsed, list) else [parsed]
+        admitted = await take(events, read_origin(request.META), waiting, self.patience_s())
         self.remaining = admitted.remaining
-        return answer_many(admitted.outcomes)
+        if isinstance(parsed, list):
+            return answer_many(admitted.outcomes)
+        return self.answer_one(parsed, admitted.outcomes[0])
 
 
 class EventsView(IngestView, ListingView):
@@ -59,39 +92,26 @@ class EventsView(IngestView, ListingView):
         ),
     }
 
-    def post(self, request: Request) -> Response:
-        is_structured = cloudevents.is_media_type(request._request.content_type or "")
+    def read(self, request: HttpRequest) -> Parsed | list[Parsed]:
+        is_structured = cloudevents.is_media_type(request.content_type or "")
         is_binary = not is_structured and cloudevents.is_binary(request.META)
-        body = read_body(request._request, untyped=is_binary)
+        body = read_body(request, untyped=is_binary)
+        key, context = idempotency_key(request), self.context()
         if is_binary:
-            return self.take_binary(request, body)
+            return cloudevents.parse_binary(cloudevents.read_attributes(request.META), body, key, context)
         if is_structured:
-            return self.take_structured(request, body)
-        event = parse_one(body, idempotency_key(request), self.context())
+            return read_structured(body, key, context)
+        event = parse_one(body, key, context)
         if isinstance(event, Refused) and cloudevents.are_structured(body):
-            return self.take_structured(request, body)
-        return self.take_one(request, event)
-
-    def take_binary(self, request: Request, body: bytes) -> Response:
-        attributes = cloudevents.read_attributes(request.META)
-        return self.take_one(
-            request, cloudevents.parse_binary(attributes, body, idempotency_key(request), self.context())
-        )
-
-    def take_structured(self, request: Request, body: bytes) -> Response:
-        """One CloudEvent or a list: the body's form says which."""
-        key = idempotency_key(request)
-        if not is_list(body):
-            return self.take_one(request, cloudevents.parse_structured(body, key, self.context()))
-        return self.take_many(request, cloudevents.parse_list(body, key, settings.BATCH_MAX_EVENTS, self.context()))
+            return read_structured(body, key, context)
+        return event
 
 
 class EventBatchView(IngestView):
     operations = {"POST": Described("Take many events", {202: MANY}, Batch, PROBLEMS)}
 
-    def post(self, request: Request) -> Response:
-        body = read_body(request._request)
-        return self.take_many(request, parse_batch(body, settings.BATCH_MAX_EVENTS, self.context()))
+    def read(self, request: HttpRequest) -> list[Parsed]:
+        return parse_batch(read_body(request), settings.BATCH_MAX_EVENTS, self.context())
 
     def get(self, request: Request) -> Response:
         """Of the event whose id is `batch`."""
@@ -103,15 +123,22 @@ class FamilyView(IngestView, ListingView):
 
     kind: EventKind | None = None  # `as_view` sets it
 
-    def post(self, request: Request) -> Response:
+    def read(self, request: HttpRequest) -> Parsed | list[Parsed]:
         assert self.kind is not None
-        text = read_body(request._request)
+        body = read_body(request)
         key = idempotency_key(request)
-        if not is_list(text):
-            return self.take_one(request, parse_form(self.kind, text, key, self.context()))
-        return self.take_many(request, parse_form_list(self.kind, text, key, settings.BATCH_MAX_EVENTS, self.context()))
+        if not is_list(body):
+            return parse_form(self.kind, body, key, self.context())
+        return parse_form_list(self.kind, body, key, settings.BATCH_MAX_EVENTS, self.context())
 
 
-def idempotency_key(request: Request) -> str | None:
+def read_structured(body: bytes, key: str | None, context: Context) -> Parsed | list[Parsed]:
+    """One CloudEvent or a list: the body's form says which."""
+    if not is_list(body):
+        return cloudevents.parse_structured(body, key, context)
+    return cloudevents.parse_list(body, key, settings.BATCH_MAX_EVENTS, context)
+
+
+def idempotency_key(request: HttpRequest) -> str | None:
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     return key

@@ -7,17 +7,19 @@ from http import HTTPStatus
 
 import msgspec
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ingest.http.answers import SAMPLE_ID, Result, location
+from ingest.http.answers import SAMPLE_ID
 from ingest.http.base import CallerView
 from ingest.http.body import read_body
 from ingest.http.openapi import IDEMPOTENCY_KEY, USER_ID, Described, body_schema, path_parameter
-from ingest.http.problems import Problem
+from ingest.http.problems import Answer, Problem
 from ingest.parsing.candidate import Parsed
 from ingest.parsing.forms import is_list, parse_form, refused_form
 from ingest.parsing.money import show_money
+from ingest.publishing.submission import Outcome
 from ingest.views import PROBLEMS, IngestView, idempotency_key
 from processing.domain.envelope import Invalid
 from revenue.events import REVENUE
@@ -59,16 +61,16 @@ class LiveEventView(IngestView):
         """Longer than elsewhere: its clients never send again."""
         return float(settings.LIVE_EVENT_WAIT_MS / 1000)
 
-    def post(self, request: Request) -> Response:
-        text = read_body(request._request)
-        result: Result = self.take_one(request, self.parse(text, idempotency_key(request))).data
-        return Response(Received(RECEIVED, result.eventId), headers={"Location": location(result.eventId)})
-
-    def parse(self, text: bytes, key: str | None) -> Parsed:
-        if is_list(text):
+    def read(self, request: HttpRequest) -> Parsed:
+        body = read_body(request)
+        if is_list(body):
             error = Invalid("", "is a list: send one event, this endpoint takes no more at once")
-            return refused_form(REVENUE, error, text)
-        return parse_form(REVENUE, text, key, self.context())
+            return refused_form(REVENUE, error, body)
+        return parse_form(REVENUE, body, idempotency_key(request), self.context())
+
+    def answer_one(self, event: Parsed, outcome: Outcome) -> Answer:
+        answer = super().answer_one(event, outcome)
+        return Answer(Received(RECEIVED, outcome.event_id), HTTPStatus.OK, answer.headers)
 
 
 class UserEventsView(CallerView):

@@ -22,8 +22,7 @@ _cache: dict[str, tuple[str, float]] = {}  # hash: caller (empty: no such key), 
 def caller_of(authorization: str, *, bare: bool = False) -> str:
     """The caller's id. Raises `KeyRefused`, and `KeysUnreadable` when the key cannot be looked up."""
     key = named_key(authorization, bare=bare)
-    # WSGI has the header's bytes as Latin-1
-    caller = find_caller(sha256(key.encode("latin-1", "replace")).hexdigest()) if key else ""
+    caller = find_caller(_digest(key)) if key else ""
     if caller:
         return caller
     if settings.INGEST_REQUIRE_API_KEY:
@@ -31,6 +30,21 @@ def caller_of(authorization: str, *, bare: bool = False) -> str:
             "this API key is unknown or revoked" if key else "an API key is needed: Authorization: Api-Key …"
         )
     return ANONYMOUS
+
+
+def is_at_hand(authorization: str, *, bare: bool = False) -> bool:
+    """Whether `caller_of` answers without asking Postgres."""
+    key = named_key(authorization, bare=bare)
+    return not key or _cached(_digest(key)) is not None
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode("latin-1", "replace")).hexdigest()  # WSGI has the header's bytes as Latin-1
+
+
+def _cached(digest: str) -> str | None:
+    caller, until = _cache.get(digest, ("", 0.0))
+    return caller if time.monotonic() <= until else None
 
 
 def named_key(authorization: str, *, bare: bool = False) -> str:
@@ -43,9 +57,9 @@ def named_key(authorization: str, *, bare: bool = False) -> str:
 
 def find_caller(digest: str) -> str:
     """The id of the key with this hash, empty if there is none that counts."""
-    caller, until = _cache.get(digest, ("", 0.0))
-    now = time.monotonic()
-    if until < now:
+    caller = _cached(digest)
+    if caller is None:
+        now = time.monotonic()
         caller = _look_up(digest)
         if len(_cache) >= CACHE_MAX:  # of a flood of made-up keys
             _cache.clear()

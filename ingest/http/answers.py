@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 from django.conf import settings
-from rest_framework.response import Response
 
-from ingest.http.problems import Problem, retry_after
+from ingest.http.problems import Answer, Problem, retry_after
 from ingest.parsing.candidate import Parsed, Refused
 from ingest.publishing.submission import Outcome, Status, Truth
 
@@ -23,7 +22,7 @@ RATE_LIMITED = "the user's rate limit is used up: try again later"
 ERRORS = {Status.PENDING: PENDING, Status.CONFLICT: CONFLICT, Status.RATE_LIMITED: RATE_LIMITED}
 
 
-class Result(msgspec.Struct, omit_defaults=True):
+class Result(msgspec.Struct, omit_defaults=True, gc=False):
     """What became of one event."""
 
     eventId: str  # noqa: N815 - the wire's name
@@ -45,12 +44,12 @@ DUPLICATE = Result(SAMPLE_ID, Status.DUPLICATE)
 MANY = Results([ACCEPTED])
 
 
-def answer_one(event: Parsed, outcome: Outcome) -> Response:
+def answer_one(event: Parsed, outcome: Outcome) -> Answer:
     """As contract 3.1. Raises `Problem` for what is no success."""
     if outcome.status is Status.ACCEPTED:
-        return Response(result(outcome), HTTPStatus.ACCEPTED, headers={"Location": location(outcome.event_id)})
+        return Answer(result(outcome), HTTPStatus.ACCEPTED, {"Location": location(outcome.event_id)})
     if outcome.status is Status.DUPLICATE:
-        return Response(result(outcome), HTTPStatus.OK, headers={"Location": location(outcome.event_id)})
+        return Answer(result(outcome), HTTPStatus.OK, {"Location": location(outcome.event_id)})
     raise refusal(event, outcome)
 
 
@@ -73,7 +72,7 @@ def refusal(event: Parsed, outcome: Outcome) -> Problem:
     return Problem(status, error, errors=[event.error], eventId=id)
 
 
-def answer_many(outcomes: Sequence[Outcome]) -> Response:
+def answer_many(outcomes: Sequence[Outcome]) -> Answer:
     """As contract 3.2. Raises `Problem` when something could not be taken."""
     results = [result(outcome) for outcome in outcomes]
     seen = {outcome.status for outcome in outcomes}
@@ -82,7 +81,7 @@ def answer_many(outcomes: Sequence[Outcome]) -> Response:
         truth = Truth.UNKNOWN if any(each.outcome == Truth.UNKNOWN for each in results) else Truth.NONE
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=retry_after(1), outcome=truth, results=results)
     headers = retry_after(WINDOW_S) if Status.RATE_LIMITED in seen else {}
-    return Response(Results(results), HTTPStatus.ACCEPTED, headers=headers)
+    return Answer(Results(results), HTTPStatus.ACCEPTED, headers)
 
 
 def result(outcome: Outcome) -> Result:

@@ -31,7 +31,7 @@ TIMESTAMP: Schema = {
 TEXT: Schema = {"type": "string"}
 BY_THE_DOOR: Schema = {  # others need none
     "type": "object",
-    "properties": {"event-id": TEXT, "event-type": TEXT, "traceparent": {**TEXT, "description": "W3C Trace Context"}},
+    "properties": {"traceparent": {**TEXT, "description": "W3C Trace Context"}},
 }
 LETTER: Schema = {
     "type": "object",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -15,9 +14,7 @@ from rest_framework.views import APIView
 from ingest.api_keys.callers import caller_of
 from ingest.http.answers import limit_fields
 from ingest.http.openapi import Described, Operation
-from ingest.http.problems import handle_exception
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+from ingest.http.problems import encode_json, handle_exception
 
 
 class JsonRenderer(BaseRenderer):
@@ -26,7 +23,7 @@ class JsonRenderer(BaseRenderer):
     charset = None
 
     def render(self, data: Any, media_type: str | None = None, context: Mapping[str, Any] | None = None) -> bytes:
-        return _encode(data)
+        return encode_json(data)
 
 
 class AlwaysJson(BaseContentNegotiation):

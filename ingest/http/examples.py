@@ -80,4 +80,4 @@ _problems: Mapping[int, Problem] = {
 
 
 def problem_example(code: int) -> Any:
-    return msgspec.to_builtins(_problems[code].body())
+    return msgspec.to_builtins(_problems[code].answer().body)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -28,6 +29,26 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 View = Callable[..., HttpResponseBase]
+R = TypeVar("R", bound=HttpResponseBase)
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(slots=True)
+class Answer:
+    """To a request: `body` becomes JSON."""
+
+    body: Any
+    status: HTTPStatus
+    headers: dict[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+
+    def content(self) -> bytes:
+        return encode_json(self.body)
+
+
+def encode_json(body: Any) -> bytes:
+    return _encode(body)
 
 
 class ProblemBody(msgspec.Struct, omit_defaults=True):
@@ -63,8 +84,8 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.more = more
 
-    def body(self) -> dict[str, Any]:
-        return {
+    def answer(self) -> Answer:
+        body = {
             "type": "about:blank",
             "title": self.status.phrase,
             "status": self.status.value,
@@ -73,6 +94,7 @@ class Problem(Exception):
             "errors": list(self.errors),
             **self.more,
         }
+        return Answer(body, self.status, self.headers, MEDIA_TYPE)
 
 
 def retry_after(seconds: int) -> dict[str, str]:
@@ -81,12 +103,8 @@ def retry_after(seconds: int) -> dict[str, str]:
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: every exception becomes a problem."""
-    problem = as_problem(error)
-    answer = Response(problem.body(), problem.status, headers=problem.headers, content_type=MEDIA_TYPE)
-    if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        # Django would log a line for each bad request: a client could fill the disk
-        setattr(answer, "_has_been_logged", True)  # noqa: B010 - an attribute of Django's own
-    return answer
+    answer = as_problem(error).answer()
+    return unlogged(Response(answer.body, answer.status, headers=answer.headers, content_type=answer.media_type))
 
 
 def as_problem(error: Exception) -> Problem:
@@ -139,12 +157,27 @@ def _of_postgres(error: Exception) -> Problem:
 
 def response(problem: Problem) -> HttpResponse:
     """Outside of DRF's views."""
-    return HttpResponse(msgspec.json.encode(problem.body()), MEDIA_TYPE, problem.status, headers=problem.headers)
+    return as_response(problem.answer())
+
+
+def as_response(answer: Answer) -> HttpResponse:
+    return unlogged(HttpResponse(answer.content(), answer.media_type, answer.status, headers=answer.headers))
+
+
+def unlogged(answer: R) -> R:
+    """Unless the server is at fault: of bad requests Django would log a line each, a client could fill the disk."""
+    if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        setattr(answer, "_has_been_logged", True)  # noqa: B010 - an attribute of Django's own
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For a request that Django itself refuses, as one for a host that is not ours."""
-    return response(Problem(HTTPStatus.BAD_REQUEST, "the request was refused; is the Host one of ALLOWED_HOSTS?"))
+    return response(refused_host())
+
+
+def refused_host() -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "the request was refused; is the Host one of ALLOWED_HOSTS?")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
+from ingest.parsing.identity import new_event_id
 from processing.domain.envelope import Invalid
 
 
-class Candidate(msgspec.Struct):
+class Candidate(msgspec.Struct, gc=False):
     """A valid event. `value` is the Kafka value; `key` the idempotency key's name in Redis, empty without one."""
 
     id: str
@@ -56,6 +58,7 @@ class Context:
     caller: str  # the API key's id; the same text for all who have none
     now: int  # Unix ms
     max_bytes: int  # of a Kafka value
+    new_id: Callable[[], str] = new_event_id  # for an event without one
 
 
 Parsed = Candidate | Refused

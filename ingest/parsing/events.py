@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from ingest.parsing import split
 from ingest.parsing.candidate import Candidate, Context, FieldError, Parsed, Refused, TooLarge
-from ingest.parsing.identity import MAX_KEY_LENGTH, identify, new_event_id
+from ingest.parsing.identity import MAX_KEY_LENGTH, identify
 from processing.domain.decode import NUL, NULL, TROUBLE, decode_json, exact_decoder, refuse_nul
 from processing.domain.envelope import (
     Envelope,
@@ -179,7 +179,7 @@ def publishable(head: EventHead, event: Event, envelope: Envelope, key: str | No
         content = [envelope.userId, envelope.type, stamp, envelope.family, event.members]
         name, digest, envelope.id = identify(context.caller, key, head.eventId, content)
     elif not envelope.id:
-        envelope.id = new_event_id()
+        envelope.id = context.new_id()
     value = encode_envelope(envelope)
     check_size(value, context.max_bytes)
     known_before = head.eventId is not None or bool(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 from uuid_utils import uuid7
@@ -10,10 +11,22 @@ from uuid_utils import uuid7
 from processing.domain.identity import content_digest, uuid_shaped
 
 MAX_KEY_LENGTH = 255
+COUNTED_DIGITS = 5  # a batch has 1,000,000 events at most
 
 
 def new_event_id() -> str:
     return str(uuid7())
+
+
+class RequestIds:
+    """Ids for the events of one request: UUIDv7, the same but for the last digits, which count."""
+
+    def __init__(self) -> None:
+        self._same = new_event_id()[:-COUNTED_DIGITS]
+        self._numbers = count()
+
+    def __call__(self) -> str:
+        return f"{self._same}{next(self._numbers):0{COUNTED_DIGITS}x}"
 
 
 def key_name(caller: str, key: str) -> str:

@@ -27,6 +27,11 @@ IDLE_S = 10.0  # without requests for so long
 RETRY_AFTER_S = 2
 
 
+def is_open() -> bool:
+    """Whether the lag, as it was read lately, allows an event more: then nobody need `wait`."""
+    return not settings.BACKPRESSURE_MAX_LAG or _monitor.get().is_open()
+
+
 def wait() -> None:
     """Returns when the lag allows an event more. Raises `Unavailable` if it does not fall in time."""
     if settings.BACKPRESSURE_MAX_LAG:
@@ -48,9 +53,12 @@ class Monitor:
         self._wanted_at = time.monotonic()
         threading.Thread(target=self._read_forever, name="backpressure", daemon=True).start()
 
-    def wait(self) -> None:
+    def is_open(self) -> bool:
         now = self._wanted_at = time.monotonic()
-        if now - self._read_at < STALE_S and self._is_open():
+        return now - self._read_at < STALE_S and self._is_open()
+
+    def wait(self) -> None:
+        if self.is_open():
             return
         with self._change:
             self._change.notify_all()  # the reader may be waiting

@@ -1,4 +1,4 @@
-"""The gate: what many request threads want, done in few steps.
+"""The gate: what many requests want, done in few steps.
 
 Four threads per process. The first takes all requests that wait, reserves their events by one call to Redis and hands
 them to Kafka; it does not wait for the acknowledgements, so the next group is reserved meanwhile. The second serves
@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.util import Finalize
 
@@ -33,7 +33,7 @@ from processing.kafka.troubles import cause, reason
 log = structlog.get_logger(__name__)
 
 GROUP_MAX_EVENTS = 2_000  # one call to Redis: about 10 ms of its time
-GATHER_S = 0.003  # so long a busy gate lets single events gather: they share a call to Redis
+GATHER_S = 0.006  # so long a busy gate lets single events gather: they share calls to Redis and Kafka
 GATHER_MAX_EVENTS = 50  # a bigger request has enough to share among its own
 BUSY_S = 0.02  # a gate that had a request so lately is busy; a lone request goes at once
 POLL_S = 0.1
@@ -69,17 +69,27 @@ class Batcher:
             thread.start()
 
     def submit(self, submission: Submission) -> list[Outcome]:
-        """The outcome of each event of it, at its deadline at the latest."""
-        self._waiting.put(submission)
+        """The outcome of each event of it, at its deadline at the latest; the thread waits."""
+        done = threading.Event()
+        self.put(submission, done.set)
         while (left := self.deadline(submission.deadline) - time.monotonic()) > 0:
-            if submission.done.wait(min(left, LOOK_S)):
+            if done.wait(min(left, LOOK_S)):
                 break
+        return self.outcomes(submission)
+
+    def put(self, submission: Submission, on_done: Callable[[], object]) -> None:
+        """From now on whoever has put it waits, up to the `deadline`, and asks for the `outcomes`."""
+        submission.on_done = on_done
+        self._waiting.put(submission)
+
+    def outcomes(self, submission: Submission) -> list[Outcome]:
+        """Of each event of it, by now: nobody waits for it any more."""
         if submission.withdraw():
             return submission.outcomes_by_now(self._why_waiting or BUSY, Truth.NONE)
         return submission.outcomes_by_now(f"{LATE} ({why})" if (why := cause()) else LATE, Truth.UNKNOWN)
 
     def deadline(self, of_client: float) -> float:
-        """Until when a client may be let wait (time.monotonic())."""
+        """Until when a client may be let wait (time.monotonic()): less than it asks for once the process is to end."""
         return min(of_client, self._answer_by)
 
     def unanswered_since(self) -> float | None:
@@ -172,7 +182,7 @@ class Batcher:
                     if submission.outcomes[index] is None
                 ]
             else:
-                submission.done.set()
+                submission.on_done()
         if reserved:
             for submission in submissions:
                 submission.claim()
@@ -255,34 +265,29 @@ def fail_all(submissions: Sequence[Submission], error: str) -> None:
 
 
 def _start() -> Batcher:
-    gate = Batcher()
-    Finalize(None, gate.stop, exitpriority=1)  # `atexit` is not called in a server's forked workers
-    return gate
+    made = Batcher()
+    Finalize(None, made.stop, exitpriority=1)  # `atexit` is not called in a server's forked workers
+    return made
 
 
 _batcher = PerProcess(_start)
 
 
-def submit(submission: Submission) -> list[Outcome]:
-    """Through this process's gate: an outcome for each event, at the submission's deadline at the latest."""
-    return _batcher.get().submit(submission)
-
-
-def deadline(of_client: float) -> float:
-    """Until when a client may be let wait (time.monotonic()): less than it asks for once the process is to end."""
-    return _batcher.get().deadline(of_client)
+def gate() -> Batcher:
+    """This process's own."""
+    return _batcher.get()
 
 
 def unanswered() -> list[str]:
     """What Kafka has not acknowledged for longer than a client waits, in a line; empty when there is nothing."""
-    gate = _batcher.made()
-    since = None if gate is None else gate.unanswered_since()
+    made = _batcher.made()
+    since = None if made is None else made.unanswered_since()
     waited_s = 0.0 if since is None else time.monotonic() - since
     return [f"Kafka has not acknowledged events for {waited_s:.0f} s"] if waited_s >= UNANSWERED_S else []
 
 
 def leave() -> None:
     """The process was asked to end."""
-    gate = _batcher.made()
-    if gate is not None:
-        gate.leave()
+    made = _batcher.made()
+    if made is not None:
+        made.leave()

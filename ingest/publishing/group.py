@@ -52,7 +52,7 @@ class Group:
         """Let the requests go on whose events all have an outcome."""
         for submission in {id(submission): submission for submission, _, _ in self.reserved}.values():
             if None not in submission.outcomes:
-                submission.done.set()
+                submission.on_done()
 
 
 def is_acknowledged(submission: Submission, index: int) -> bool:

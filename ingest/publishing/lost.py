@@ -6,7 +6,6 @@ Only an event that is known and not yet final is looked up, so new events and mo
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 
 from confluent_kafka import KafkaException
 from redis import RedisError
@@ -25,14 +24,16 @@ PATIENCE_S = 1.0  # for Postgres, which the door does not need for anything else
 KAFKA_TIMEOUT_S = 1.0
 
 
+def is_unsettled(outcomes: Sequence[Outcome]) -> bool:
+    return any(outcome.status is Status.UNSETTLED for outcome in outcomes)
+
+
 def settle(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
     """An unsettled outcome becomes a duplicate; if its event was lost it is forgotten, and pending, as free to be sent.
 
     Where that cannot be told it is unavailable.
     """
     unsettled = [outcome for outcome in outcomes if outcome.status is Status.UNSETTLED]
-    if not unsettled:
-        return outcomes
     try:
         lost = _find_lost({outcome.event_id for outcome in unsettled})
         placed = [(id, place) for id, place in lost.items() if place is not None]
@@ -93,7 +94,7 @@ def _settled(outcome: Outcome, event: Candidate, lost: Container[str]) -> Outcom
         return outcome
     if outcome.event_id in lost:
         return Outcome(Status.PENDING, event.id, truth=Truth.UNKNOWN)
-    return replace(outcome, status=Status.DUPLICATE)
+    return Outcome(Status.DUPLICATE, outcome.event_id)
 
 
 def _unavailable(outcome: Outcome, error: str) -> Outcome:

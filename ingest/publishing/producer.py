@@ -29,6 +29,7 @@ MAX_QUEUED_KIB = 64 * 1024  # bounds the memory while Kafka does not take anythi
 MAX_QUEUED_MESSAGES = 100_000
 RETIRED_S = 5.0
 BATCH_BYTES = 1_000_000  # librdkafka's default
+LINGER_MS = 1  # what goes together is handed over together
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
@@ -72,14 +73,12 @@ class EventProducer:
         producer = self._producer
         if producer is None:
             raise KafkaException(KafkaError(KafkaError._FATAL, "the producer is being replaced"))
-        headers: list[tuple[str, str | bytes | None]] = [
-            ("event-type", event.type),
-            ("event-id", event.id),
-            ("traceparent", traceparent),
-        ]
+        headers: list[tuple[str, str | bytes | None]] = []
         if event.one_content:
-            headers.insert(0, (DOOR_HEADER, event.digest))  # first, as the consumer looks for it
-        producer.produce(self._topic, event.value, event.user_id, headers=headers, on_delivery=on_delivery)
+            headers.append((DOOR_HEADER, event.digest))  # first, as the consumer looks for it
+        if traceparent:
+            headers.append(("traceparent", traceparent))
+        producer.produce(self._topic, event.value, event.user_id, headers=headers or None, on_delivery=on_delivery)
 
     def _ask_topic_id(self) -> None:
         try:
@@ -158,6 +157,7 @@ def producer_config(batch_bytes: int) -> dict[str, Any]:
         **base_config(),
         "client.id": "eventsite-door",
         "compression.type": "lz4",
+        "linger.ms": LINGER_MS,
         "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
         "queue.buffering.max.kbytes": MAX_QUEUED_KIB,
         "queue.buffering.max.messages": MAX_QUEUED_MESSAGES,

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from django.conf import settings
 from django_redis import get_redis_connection
 from redis import Redis
@@ -18,6 +17,19 @@ from redis.commands.core import Script
 
 from ingest.parsing.candidate import Candidate, Refused
 from ingest.parsing.identity import new_event_id
+from ingest.publishing.memory import (
+    Accepted,
+    encode,
+    may_be_shared,
+    name_in_shared,
+    own,
+    own_key,
+    read_own,
+    read_record,
+    read_shared,
+    share,
+    shared_key,
+)
 from ingest.publishing.submission import OTHER_CONTENT, Outcome, Status, Submission, Truth
 from processing.domain.log_positions import Place
 
@@ -25,18 +37,7 @@ WINDOW_US = 1_000_000  # of both rate limits
 RESERVATION_MS = 10_000  # renewed while publishing goes on; what a dead process reserved is free again after it
 
 Field = str | int | bytes
-_encode = msgspec.json.Encoder().encode
 _KNOWN = {b"d": Status.DUPLICATE, b"c": Status.CONFLICT, b"a": Status.UNSETTLED, b"o": Status.CONFLICT}
-
-
-class Accepted(msgspec.Struct, omit_defaults=True):
-    """What `accepted:{id}` tells, until Postgres has the event."""
-
-    userId: str  # noqa: N815 - as on the wire
-    type: str
-    timestamp: int
-    place: Place | None = None
-    digest: str = ""  # of its content, where its id stands for one
 
 
 def reserve(submissions: Sequence[Submission]) -> None:
@@ -88,17 +89,18 @@ def confirm(
 
     Raises `redis.RedisError`. `renewed`: their reservations were renewed, so ids that were made here are reserved too.
     """
-    place = (places or {}).get
-    arguments: list[Field] = [settings.HOT_STATE_TTL_S]
+    places = places or {}
+    sharing: list[Candidate] = []
+    arguments: list[Field] = []
     for submission, event, acknowledged in published:
-        memory = _encode(_memory(event, place(event.id))) if acknowledged else ""
+        if acknowledged and not (renewed or event.known_before):
+            sharing.append(event)  # nobody knows of it: there is nothing else to be done
+            continue
+        memory = own(event, places.get(event.id)) if acknowledged else ""
         arguments += (int(acknowledged), submission.token, int(renewed or event.known_before), event.id)
         arguments += (event.user_id if event.rated else "", event.key, event.digest, memory)
-    _run("confirm", arguments)
-
-
-def _memory(event: Candidate, place: Place | None) -> Accepted:
-    return Accepted(event.user_id, event.type, event.timestamp, place, event.digest if event.one_content else "")
+    records = [each for key, record in share(sharing, places).items() for each in (key, encode(record))]
+    _run("confirm", [settings.HOT_STATE_TTL_S, len(records) // 2, *records, *arguments])
 
 
 def renew(under_way: Iterable[tuple[Submission, Candidate]]) -> None:
@@ -119,18 +121,21 @@ def refuse(refusals: Sequence[Refused]) -> list[str]:
 
 def look_up(event_id: str) -> tuple[Accepted | None, dict[str, str]]:
     """What Redis knows of an event: the door's memory of it, and its hot state. Raises `redis.RedisError`."""
-    redis = connection()
-    memory: Any = redis.get(f"accepted:{event_id}")
-    state: Any = redis.hgetall(f"event:{event_id}")
-    accepted = msgspec.json.decode(memory, type=Accepted) if memory else None
+    accepted = remembered([event_id]).get(event_id)
+    state: Any = connection().hgetall(f"event:{event_id}")
     return accepted, {name.decode(): value.decode() for name, value in state.items()}
 
 
 def remembered(event_ids: Sequence[str]) -> dict[str, Accepted]:
     """The door's memory of these accepted events, where it has one. Raises `redis.RedisError`."""
-    memories: Any = connection().mget([f"accepted:{id}" for id in event_ids])
-    found = zip(event_ids, memories, strict=True)
-    return {id: msgspec.json.decode(memory, type=Accepted) for id, memory in found if memory}
+    keys = list(dict.fromkeys(shared_key(id) for id in event_ids if may_be_shared(id)))
+    memories: Any = connection().mget([*map(own_key, event_ids), *keys])
+    records = dict(zip(keys, map(read_record, memories[len(event_ids) :]), strict=True))
+    found = {
+        id: read_own(memory) or read_shared(id, records.get(shared_key(id)))
+        for id, memory in zip(event_ids, memories, strict=False)
+    }
+    return {id: accepted for id, accepted in found.items() if accepted}
 
 
 def forget(lost: Iterable[tuple[str, Place]], claims: Iterable[tuple[str, str]]) -> None:
@@ -139,9 +144,11 @@ def forget(lost: Iterable[tuple[str, Place]], claims: Iterable[tuple[str, str]])
     """
     arguments: list[Field] = []
     for id, place in lost:
-        arguments += (f"accepted:{id}", _encode(place))
+        arguments += (own_key(id), encode(place), "")
+        if may_be_shared(id):
+            arguments += (shared_key(id), name_in_shared(id), name_in_shared(id, forgotten=True))
     for key, value in claims:
-        arguments += (key, value)
+        arguments += (key, value, "")
     _run("forget", arguments)
 
 

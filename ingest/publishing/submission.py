@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from ingest.parsing.candidate import Candidate
 
@@ -34,8 +36,7 @@ class Truth(StrEnum):
     UNKNOWN = "unknown"  # it may be on Kafka, now or later: only the same id or key counts once
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, gc=False):
     """`event_id` is the one to answer with: the first event's for a duplicate or conflict."""
 
     status: Status
@@ -50,7 +51,7 @@ def unavailable(event: Candidate, error: str, truth: Truth) -> Outcome:
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """One request's events on their way through the gate. `done` is set once every outcome is there.
+    """One request's events on their way through the gate. `on_done` is called once every outcome is there, or again.
 
     The request waits until its deadline. What the producer has by then goes on without it; the rest is withdrawn.
     """
@@ -68,7 +69,7 @@ class Submission:
     address_over_limit: bool = False
     claimed: bool = False  # the producer is called for it: what has no outcome may be on Kafka
     withdrawn: bool = False  # the request has gone before that: the producer must not be called
-    done: threading.Event = field(default_factory=threading.Event)
+    on_done: Callable[[], object] = bool  # called by any thread; at first nobody waits
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def claim(self) -> bool:
@@ -87,7 +88,7 @@ class Submission:
         """Whatever has no outcome yet gets none."""
         truth = Truth.NONE if self.withdraw() else Truth.UNKNOWN
         self.outcomes = [*self.outcomes_by_now(error, truth)]
-        self.done.set()
+        self.on_done()
 
     def outcomes_by_now(self, error: str, truth: Truth) -> list[Outcome]:
         """An outcome for each event: this one for those that have none."""

@@ -17,6 +17,7 @@ from tests.pipeline.stack import Stack
 
 EVENT = {"userId": "u", "type": "t"}
 BODY = json.dumps(EVENT).encode()
+PAGE = "Origin: https://shop.example"
 MANY = 2 * THREADS
 
 pytestmark = pytest.mark.pipeline
@@ -88,7 +89,8 @@ def test_health_answers_while_every_thread_waits(stack: Stack, many: ExitStack) 
     body = json.dumps({"userId": "u", "name": "add_revenue", "value": 1}).encode()
     for _ in range(MANY):
         connection = many.enter_context(Connection(port))
-        connection.send("POST", "/liveEvent", HOST, JSON, f"Content-Length: {len(body)}", body=body)
+        # a browser's, which Django answers, in a thread
+        connection.send("POST", "/liveEvent", HOST, JSON, PAGE, f"Content-Length: {len(body)}", body=body)
     waiting: list[Connection] = []
 
     def has_to_wait() -> bool:

@@ -1,7 +1,7 @@
 #!lua
 -- Remember the outcome of publishing: what Kafka acknowledged is known from here on, the rest leaves no trace.
 -- May be said again, and late: what others hold by then stays theirs.
--- ARGV: head, then each event. `acknowledged` and `may_be_known` (its id) are 1 or 0; `token` is its request's, `memory`
+-- ARGV: head, then each record of events whose ids were made here, then each other event. `acknowledged` and `may_be_known` (its id) are 1 or 0; `token` is its request's, `memory`
 -- what to remember. A user may be '' (not limited), and so may an idempotency key.
 local position = 1
 
@@ -10,7 +10,7 @@ local function take(count)
   return unpack(ARGV, position - count, position - 1)
 end
 
-local ttl_s = take(1) -- head
+local ttl_s, records = take(2) -- head
 
 local function rate_key(user)
   return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
@@ -27,6 +27,10 @@ local function release(key, value)
   end
 end
 
+for _ = 1, tonumber(records) do
+  local key, memory = take(2) -- record
+  redis.call('SET', key, memory, 'EX', ttl_s)
+end
 while ARGV[position] do
   local acknowledged, token, may_be_known, id, user_id, key, digest, memory = take(8) -- event
   if acknowledged == '1' then

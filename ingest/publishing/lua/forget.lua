@@ -1,6 +1,6 @@
 -- Forget keys whose value still is, or holds, what was read of it: another request may have been here first.
--- ARGV: the keys, each with a text that its value contains.
--- No `#!lua` here: it only deletes, which a full server allows.
+-- ARGV: the keys, each with a text that its value contains, and what to put there instead ('': the key is deleted).
+-- No `#!lua` here: mostly it deletes, which a full server allows.
 local position = 1
 
 local function take(count)
@@ -9,10 +9,16 @@ local function take(count)
 end
 
 while ARGV[position] do
-  local key, text = take(2) -- key
+  local key, text, instead = take(3) -- key
   local value = redis.call('GET', key)
-  if value and value:find(text, 1, true) then
+  local from, to
+  if value then
+    from, to = value:find(text, 1, true)
+  end
+  if from and instead == '' then
     redis.call('DEL', key)
+  elseif from then
+    redis.call('SET', key, value:sub(1, from - 1) .. instead .. value:sub(to + 1), 'KEEPTTL')
   end
 end
 return 0

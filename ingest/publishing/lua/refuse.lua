@@ -13,7 +13,27 @@ local ttl_s = take(1) -- head
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- Of ids that were made here those of a request share a record, see memory.py; what a caller wrote is quoted in it.
+local shared = {}
+
+local function is_shared(id)
+  if #id ~= 36 or id:sub(15, 15) ~= '7' then
+    return false
+  end
+  local key = 'accepted:\0' .. id:sub(1, 33)
+  if not shared[key] then
+    shared[key] = {}
+    for digits in (redis.call('GET', key) or ''):gmatch('"(%x%x%x)":') do
+      shared[key][digits] = true
+    end
+  end
+  return shared[key][id:sub(34)]
+end
+
 local function is_free(id)
+  if is_shared(id) then
+    return false
+  end
   if redis.call('EXISTS', 'accepted:' .. id, 'dedup:' .. id, 'reserved:' .. id, 'inflight:' .. id) > 0 then
     return false
   end

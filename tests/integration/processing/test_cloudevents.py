@@ -96,7 +96,7 @@ def test_a_plain_event_of_a_known_id_stays_a_duplicate() -> None:
 
 
 def test_an_envelope_that_the_door_made_of_a_cloudevent_counts_as_one() -> None:
-    of_door: Headers = [("cloudevent", b"digest"), ("event-type", b"t")]
+    of_door: Headers = [("cloudevent", b"digest"), ("traceparent", b"00")]
     consume(plain({"a": 1}, of_door))
     consume(plain({"a": 1}, of_door), plain({"a": 2}, of_door))
     assert (payloads(), len(letters())) == ({"/s 1": '{"a":1}'}, 1)

@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from ingest.parsing.candidate import Candidate, FieldError, Refused
-from ingest.publishing import reservations
+from ingest.publishing import memory, reservations
 from ingest.publishing.submission import Submission
 from processing.domain.log_positions import Place
 from tests.unit import lua
@@ -22,7 +22,9 @@ SCRIPTS = sorted(PACKAGE.rglob("*.lua"))
 EVENT = Candidate("id", "user_id", "type", 5, b"value", known_before=True, key="key", digest="digest")
 SUBMISSION = Submission("token", "request", [EVENT], "", 0.0, "address", counts=True, asked_user="asked_user")
 PLACE = Place("topic", "topic_id", 0, 1, 2)
-MEMORY = msgspec.json.encode(reservations.Accepted("user_id", "type", 5))
+MADE = Candidate("made-00001", "user_id", "type", 5, b"value")
+RECORD = b'{"topic":"","topic_id":"","events":{"001":["user_id","type",5,-1,-1,0]}}'
+MEMORY = msgspec.json.encode(memory.Accepted("user_id", "type", 5))
 
 CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
     "reserve": (
@@ -47,9 +49,10 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
         },
     ),
     "confirm": (
-        lambda: reservations.confirm([(SUBMISSION, EVENT, True)]),
+        lambda: reservations.confirm([(SUBMISSION, EVENT, True), (SUBMISSION, MADE, True)]),
         {
-            "head": {"ttl_s": 60},
+            "head": {"ttl_s": 60, "records": 1},
+            "record": {"key": "accepted:\0made-00", "memory": RECORD},
             "event": {
                 "acknowledged": 1,
                 "token": "token",
@@ -71,7 +74,7 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
     ),
     "forget": (
         lambda: reservations.forget([("id", PLACE)], []),
-        {"key": {"key": "accepted:id", "text": msgspec.json.encode(PLACE)}},
+        {"key": {"key": "accepted:id", "text": msgspec.json.encode(PLACE), "instead": ""}},
     ),
     "refuse": (
         lambda: reservations.refuse([Refused(FieldError("path", "error"), "id", "user_id", "type")]),
