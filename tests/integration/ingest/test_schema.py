@@ -60,7 +60,9 @@ def test_the_door_takes_every_request_and_answers_as_documented(document: Schema
     for path, request in requests:
         documented = "200" if path == "/liveEvent" else "202"
         answer = answers[path, documented]
-        for body, expected in zip(examples_of(request), examples_of(answer), strict=True):
+        for body in examples_of(request):
+            many = isinstance(body, list) or "events" in body
+            expected = next(each for each in examples_of(answer) if many == ("results" in each))
             response = post(path, body)
             assert (response.status_code, response.json().keys()) == (int(documented), expected.keys())
             assert_valid(document, answer["schema"], response.json())
@@ -72,7 +74,10 @@ def test_what_is_sent_twice_is_answered_as_documented(document: Schema, post: Po
     answers = {(path, status): content for path, method, status, content in contents(document) if method == "post"}
     for path, method, status, content in contents(document):
         if (method, status) == ("post", REQUEST) and (path, "202") in answers and (path, "200") in answers:
-            body = {**examples_of(content)[0], "eventId": f"twice by {path}"}
+            example = examples_of(content)[0]
+            if isinstance(example, list) or "specversion" in example:  # a CloudEvent has an id of its own
+                continue
+            body = {**example, "eventId": f"twice by {path}"}
             assert [post(path, body).status_code for _ in range(2)] == [202, 200]
             assert post(path, body).json().keys() == examples_of(answers[path, "200"])[0].keys()
 
