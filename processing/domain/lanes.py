@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from processing.domain.envelope import Event
 
@@ -71,13 +71,10 @@ class LanePlan:
 
 
 def share_turns(groups: Sequence[Sequence[str]], room: int) -> list[str]:
-    """The lanes that have the next turns, `room` at most: whole groups, the smallest first, as far as half of the room
-    takes them; and from the first group on, so that each is through at last."""
-    small: list[str] = []
-    for group in sorted(groups, key=len):
-        if len(small) + len(group) > room // 2:
-            break
-        small += group
+    """The lanes that have the next turns, `room` at most: half of it from the smallest group on, the rest from the
+    first group on, so that each is through at last."""
+    ascending: list[Sequence[str]] = sorted(groups, key=len)
+    small = list(islice(chain.from_iterable(ascending), room // 2))
     chosen = set(small)
     rest = (user for group in groups for user in group if user not in chosen)
     return [*small, *islice(rest, room - len(small))]

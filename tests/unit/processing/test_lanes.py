@@ -110,9 +110,9 @@ def test_in_a_lane_that_was_set_back_nothing_runs_before_it_is_released() -> Non
         ([], 5, ""),
         (["abc"], 5, "abc"),
         (["abcdefgh"], 5, "abcde"),
-        (["abcdefgh", "z"], 5, "zabcd"),  # a small one goes before a large one
-        (["abcdefgh", "ijklmnop"], 5, "abcde"),  # of large ones the first
-        (["abcdefgh", "z", "ijklmnop", "yx"], 6, "zyxabc"),
+        (["abcdefgh", "z"], 4, "zabc"),  # a small one goes before a large one
+        (["abcdefgh", "zyxw"], 4, "zyab"),  # … as far as half of the room takes it
+        (["abcdefgh", "ijklmnop"], 5, "abcde"),  # of equal ones the first
         (["abcdefgh", "z", "y", "x"], 4, "zyab"),  # the first goes on whatever comes behind it
         (["a", "bcdefghi"], 4, "abcd"),
     ],
