@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin import helpers
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -16,6 +17,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.widgets import CHECKBOX_CLASSES
 
 from processing.admin import show
 from processing.admin.exporting import CONTENT_TYPES, export
@@ -30,10 +34,14 @@ else:
     _Filter = admin.SimpleListFilter
 
 
+CHECKBOX = '<input type="checkbox" class="action-select {}" name="{}" value="{}" aria-label="Select this row">'
+
+
 class KnownCountPaginator(Paginator):  # type: ignore[type-arg]
     """Pages up to the one after this, if there is more: the table is not counted."""
 
     count = 0
+    template_name = "admin/processing/page_numbers.html"  # asked for by unfold's template
 
 
 class EndlessChangeList(ChangeList):
@@ -83,6 +91,11 @@ class ReadOnlyAdmin(_Admin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    @admin.display(description=_Admin.action_checkbox.short_description)  # type: ignore[attr-defined]
+    def action_checkbox(self, obj: Model) -> SafeString:
+        """As unfold's, without a template for each row: that took half of a list's time."""
+        return format_html(CHECKBOX, " ".join(CHECKBOX_CLASSES), helpers.ACTION_CHECKBOX_NAME, obj.pk)
 
     def get_urls(self) -> list[URLPattern]:
         opts = self.model._meta

@@ -10,8 +10,8 @@ from django.db.models import Q, QuerySet
 
 from processing.models import DeadLetter, FailedAttempt, FailureGroup, InboxEvent
 
-MOST = 1_000  # matches of each way
-ERRORS = 20_000  # the newest open dead letters, whose errors are read
+MOST = 500  # matches of each way: few enough that Postgres looks each of them up
+ERRORS = 5_000  # the newest open dead letters, whose errors are read
 ATTEMPTS = 10_000  # the newest failed ones, whose classes are read
 GROUPS = 20
 LAST = chr(sys.maxunicode)
@@ -32,7 +32,7 @@ def find_events(queryset: QuerySet[InboxEvent], term: str) -> set[str]:
         queryset.filter(type=term).order_by("-received_at"),
     )
     named = keys(*ways)
-    return named | keys(queryset.filter(pk__in=[*_carriers(term), *_failed_with(term)]))
+    return named | keys(queryset.filter(pk__in=[*_carriers(term), *_failed_with(term)]).order_by())
 
 
 def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
@@ -41,15 +41,16 @@ def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
     still_open = letters.filter(discarded_at=None)
     causes = FailureGroup.objects.filter(Q(error_class__icontains=term) | Q(place__icontains=term))
     groups = causes.order_by("-last_seen").values_list("pk", flat=True)[:GROUPS]
-    newest = still_open.values("pk")[:ERRORS]
+    newest = list(still_open.values_list("pk", flat=True)[:ERRORS])
+    with_error = InboxEvent.objects.filter(pk__in=newest, error__icontains=term)
     return keys(
         queryset.filter(pk__gte=term, pk__lt=term + LAST).order_by("pk"),  # a prefix of a foreign key, without a join
-        queryset.filter(pk__in=_carriers(term)),
+        queryset.filter(pk__in=_carriers(term)).order_by(),
         letters.filter(user_id=term),
         queryset.filter(user_id__startswith=term).order_by("user_id"),
         still_open.filter(type=term),
         *(still_open.filter(group=group) for group in groups),
-        queryset.filter(pk__in=newest, event__error__icontains=term),
+        with_error,
     )
 
 
@@ -59,8 +60,8 @@ def _carriers(term: str) -> Iterator[str]:
 
 
 def _failed_with(error_class: str) -> set[str]:
-    newest = FailedAttempt.objects.order_by("-at").values("error_class", "event_id")[:ATTEMPTS]
-    found = {each["event_id"] for each in newest if each["error_class"] == error_class}
+    newest = FailedAttempt.objects.order_by("-at").values_list("error_class", "event_id")[:ATTEMPTS]
+    found = set([event_id for its_class, event_id in newest if its_class == error_class][:MOST])
     for group in FailureGroup.objects.filter(error_class=error_class).order_by("-last_seen")[:GROUPS]:
         found |= keys(group.letters.filter(discarded_at=None).order_by("-queued_at", "-pk"))
     return found

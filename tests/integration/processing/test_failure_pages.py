@@ -161,14 +161,14 @@ def test_a_list_shows_the_time_short_and_in_full_to_whoever_points_at_it(operato
 
 def test_a_users_page_has_the_lane_events_dead_letters_and_revenue(operator: Client) -> None:
     consume(value("a", seq=1), value("c", seq=3))
-    DeadLetterFactory.create(event__id="dead", event__user_id="u-1")
-    UserRevenueFactory.create(user_id="u-1")
-    html = unescape(page(operator, change("lane", "u-1")))
+    DeadLetterFactory.create(event__id="dead", event__user_id="u")
+    UserRevenueFactory.create(user_id="u")
+    html = unescape(page(operator, change("lane", "u")))
     assert 'title="seq 1: processed, a"' in html
     assert 'title="seq 2: missing"' in html
     assert 'title="seq 3: held, c"' in html
     assert change("deadletter", "dead") in html
-    assert change("userrevenue", "u-1", "revenue") in html
+    assert change("userrevenue", "u", "revenue") in html
 
 
 def test_a_user_without_a_lane_has_a_page_too(operator: Client) -> None:
