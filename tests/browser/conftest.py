@@ -16,7 +16,7 @@ from tests.integration.processing.conftest import published as published
 from tests.integration.processing.conftest import two_tries as two_tries
 from tests.support.operator_pages import client_of
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 
 
 @pytest.fixture
