@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import capfirst
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,14 @@ PAGES: dict[str, tuple[Page, ...]] = {
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     admins = admin.site._registry.items()
-    readable = {model._meta.label_lower for model, page in admins if page.has_view_permission(request)}
+    readable = {model._meta.label_lower: model._meta for model, page in admins if page.has_view_permission(request)}
+    known = {page.model for pages in PAGES.values() for page in pages}
+    others = [
+        Page(capfirst(str(readable[name].verbose_name_plural)), "table", name) for name in readable if name not in known
+    ]
     groups = [
         {"title": title, "separator": True, "items": [_item(page) for page in pages if page.model in readable]}
-        for title, pages in PAGES.items()
+        for title, pages in {**PAGES, "More": others}.items()
     ]
     return [group for group in groups if group["items"]]
 

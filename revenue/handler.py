@@ -8,10 +8,10 @@ from decimal import Decimal
 import msgspec
 from django.db import connection
 
-from ingest.parsing.money import Money, check_money, read_money
+from ingest.parsing.money import Money, check_money, read_money, show_money
 from processing.domain.decode import dump_json
 from processing.domain.envelope import Event
-from revenue.models import LedgerEntry
+from revenue.models import LedgerEntry, UserRevenue
 
 ADD, SUBTRACT = "add_revenue", "subtract_revenue"
 
@@ -76,3 +76,9 @@ def ledger_link(event_id: str) -> tuple[LedgerEntry, str] | None:
     """For the admin: an event's entry, and what its link says."""
     entry = LedgerEntry.objects.only("pk", "number").filter(pk=event_id).first()
     return None if entry is None else (entry, f"ledger entry {entry.number}")
+
+
+def balance_link(user_id: str) -> tuple[UserRevenue, str] | None:
+    """The balance of a user, for the admin."""
+    balance = UserRevenue.objects.filter(pk=user_id).first()
+    return (balance, f"revenue {show_money(balance.revenue)}") if balance else None

@@ -25,6 +25,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     ordering = ("name", "id")
     search_prefixes = ("name", "prefix")
     fields = readonly_fields = ("name", "prefix", "created", "revoked")
+    export_columns = ("name", "prefix", "created_at", "revoked_at")
     actions = ("revoke",)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:

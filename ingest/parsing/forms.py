@@ -22,6 +22,7 @@ from ingest.parsing.events import (
     publishable,
     refused,
 )
+from processing.domain.carried import Names
 from processing.domain.decode import NUL, NULL, Decoded, decode_object, dump_object, read_as, refuse_nul
 from processing.domain.envelope import Envelope, Event, Invalid
 from processing.domain.families import Family, kind_of
@@ -78,6 +79,9 @@ class Formed(Family):
     def read_message(self, value: bytes) -> tuple[Envelope, Decoded | None]:
         body = read_form(self, _read_members(value), now=0)
         return body.envelope, body.payload
+
+    def member_names(self) -> Names:
+        return Names("eventId", self.form.user, self.form.type)
 
     def explain(self, error: Invalid) -> Invalid:
         return in_own_names(self.form, error)

@@ -2,6 +2,7 @@
 
 from processing.admin import dead_letters as dead_letters
 from processing.admin import events as events
+from processing.admin import failure_groups as failure_groups
 from processing.admin import import_runs as import_runs
 from processing.admin import kinds as kinds
 from processing.admin import lanes as lanes

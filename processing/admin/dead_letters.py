@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.acting import DISCARD, REPLAY, ActingAdmin, Action
 from processing.admin.events import is_open, record_of
-from processing.admin.readonly import text_filter, time_filter
-from processing.domain.statuses import Status
-from processing.models import DeadLetter, InboxEvent
+from processing.admin.failure_groups import ReasonFilter
+from processing.admin.readonly import TextFilter, text_filter, time_filter
+from processing.admin.searching import find_letters
+from processing.models import DeadLetter, FailureGroup, InboxEvent, Lane
 
 DISCARDED = "discarded"
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class DiscardedFilter(admin.SimpleListFilter):
-    """Open ones, unless asked otherwise: discarded ones stay in the table for ever."""
+    """Open ones, unless asked otherwise: discarded ones stay in the table for ever. A search looks at both."""
 
     title = "state"
     parameter_name = "state"
@@ -30,41 +34,71 @@ class DiscardedFilter(admin.SimpleListFilter):
         return [("open", "open"), (DISCARDED, "discarded")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
-        if self.value() is None:
+        if self.value() is None and request.GET.get("q"):
             return queryset
         return queryset.filter(discarded_at__isnull=self.value() != DISCARDED)
 
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Without "all"."""
+        searched = bool(changelist.query)
+        for value, title in self.lookup_choices:
+            selected = self.value() == value or (self.value() is None and value == "open" and not searched)
+            yield {
+                "selected": selected,
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": title,
+            }
 
-class ReasonFilter(admin.SimpleListFilter):
-    title = "reason"
-    parameter_name = "reason"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(reason.value, reason.label) for reason in DeadLetter.Reason]
+class GroupFilter(TextFilter):
+    """By the number of a group of failures, as its page links here."""
+
+    title = "group's number"
+    parameter_name = "group"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
-        return queryset.filter(reason=self.value()) if self.value() else queryset
+        value = self.value()
+        if not value:
+            return queryset
+        return queryset.filter(group=int(value)) if NUMBER.fullmatch(value) else queryset.none()
 
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ActingAdmin):
-    list_display = ("event_id", "reason", "user_id", "type", "attempts", "short_error", "queued", "state")
+    list_display = ("id", "short_error", "short_type", "short_user", "attempts", "queued", "why", "state")
     list_filter = (
         DiscardedFilter,
         ReasonFilter,
         time_filter("queued_at"),
-        text_filter("event__type", called="type", parameter="type"),
+        text_filter("type", called="type", parameter="type"),
+        GroupFilter,
     )
     list_select_related = ("event",)
     ordering = ("-queued_at", "-event_id")
-    search_prefixes = ("event__id", "event__user_id")
-    search_help_text = "The beginning of an event's id or of a user's."
+    search_prefixes = ("event_id",)
+    search_help_text = "The beginning of an id or a user, a type, any part of an error."
+    export_columns = (
+        "event_id",
+        "carried_id",
+        "reason",
+        "user_id",
+        "type",
+        "event__attempts",
+        "group__error_class",
+        "group__place",
+        "event__error",
+        "queued_at",
+        "discarded_at",
+        "event__payload",
+    )
     heavy_fields = ("event__payload", "event__raw", "event__key")
     fields = readonly_fields = (
         "event_link",
+        "carried",
         "reason",
         "state",
-        "user_id",
+        "group_link",
+        "user",
         "type",
         "attempts",
         "error",
@@ -76,15 +110,10 @@ class DeadLetterAdmin(ActingAdmin):
         "on_record",
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[DeadLetter], search_term: str
-    ) -> tuple[QuerySet[DeadLetter], bool]:
-        """Through the inbox's own indexes: an OR across the join would read the whole table."""
-        if not search_term:
-            return queryset, False
-        wanted = Q(pk__startswith=search_term) | Q(user_id__startswith=search_term)
-        events = InboxEvent.objects.filter(wanted, status=Status.FAILED)
-        return queryset.filter(pk__in=events.values("pk")), False
+    optional_fields = frozenset({"carried", "discarded", "on_record"})
+
+    def find(self, queryset: QuerySet[DeadLetter], term: str) -> set[str]:
+        return find_letters(queryset, term)
 
     def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
         return () if request.GET.get("state") == DISCARDED else (REPLAY, DISCARD)
@@ -96,33 +125,54 @@ class DeadLetterAdmin(ActingAdmin):
     def event_link(self, obj: DeadLetter) -> SafeString:
         return show.link(InboxEvent, obj.pk)
 
+    @admin.display(description="id")
+    def id(self, obj: DeadLetter) -> SafeString | str:
+        """The one that its sender knows, if it could be read."""
+        return show.cut(obj.carried_id or obj.pk)
+
+    @admin.display(description="the id that it carries")
+    def carried(self, obj: DeadLetter) -> str:
+        return obj.carried_id or show.NOTHING
+
+    @admin.display(description="group of failures")
+    def group_link(self, obj: DeadLetter) -> SafeString:
+        return show.link(FailureGroup, obj.group_id, str(obj.group))
+
     @admin.display(description="user")
-    def user_id(self, obj: DeadLetter) -> str:
-        return obj.event.user_id or show.NOTHING
+    def user(self, obj: DeadLetter) -> SafeString | str:
+        return show.link(Lane, obj.user_id) if obj.user_id else show.NOTHING
+
+    @admin.display(description="user")
+    def short_user(self, obj: DeadLetter) -> SafeString | str:
+        return show.cut(obj.user_id, "narrow")
 
     @admin.display(description="type")
-    def type(self, obj: DeadLetter) -> str:
-        return obj.event.type or show.NOTHING
+    def short_type(self, obj: DeadLetter) -> SafeString | str:
+        return show.cut(obj.type)
+
+    @admin.display(description="reason")
+    def why(self, obj: DeadLetter) -> str:
+        return obj.reason
 
     @admin.display(description="tries")
     def attempts(self, obj: DeadLetter) -> int:
         return obj.event.attempts
 
     @admin.display(description="error")
-    def short_error(self, obj: DeadLetter) -> str:
-        return (obj.event.error or "")[:80]
+    def short_error(self, obj: DeadLetter) -> SafeString | str:
+        return show.cut(obj.event.error, "wide")
 
     @admin.display(description="error")
     def error(self, obj: DeadLetter) -> SafeString:
         return show.preformatted(obj.event.error or show.NOTHING, show.TEXT_MAX_CHARS)
 
     @admin.display(description="state")
-    def state(self, obj: DeadLetter) -> str:
-        return "open" if is_open(obj) else "discarded"
+    def state(self, obj: DeadLetter) -> SafeString:
+        return show.status("open" if is_open(obj) else DISCARDED)
 
     @admin.display(description="since")
-    def queued(self, obj: DeadLetter) -> str:
-        return show.utc(obj.queued_at)
+    def queued(self, obj: DeadLetter) -> SafeString | str:
+        return show.when(obj.queued_at)
 
     @admin.display(description="copied to its topic")
     def published(self, obj: DeadLetter) -> str:

@@ -14,10 +14,12 @@ from django.utils.safestring import SafeString
 from processing.admin import show
 from processing.admin.acting import DISCARD, PAUSE_FAMILY, PAUSE_TYPE, REPLAY, RETRY_NOW, ActingAdmin, Action
 from processing.admin.readonly import text_filter, time_filter
+from processing.admin.searching import find_events
+from processing.admin.timeline import timeline
 from processing.domain.families import families, kinds
 from processing.domain.messages import read_headers
 from processing.domain.statuses import Status
-from processing.models import DeadLetter, ImportRun, InboxEvent, Kind, Lane, OperatorAction
+from processing.models import DeadLetter, FailureGroup, ImportRun, InboxEvent, Lane, OperatorAction
 
 RECORD_LINES = 20
 LEGAL_IN_LIST: dict[str, tuple[Action, ...]] = {  # by the filter's status
@@ -52,7 +54,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ActingAdmin):
-    list_display = ("id", "status_word", "user_id", "type", "family", "seq", "attempts", "received", "short_error")
+    list_display = ("event_id", "status_word", "short_error", "what", "short_user", "seq", "tries", "received")
     list_filter = (
         StatusFilter,
         time_filter("received_at"),
@@ -63,24 +65,22 @@ class InboxEventAdmin(ActingAdmin):
     )
     ordering = ("-received_at", "-id")
     search_prefixes = ("id", "user_id")
-    search_help_text = "The beginning of an event's id or of a user's."
+    search_help_text = "The beginning of an id or a user, a type, an error's class."
     heavy_fields = ("payload", "raw", "key", "headers")
     fields = readonly_fields = (
-        "id",
         "described_status",
+        "happenings",
+        "error",
+        "carried",
         "user",
         "seq",
         "type",
         "family",
         "family_row",
-        "tries",
-        "error",
-        "next_try",
-        "kind",
         "letter",
+        "group",
+        "tries",
         "occurred",
-        "received",
-        "final",
         "place",
         "pretty_payload",
         "message_key",
@@ -88,6 +88,11 @@ class InboxEventAdmin(ActingAdmin):
         "message_bytes",
         "on_record",
     )
+
+    optional_fields = frozenset({"error", "carried", "seq", "family", "family_row", "letter", "group", "on_record"})
+
+    def find(self, queryset: QuerySet[InboxEvent], term: str) -> set[str]:
+        return find_events(queryset, term)
 
     def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
         return LEGAL_IN_LIST.get(request.GET.get("status", ""), ())
@@ -102,21 +107,45 @@ class InboxEventAdmin(ActingAdmin):
             return ()
         return (PAUSE_TYPE, PAUSE_FAMILY) if obj.family else (PAUSE_TYPE,)
 
+    @admin.display(description="id")
+    def event_id(self, obj: InboxEvent) -> SafeString | str:
+        return show.cut(obj.pk)
+
     @admin.display(description="error")
-    def short_error(self, obj: InboxEvent) -> str:
-        return (obj.error or "")[:80]
+    def short_error(self, obj: InboxEvent) -> SafeString | str:
+        return show.cut(obj.error, "wide")
+
+    @admin.display(description="type")
+    def what(self, obj: InboxEvent) -> SafeString | str:
+        return show.cut(f"{obj.family}/{obj.type}" if obj.family else obj.type)
+
+    @admin.display(description="user")
+    def short_user(self, obj: InboxEvent) -> SafeString | str:
+        return show.cut(obj.user_id, "narrow")
 
     @admin.display(description="status")
-    def described_status(self, obj: InboxEvent) -> str:
-        return obj.get_status_display()
+    def described_status(self, obj: InboxEvent) -> SafeString:
+        return format_html("{} {}", show.status(obj.status), obj.get_status_display().partition(": ")[2])
+
+    @admin.display(description="what happened")
+    def happenings(self, obj: InboxEvent) -> SafeString:
+        return timeline(obj, _letter(obj))
+
+    @admin.display(description="the id that it carries")
+    def carried(self, obj: InboxEvent) -> str:
+        letter = _letter(obj)
+        return (letter.carried_id if letter else "") or show.NOTHING
+
+    @admin.display(description="group of failures")
+    def group(self, obj: InboxEvent) -> SafeString | str:
+        letter = _letter(obj)
+        return show.NOTHING if letter is None else show.link(FailureGroup, letter.group_id, str(letter.group))
 
     @admin.display(description="user")
     def user(self, obj: InboxEvent) -> SafeString | str:
         if not obj.user_id:
             return show.NOTHING
         events = show.list_link(InboxEvent, "events", user=obj.user_id)
-        if obj.seq is None:
-            return format_html("{} ({})", obj.user_id, events)
         return format_html("{} ({}, {})", obj.user_id, show.link(Lane, obj.user_id, "lane"), events)
 
     @admin.display(description="row of its family")
@@ -128,14 +157,6 @@ class InboxEventAdmin(ActingAdmin):
     def tries(self, obj: InboxEvent) -> str:
         return str(obj.attempts) if obj.attempt_limit is None else f"{obj.attempts} of {obj.attempt_limit}"
 
-    @admin.display(description="next try")
-    def next_try(self, obj: InboxEvent) -> str:
-        return show.utc(obj.next_attempt_at) if obj.status == Status.RETRYING else show.NOTHING
-
-    @admin.display(description="waits for")
-    def kind(self, obj: InboxEvent) -> SafeString | str:
-        return show.NOTHING if obj.waits_for is None else show.link(Kind, obj.waits_for)
-
     @admin.display(description="dead letter")
     def letter(self, obj: InboxEvent) -> SafeString | str:
         letter = _letter(obj)
@@ -146,16 +167,12 @@ class InboxEventAdmin(ActingAdmin):
         return show.utc(obj.occurred_at)
 
     @admin.display(description="status")
-    def status_word(self, obj: InboxEvent) -> str:
-        return obj.status
+    def status_word(self, obj: InboxEvent) -> SafeString:
+        return show.status(obj.status)
 
     @admin.display(description="received")
-    def received(self, obj: InboxEvent) -> str:
-        return show.utc(obj.received_at)
-
-    @admin.display(description="final since")
-    def final(self, obj: InboxEvent) -> str:
-        return show.utc(obj.final_at)
+    def received(self, obj: InboxEvent) -> SafeString | str:
+        return show.when(obj.received_at)
 
     @admin.display(description="where it stood")
     def place(self, obj: InboxEvent) -> SafeString | str:
@@ -211,4 +228,9 @@ def is_open(letter: DeadLetter | None) -> bool:
 
 
 def _letter(event: InboxEvent) -> DeadLetter | None:
-    return DeadLetter.objects.filter(pk=event.pk).first()
+    """Asked once a page."""
+    if not hasattr(event, "found_letter"):
+        found = DeadLetter.objects.select_related("group").filter(pk=event.pk).first()
+        event.found_letter = found  # type: ignore[attr-defined]
+    letter: DeadLetter | None = event.found_letter  # type: ignore[attr-defined]
+    return letter

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from processing.admin import show
+from processing.admin import show, user_page
 from processing.admin.passed_gaps import gaps_of
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.away import StoppedError
@@ -41,17 +41,19 @@ class WaitingFilter(admin.SimpleListFilter):
 
 @admin.register(Lane)
 class LaneAdmin(ReadOnlyAdmin):
-    list_display = ("user_id", "next_seq", "waits_for", "waits_since")
+    list_display = ("user_id", "next_seq", "waits_for", "waiting_for_so_long")
     list_filter = (WaitingFilter, time_filter("waiting_since"))
     ordering = ("user_id",)
     search_prefixes = ("user_id",)
     search_help_text = "The beginning of a user's id."
     fields = readonly_fields = (
-        "user_id",
+        "strip",
         "next_seq",
         "what_it_waits_for",
         "waits_since",
         "waiting_events",
+        "letters",
+        "kept",
         "events",
         "passed_gaps",
         "on_record",
@@ -61,6 +63,13 @@ class LaneAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.set_view)
         return [path("<path:object_id>/set/", view, name="processing_lane_set"), *super().get_urls()]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Lane | None:
+        """A user without numbered events has a page too."""
+        found: Lane | None = super().get_object(request, object_id, from_field)
+        if found is None and "\0" not in object_id and InboxEvent.objects.filter(user_id=object_id).exists():
+            return Lane(user_id=object_id, next_seq=1)
+        return found
 
     def may_set(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("processing.change_lane"))
@@ -105,6 +114,10 @@ class LaneAdmin(ReadOnlyAdmin):
             return
         level = messages.WARNING if setting.refused is not None else messages.SUCCESS
         messages.add_message(request, level, str(setting))
+
+    @admin.display(description="waits since")
+    def waiting_for_so_long(self, obj: Lane) -> SafeString | str:
+        return show.when(obj.waiting_since)
 
     @admin.display(description="waits since")
     def waits_since(self, obj: Lane) -> str:
@@ -154,9 +167,21 @@ class LaneAdmin(ReadOnlyAdmin):
         lines = [f"{show.utc(each.at)}  {each.actor}: {each.action} {each.detail}" for each in actions]
         return show.preformatted("\n".join(lines), show.TEXT_MAX_CHARS) if lines else show.NOTHING
 
-    @admin.display(description="all events")
-    def events(self, obj: Lane) -> SafeString:
-        return show.list_link(InboxEvent, "of this user", user=obj.user_id)
+    @admin.display(description="the lane")
+    def strip(self, obj: Lane) -> SafeString | str:
+        return user_page.picture(obj)
+
+    @admin.display(description="newest events")
+    def events(self, obj: Lane) -> SafeString | str:
+        return user_page.newest_events(obj.user_id)
+
+    @admin.display(description="open dead letters")
+    def letters(self, obj: Lane) -> SafeString | str:
+        return user_page.open_letters(obj.user_id)
+
+    @admin.display(description="kept of this user")
+    def kept(self, obj: Lane) -> SafeString | str:
+        return user_page.kept_of(obj.user_id)
 
 
 def _what_must_be_done(front: InboxEvent) -> str:

@@ -6,12 +6,24 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin import helpers
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet
+from django.db.models import BinaryField, Model, QuerySet
 from django.db.models.expressions import Combinable
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.widgets import CHECKBOX_CLASSES
+
+from processing.admin import show
+from processing.admin.exporting import CONTENT_TYPES, export
+from processing.admin.searching import keys, terms
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
@@ -22,10 +34,14 @@ else:
     _Filter = admin.SimpleListFilter
 
 
+CHECKBOX = '<input type="checkbox" class="action-select {}" name="{}" value="{}" aria-label="Select this row">'
+
+
 class KnownCountPaginator(Paginator):  # type: ignore[type-arg]
     """Pages up to the one after this, if there is more: the table is not counted."""
 
     count = 0
+    template_name = "admin/processing/page_numbers.html"  # asked for by unfold's template
 
 
 class EndlessChangeList(ChangeList):
@@ -56,9 +72,12 @@ class ReadOnlyAdmin(_Admin):
 
     search_prefixes: tuple[str, ...] = ()
     heavy_fields: tuple[str, ...] = ()  # not loaded for lists
+    optional_fields: frozenset[str] = frozenset()  # left out of an object's page when they have nothing to show
+    export_columns: tuple[str, ...] = ()  # if not its own, without bytes
     list_per_page = 100
     list_fullwidth = True
     show_full_result_count = False
+    change_list_template = "admin/processing/change_list.html"
     change_form_template = "admin/processing/read_only.html"
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
@@ -72,6 +91,52 @@ class ReadOnlyAdmin(_Admin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    @admin.display(description=_Admin.action_checkbox.short_description)  # type: ignore[attr-defined]
+    def action_checkbox(self, obj: Model) -> SafeString:
+        """As unfold's, without a template for each row: that took half of a list's time."""
+        return format_html(CHECKBOX, " ".join(CHECKBOX_CLASSES), helpers.ACTION_CHECKBOX_NAME, obj.pk)
+
+    def get_urls(self) -> list[URLPattern]:
+        opts = self.model._meta
+        view = self.admin_site.admin_view(self.export_view)
+        return [
+            path("export/<str:kind>", view, name=f"{opts.app_label}_{opts.model_name}_export"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        opts = self.model._meta
+        name = f"admin:{opts.app_label}_{opts.model_name}_export"
+        query = request.GET.copy()
+        query.pop("p", None)
+        exports = [(kind.upper(), f"{reverse(name, args=[kind])}?{query.urlencode()}") for kind in CONTENT_TYPES]
+        return super().changelist_view(request, {**(extra_context or {}), "exports": exports})
+
+    def export_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
+        """The rows of the list of the same query."""
+        if kind not in CONTENT_TYPES:
+            raise Http404(f"There is no export as {kind!r}")
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            found = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters as error:
+            raise SuspiciousOperation("the filter cannot be read") from error
+        columns = self.export_columns or tuple(
+            field.attname for field in self.model._meta.concrete_fields if not isinstance(field, BinaryField)
+        )
+        return export(found, columns, self.model._meta.model_name or "rows", kind)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fields = super().get_fields(request, obj)
+        return fields if obj is None else [name for name in fields if self._is_shown(name, obj)]
+
+    def _is_shown(self, name: Any, obj: Model) -> bool:
+        if name not in self.optional_fields:
+            return True
+        value = getattr(self, name)(obj) if hasattr(self, name) else getattr(obj, name)
+        return value not in (None, "", show.NOTHING)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return EndlessChangeList
@@ -91,10 +156,12 @@ class ReadOnlyAdmin(_Admin):
         """The whole term is one value, with its spaces: an id can have any character."""
         if not search_term:
             return queryset, False
-        wanted = Q()
-        for field in self.search_prefixes:
-            wanted |= Q(**{f"{field}__startswith": search_term})
-        return queryset.filter(wanted), False
+        found = {key for term in terms(search_term) for key in self.find(queryset, term)}
+        return queryset.filter(pk__in=found), False
+
+    def find(self, queryset: QuerySet[Any], term: str) -> set[Any]:
+        """The keys of rows that match."""
+        return keys(*(queryset.filter(**{f"{name}__startswith": term}).order_by(name) for name in self.search_prefixes))
 
 
 class TextFilter(_Filter):

@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 TEXT_MAX_CHARS = 64_000
 RAW_MAX_BYTES = 16_000
+HOVER_CHARS = 1_000
+LINE_CHARS = 120
 NOTHING = "-"
+TONES = {"processed": "good", "failed": "bad", "retrying": "wait", "held": "wait", "open": "bad", "resolved": "good"}
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode  # numbers with all their digits
 
 
 def utc(moment: datetime | None) -> str:
     return NOTHING if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03} UTC"
+
+
+def when(moment: datetime | None) -> SafeString | str:
+    """A time that lists show short (the style sheet takes `data-short` there), and in full to whoever points at it."""
+    if moment is None:
+        return NOTHING
+    now = timezone.now()
+    short = f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%d %b %H:%M}"
+    if moment.year != now.year:
+        short = f"{moment:%d %b %Y}"
+    return format_html('<time class="when" data-short="{}" title="{}">{}</time>', short, utc(moment), utc(moment))
+
+
+def cut(text: str | None, width: str = "medium") -> SafeString | str:
+    """One line of a list, as wide as there is room (narrow, medium, wide); all of it to whoever points at it."""
+    if not text:
+        return NOTHING
+    return format_html('<span class="cut {}" title="{}">{}</span>', width, text[:HOVER_CHARS], text[:LINE_CHARS])
+
+
+def pill(word: str, tone: str) -> SafeString:
+    """`tone`: good, bad, wait or quiet."""
+    return format_html('<span class="pill {}">{}</span>', tone, word)
+
+
+def status(word: str) -> SafeString:
+    return pill(word, TONES.get(word, "quiet"))
+
+
+def folded(summary: str, text: str) -> SafeString:
+    return format_html("<details><summary>{}</summary>{}</details>", summary, preformatted(text, TEXT_MAX_CHARS))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString:
+    """A small table of an object's page."""
+    titles = format_html_join("", "<th>{}</th>", ((each,) for each in head))
+    lines = format_html_join(
+        "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
+    )
+    return format_html('<table class="facts"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', titles, lines)
 
 
 def change_url(model: type[Model], pk: object) -> str:
@@ -76,4 +120,4 @@ def headers(found: Sequence[tuple[str, bytes | None]] | None) -> SafeString | st
 def preformatted(text: str, longest: int) -> SafeString:
     if len(text) > longest:
         text = f"{text[:longest]}\n… {len(text)} characters in all"
-    return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere; margin: 0">{}</pre>', text)
+    return format_html('<pre class="text">{}</pre>', text)

@@ -44,11 +44,12 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
 
 class Letter(msgspec.Struct, frozen=True, gc=False):
-    """A new dead letter, and the kind and cause of its group."""
+    """A new dead letter, and the kind and cause of its group. `carried_id`: of an unreadable message's event."""
 
     id: str
     kind: str
     cause: Cause
+    carried_id: str = ""
 
 
 TOO_FAR_AHEAD = Cause("seq too far ahead", "")

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from django.conf import settings
 
+from processing.domain.carried import Names
 from processing.domain.decode import Decoded, decode_envelope
 from processing.domain.envelope import Envelope, Event, Invalid
 from processing.domain.timestamps import UNITS
@@ -43,7 +44,7 @@ class Family:
     `topic` is a Kafka topic of its own that others write to, in a form that `read_message` and `explain` know.
     `timestamp_unit`: what a bare number means as a time in its messages, and in its bodies at the door and in files,
     one of `timestamps.UNITS`. `admin_link` finds the row that the handler wrote for an
-    event's id, and a text for the admin's link to it.
+    event's id, and a text for the admin's link to it; `user_link` what the family keeps of a user.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Family:
     topic: str = ""
     timestamp_unit: str = SITE_UNIT
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None
+    user_link: Callable[[str], tuple[Any, str] | None] | None = None
 
     def __post_init__(self) -> None:
         if self.timestamp_unit not in UNITS:
@@ -66,6 +68,10 @@ class Family:
         """The envelope that a message of its own topic stands for, and its payload if that is read by then. Raises
         `Invalid`."""
         return decode_envelope(value), None
+
+    def member_names(self) -> Names:
+        """What id, user and type are called in such a message."""
+        return Names()
 
     def explain(self, error: Invalid) -> Invalid:
         """What is wrong with such an envelope, in the words of the topic's form."""

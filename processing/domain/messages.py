@@ -11,6 +11,7 @@ import msgspec
 from django.conf import settings
 
 from processing.domain import cloudevents
+from processing.domain.carried import Carried, Names, read_carried
 from processing.domain.cloudevent_mapping import in_own_names, readable, to_envelope
 from processing.domain.decode import decode_envelope
 from processing.domain.envelope import MAX_TIMESTAMP_MS, MIN_BARE_MS, Envelope, Event, Invalid
@@ -47,8 +48,9 @@ def read_message(message: Message, max_bytes: int | None = None) -> Arrival | Po
         if envelope is None and owner is None and cloudevents.is_structured(message.value or b""):
             return _read_cloudevent(message)
         error = invalid if owner is None else owner.explain(invalid)
-        carried = (envelope.userId, envelope.type, envelope.family or "") if envelope is not None else ()
-        return make_poison(message, error, *carried)
+        if envelope is None:
+            return make_poison(message, error)
+        return make_poison(message, error, Carried(envelope.id, envelope.userId, envelope.type), envelope.family or "")
 
 
 def _read_cloudevent(message: Message) -> Arrival | Poison:
@@ -63,8 +65,7 @@ def _read_cloudevent(message: Message) -> Arrival | Poison:
     except Invalid as error:
         if event is None:
             return make_poison(message, error)
-        _, user_id, event_type = readable(event)
-        return make_poison(message, in_own_names(event, error), user_id, event_type)
+        return make_poison(message, in_own_names(event, error), Carried(*readable(event)))
 
 
 def may_be_cloudevent(outcome: Arrival | Poison) -> bool:
@@ -85,11 +86,15 @@ def _too_large(value: bytes) -> Invalid:
     return Invalid("", f"has {len(value)} bytes, allowed are {settings.EVENT_MAX_BYTES}")
 
 
-def make_poison(message: Message, error: Invalid, user_id: str = "", event_type: str = "", family: str = "") -> Poison:
-    """Of a message that carries no event, or none that counts."""
+def make_poison(message: Message, error: Invalid, carried: Carried | None = None, family: str = "") -> Poison:
+    """Of a message that carries no event, or none that counts. `carried`: what is known of its event; else it is made
+    out."""
+    if carried is None:
+        owner = owner_of_topic(message.topic or "")
+        carried = read_carried(message.value, Names() if owner is None else owner.member_names())
     # the path has the sender's own member names, with whatever stands in them
     reason = storable(str(error) if error.path else f"the message {error}")
-    return Poison(poison_id(message), message, reason, cause_of_poison(error), user_id, event_type, family)
+    return Poison(poison_id(message), message, reason, cause_of_poison(error), *carried, family)
 
 
 def poison_id(message: Message) -> str:
@@ -151,12 +156,13 @@ def read_headers(text: str | None) -> cloudevents.Headers | None:
 
 @dataclass(frozen=True)
 class Poison:
-    """A message that could not be read. `user_id` and `type` are set when at least its envelope could."""
+    """A message that could not be read. `carried_id`, `user_id` and `type` are set as far as they could be."""
 
     id: str
     message: Message
     error: str
     cause: Cause
+    carried_id: str = ""
     user_id: str = ""
     type: str = ""
     family: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from processing.domain.carried import Carried
 from processing.domain.cloudevent_mapping import content_of
 from processing.domain.decode import read_payload
 from processing.domain.envelope import Event, Invalid
@@ -40,7 +41,8 @@ def find_other_contents(
 
 def _poison(arrival: Arrival) -> Poison:
     event = arrival.event
-    return make_poison(arrival.message, Invalid("id", f"{event.id!r} {WHY}"), event.user_id, event.type, event.family)
+    carried = Carried(event.id, event.user_id, event.type)
+    return make_poison(arrival.message, Invalid("id", f"{event.id!r} {WHY}"), carried, event.family)
 
 
 def differs(event: Event, content: str | None) -> bool:

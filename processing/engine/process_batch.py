@@ -112,7 +112,7 @@ def _record_failures(
 ) -> None:
     """Those of attempts, and new dead letters, by reason in one order: their groups are locked."""
     disown_seqs(cursor, [event.id for event in far])
-    unreadable = [Letter(each.id, kind_of_poison(each.message.topic), each.cause) for each in poisons]
+    unreadable = [Letter(p.id, kind_of_poison(p.message.topic), p.cause, p.carried_id) for p in poisons]
     add_dead_letters(cursor, letters_of_far(far), DeadLetter.Reason.AHEAD, at)
     add_dead_letters(cursor, letters_of_failed(outcomes), DeadLetter.Reason.FAILED, at)
     add_dead_letters(cursor, unreadable, DeadLetter.Reason.POISON, at)

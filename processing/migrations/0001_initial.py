@@ -225,7 +225,10 @@ class Migration(migrations.Migration):
                 ('queued_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('published_at', models.DateTimeField(help_text='when Kafka had its copy on the dead-letter topic', null=True)),
                 ('discarded_at', models.DateTimeField(null=True)),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='letters', to='processing.failuregroup')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='letters', to='processing.failuregroup', db_index=False)),
+                ('carried_id', models.TextField(blank=True, db_collation='C', db_default='', help_text='that an unreadable message carries, if it does')),
+                ('user_id', models.TextField(blank=True, db_collation='C', db_default='')),
+                ('type', models.TextField(blank=True, db_default='')),
             ],
         ),
         migrations.AddIndex(
@@ -307,6 +310,34 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='deadletter',
             index=models.Index(models.F('queued_at'), condition=models.Q(('published_at', None)), name='dead_letters_unpublished'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('group'), models.F('queued_at'), models.F('event'), condition=models.Q(('discarded_at', None)), name='dead_letters_of_group'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('reason'), models.F('queued_at'), models.F('event'), condition=models.Q(('discarded_at', None)), name='dead_letters_of_reason'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('type'), models.F('queued_at'), models.F('event'), condition=models.Q(('discarded_at', None)), name='dead_letters_of_type'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('queued_at'), models.F('event'), condition=models.Q(('discarded_at', None), _negated=True), name='dead_letters_discarded'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('carried_id'), condition=models.Q(('carried_id', ''), _negated=True), name='dead_letters_carried'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('user_id'), models.F('queued_at'), name='dead_letters_user'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(models.F('group'), name='dead_letters_group'),
         ),
         # each transaction that stores events of a kind set aside takes a number, and gives each event one behind it
         migrations.RunSQL(

@@ -10,6 +10,8 @@ from processing.domain.statuses import Status
 from processing.models.columns import BYTE_ORDER
 from processing.models.failures import FailureGroup
 
+OPEN = models.Q(discarded_at=None)
+
 
 class InboxEvent(models.Model):
     """Every event once. The primary key makes a second delivery change nothing.
@@ -96,14 +98,28 @@ class DeadLetter(models.Model):
     queued_at = models.DateTimeField(db_default=Now())
     published_at = models.DateTimeField(null=True, help_text="when Kafka had its copy on the dead-letter topic")
     discarded_at = models.DateTimeField(null=True)
-    group = models.ForeignKey(FailureGroup, models.PROTECT, related_name="letters")
+    group = models.ForeignKey(FailureGroup, models.PROTECT, related_name="letters", db_index=False)
+    # what can be searched and filtered stands here too: a join of two large tables would be read whole
+    carried_id = models.TextField(
+        blank=True, db_default="", db_collation=BYTE_ORDER, help_text="that an unreadable message carries, if it does"
+    )
+    user_id = models.TextField(blank=True, db_default="", db_collation=BYTE_ORDER)
+    type = models.TextField(blank=True, db_default="")
 
     class Meta:
         indexes = [
+            # lists, newest first
+            models.Index("group", "queued_at", "event", name="dead_letters_of_group", condition=OPEN),
+            models.Index("reason", "queued_at", "event", name="dead_letters_of_reason", condition=OPEN),
+            models.Index("type", "queued_at", "event", name="dead_letters_of_type", condition=OPEN),
+            models.Index("queued_at", "event", name="dead_letters_discarded", condition=~OPEN),
+            # searches, and whether a group still has any
+            models.Index("carried_id", name="dead_letters_carried", condition=~models.Q(carried_id="")),
+            models.Index("user_id", "queued_at", name="dead_letters_user"),
+            models.Index("group", name="dead_letters_group"),
             models.Index("queued_at", name="dead_letters_queued"),
-            models.Index(
-                "queued_at", "event", name="dead_letters_open", condition=models.Q(discarded_at=None)
-            ),  # also read by the sweep, to put the list in Redis back
+            # also read by the sweep, to put the list in Redis back
+            models.Index("queued_at", "event", name="dead_letters_open", condition=OPEN),
             models.Index("queued_at", name="dead_letters_unpublished", condition=models.Q(published_at=None)),
         ]
 

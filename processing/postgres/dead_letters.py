@@ -58,9 +58,11 @@ def add_dead_letters(cursor: Cursor, letters: Sequence[Letter], reason: DeadLett
     letters = sorted(letters, key=lambda letter: letter.id)
     groups = join_groups(cursor, letters, reason, now)
     cursor.execute(
-        """INSERT INTO processing_deadletter (event_id, reason, queued_at, group_id)
-           SELECT id, %s, %s, group_id FROM unnest(%s::text[], %s::bigint[]) AS l(id, group_id)""",
-        (reason, now, [letter.id for letter in letters], groups),
+        """INSERT INTO processing_deadletter (event_id, reason, queued_at, group_id, carried_id, user_id, type)
+           SELECT l.id, %s, %s, l.group_id, l.carried_id, i.user_id, i.type
+           FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS l(id, group_id, carried_id)
+                JOIN processing_inboxevent i ON i.id = l.id""",
+        (reason, now, [letter.id for letter in letters], groups, [letter.carried_id for letter in letters]),
     )
 
 
@@ -119,15 +121,25 @@ def far_events(cursor: Cursor, ids: Sequence[str]) -> list[FarEvent]:
 def find_open(ids: Sequence[str], event_type: str | None, since: datetime | None) -> list[str]:
     """The open dead letters that match these filters, oldest first. `since`: of the time at which they failed."""
     cursor = raw_cursor().execute(
-        """SELECT d.event_id FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id
-           WHERE d.discarded_at IS NULL
-             AND (%(ids)s::text[] IS NULL OR d.event_id = ANY(%(ids)s))
-             AND (%(type)s::text IS NULL OR i.type = %(type)s)
-             AND (%(since)s::timestamptz IS NULL OR d.queued_at >= %(since)s)
-           ORDER BY d.queued_at, d.event_id""",
+        """SELECT event_id FROM processing_deadletter
+           WHERE discarded_at IS NULL
+             AND (%(ids)s::text[] IS NULL OR event_id = ANY(%(ids)s))
+             AND (%(type)s::text IS NULL OR type = %(type)s)
+             AND (%(since)s::timestamptz IS NULL OR queued_at >= %(since)s)
+           ORDER BY queued_at, event_id""",
         {"ids": list(ids) or None, "type": event_type, "since": since},
     )
     return [id for (id,) in cursor]
+
+
+def find_carriers(ids: Sequence[str]) -> dict[str, str]:
+    """The open dead letters of unreadable messages that carry one of these ids, and which one."""
+    cursor = raw_cursor().execute(
+        """SELECT event_id, carried_id FROM processing_deadletter
+           WHERE carried_id = ANY(%s) AND carried_id <> '' AND discarded_at IS NULL""",
+        (list(ids),),
+    )
+    return dict(cursor.fetchall())
 
 
 def open_ids() -> list[str]:

@@ -115,6 +115,8 @@ class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
     group = factory.SubFactory(FailureGroupFactory)
     reason = DeadLetter.Reason.FAILED
     queued_at = factory.LazyFunction(now)
+    user_id = factory.LazyAttribute(lambda letter: letter.event.user_id)
+    type = factory.LazyAttribute(lambda letter: letter.event.type)
     published_at = factory.LazyFunction(now)
 
 

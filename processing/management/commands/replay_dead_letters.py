@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from processing.domain.away import StoppedError
 from processing.operators import actions
-from processing.postgres.dead_letters import find_open
+from processing.postgres.dead_letters import find_carriers, find_open
 
 NAMED = 10  # ids printed for each reason
 
@@ -24,19 +24,26 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--id", action="append", default=[], help="this event; can be given several times")
+        parser.add_argument(
+            "--id",
+            action="append",
+            default=[],
+            help="this event, or one that an unreadable message carries; can be given several times",
+        )
         parser.add_argument("--type", help="events of this type")
         parser.add_argument("--since", type=moment, help="dead letters since this RFC 3339 time")
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ids = find_open(options["id"], options["type"], options["since"])
+        carriers = find_carriers(options["id"])
+        ids = find_open([*options["id"], *carriers], options["type"], options["since"])
         if options["dry_run"]:
             self.stdout.write(f"would replay: {len(ids)}")
             for id in ids[:NAMED]:
                 self.stdout.write(f"  {id!r}")
             return
-        missing = set(options["id"]).difference(ids) if not (options["type"] or options["since"]) else set()
+        known = {*ids, *carriers.values()}
+        missing = set(options["id"]) - known if not (options["type"] or options["since"]) else set()
         with tqdm(total=len(ids), unit="", disable=None) as progress:
             try:
                 result = actions.replay(

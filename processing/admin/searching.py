@@ -1,0 +1,71 @@
+"""Searches that cost the same at any size: each way to match gives at most its newest or first matches, by an index."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from processing.models import DeadLetter, FailedAttempt, FailureGroup, InboxEvent
+
+MOST = 500  # matches of each way: few enough that Postgres looks each of them up
+ERRORS = 5_000  # the newest open dead letters, whose errors are read
+ATTEMPTS = 10_000  # the newest failed ones, whose classes are read
+GROUPS = 20
+LAST = chr(sys.maxunicode)
+
+
+def terms(search_term: str) -> list[str]:
+    """As it was typed, since an id may begin with a blank, and trimmed."""
+    found = [search_term, search_term.strip()]
+    return [] if "\0" in search_term else [each for each in dict.fromkeys(found) if each]
+
+
+def find_events(queryset: QuerySet[InboxEvent], term: str) -> set[str]:
+    """By the beginning of an id (also one that an unreadable message carries) or a user, a type, an error's class."""
+    ways = (
+        queryset.filter(pk__startswith=term).order_by("pk"),
+        queryset.filter(user_id=term).order_by("-received_at"),
+        queryset.filter(user_id__startswith=term).order_by("user_id"),
+        queryset.filter(type=term).order_by("-received_at"),
+    )
+    named = keys(*ways)
+    return named | keys(queryset.filter(pk__in=[*_carriers(term), *_failed_with(term)]).order_by())
+
+
+def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
+    """By the beginning of an id, also one that is carried, or of a user, a type, any part of an error."""
+    letters = queryset.order_by("-queued_at", "-pk")
+    still_open = letters.filter(discarded_at=None)
+    causes = FailureGroup.objects.filter(Q(error_class__icontains=term) | Q(place__icontains=term))
+    groups = causes.order_by("-last_seen").values_list("pk", flat=True)[:GROUPS]
+    newest = list(still_open.values_list("pk", flat=True)[:ERRORS])
+    with_error = InboxEvent.objects.filter(pk__in=newest, error__icontains=term)
+    return keys(
+        queryset.filter(pk__gte=term, pk__lt=term + LAST).order_by("pk"),  # a prefix of a foreign key, without a join
+        queryset.filter(pk__in=_carriers(term)).order_by(),
+        letters.filter(user_id=term),
+        queryset.filter(user_id__startswith=term).order_by("user_id"),
+        still_open.filter(type=term),
+        *(still_open.filter(group=group) for group in groups),
+        with_error,
+    )
+
+
+def _carriers(term: str) -> Iterator[str]:
+    letters = DeadLetter.objects.exclude(carried_id="").filter(carried_id__startswith=term)
+    yield from letters.order_by("carried_id").values_list("pk", flat=True)[:MOST]
+
+
+def _failed_with(error_class: str) -> set[str]:
+    newest = FailedAttempt.objects.order_by("-at").values_list("error_class", "event_id")[:ATTEMPTS]
+    found = set([event_id for its_class, event_id in newest if its_class == error_class][:MOST])
+    for group in FailureGroup.objects.filter(error_class=error_class).order_by("-last_seen")[:GROUPS]:
+        found |= keys(group.letters.filter(discarded_at=None).order_by("-queued_at", "-pk"))
+    return found
+
+
+def keys(*ways: QuerySet[Any]) -> set[str]:
+    return {key for way in ways for key in way.values_list("pk", flat=True)[:MOST]}

@@ -1,0 +1,124 @@
+"""What happened to an event, in order: from its row, its failed attempts and what operators did to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from processing.admin import show
+from processing.domain.statuses import FINAL, Status
+from processing.models import (
+    DeadLetter,
+    FailedAttempt,
+    FailureGroup,
+    InboxEvent,
+    Kind,
+    Lane,
+    OperatorAction,
+    PassedGap,
+    Traceback,
+)
+from processing.operators import actions, replay
+
+DONE = {actions.RETRY_NOW: "retried at once", replay.REPLAY: "replayed", actions.DISCARD: "discarded"}
+SHOWN = 50  # of the newest attempts, and of the newest actions
+
+
+@dataclass(frozen=True)
+class Step:
+    at: datetime
+    what: SafeString | str
+    tone: str = "quiet"
+
+
+def timeline(event: InboxEvent, letter: DeadLetter | None) -> SafeString:
+    own = [*_arrival(event), *_gap(event), *_attempts(event), *_actions(event)]
+    steps = sorted([*own, *_letter(letter), *_outcome(event, letter)], key=lambda step: step.at)
+    lines = format_html_join(
+        "", '<li class="{}">{} <div>{}</div></li>', ((each.tone, show.when(each.at), each.what) for each in steps)
+    )
+    now = format_html('<li class="wait"><span>now</span> <div>{}</div></li>', wait) if (wait := _wait(event)) else ""
+    return format_html('<ol class="timeline">{}{}</ol>', lines, now)
+
+
+def _arrival(event: InboxEvent) -> Iterator[Step]:
+    yield Step(event.received_at, "received")
+
+
+def _gap(event: InboxEvent) -> Iterator[Step]:
+    if event.seq is None:
+        return
+    for gap in PassedGap.objects.filter(user_id=event.user_id, last_seq=event.seq - 1).order_by("-id")[:1]:
+        yield Step(gap.passed_at, f"its lane passed the gap before it, seq {gap.first_seq} to {gap.last_seq}", "wait")
+
+
+def _attempts(event: InboxEvent) -> Iterator[Step]:
+    attempts = list(FailedAttempt.objects.filter(event_id=event.pk).order_by("-attempt")[:SHOWN])
+    tracebacks = _tracebacks(attempts)
+    for each in attempts:
+        text = tracebacks.get((each.error_class, each.place, _hour(each.at)))
+        yield Step(
+            each.at,
+            format_html(
+                "attempt {} failed in {} with <b>{}</b>: {}{}{}",
+                each.attempt,
+                each.process,
+                each.error_class,
+                each.message[: show.HOVER_CHARS],
+                format_html(", at <code>{}</code>", each.place) if each.place else "",
+                show.folded("traceback, kept once an hour for this cause", text) if text else "",
+            ),
+            "bad",
+        )
+
+
+def _tracebacks(attempts: Iterable[FailedAttempt]) -> dict[tuple[str, str, datetime], str]:
+    hours = {_hour(each.at) for each in attempts}
+    causes = {each.error_class for each in attempts}
+    found = Traceback.objects.filter(hour__in=hours, error_class__in=causes) if hours else []
+    return {(each.error_class, each.place, each.hour): each.text for each in found}
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _actions(event: InboxEvent) -> Iterator[Step]:
+    for each in OperatorAction.objects.filter(event_id=event.pk).order_by("-id")[:SHOWN]:
+        done = DONE.get(each.action, each.action)
+        yield Step(each.at, f"{done} by {each.actor}" + (f": {each.detail}" if each.detail else ""))
+
+
+def _letter(letter: DeadLetter | None) -> Iterator[Step]:
+    if letter is None:
+        return
+    what = format_html(
+        "{}, of the group {}",
+        show.link(DeadLetter, letter.pk, f"dead letter: {letter.get_reason_display()}"),
+        show.link(FailureGroup, letter.group_id, str(letter.group)),
+    )
+    yield Step(letter.queued_at, what, "bad")
+
+
+def _outcome(event: InboxEvent, letter: DeadLetter | None) -> Iterator[Step]:
+    if event.status not in FINAL or event.final_at is None or letter is not None:
+        return
+    reason = f": {event.error}" if event.status == Status.SKIPPED and event.error else ""
+    tries = f", attempt {event.attempts}" if event.attempts > 1 else ""
+    yield Step(event.final_at, f"{event.status}{tries}{reason}", show.TONES.get(event.status, "quiet"))
+
+
+def _wait(event: InboxEvent) -> SafeString | str:
+    """What it waits for now."""
+    if event.waits_for is not None:
+        return format_html("{} until {} is open", event.status, show.link(Kind, event.waits_for))
+    if event.status == Status.RETRYING:
+        return f"retrying: the next attempt is due at {show.utc(event.next_attempt_at)}"
+    if event.status != Status.HELD:
+        return ""
+    next_seq = Lane.objects.filter(pk=event.user_id).values_list("next_seq", flat=True).first()
+    return format_html("held for seq {} of {}", next_seq, show.link(Lane, event.user_id, "its lane"))

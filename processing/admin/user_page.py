@@ -1,0 +1,96 @@
+"""What a lane's page shows of its user: the lane as a picture, the newest events, the dead letters, and what the
+families keep of a user."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from processing.admin import show
+from processing.domain.families import kinds
+from processing.domain.lane_strip import BEHIND, Cell, cells, window
+from processing.domain.statuses import WAITING
+from processing.models import DeadLetter, InboxEvent, Lane, PassedGap
+
+SHOWN = 10
+GAPS = 200  # the newest, of which those in the picture are shown
+LEGEND = ("processed", "failed", "retrying", "held", "missing", "passed", "skipped", "unknown")
+
+
+def picture(lane: Lane) -> SafeString | str:
+    first, last = window(lane.next_seq)
+    rows = InboxEvent.objects.filter(user_id=lane.user_id, seq__gte=first, seq__lte=last)
+    found = rows.order_by("seq").values_list("seq", "status", "pk")[: 10 * (last - first)]
+    events = [(seq, status, id) for seq, status, id in found if seq is not None]
+    behind = InboxEvent.objects.filter(user_id=lane.user_id, seq__gt=last, status__in=sorted(WAITING))
+    next_behind = behind.order_by("seq").values_list("seq", flat=True).first()
+    if not events and lane.next_seq == 1 and next_behind is None:
+        return "no numbered event yet"
+    newest = PassedGap.objects.filter(user_id=lane.user_id).order_by("-id")[:GAPS]
+    gaps = [(gap.first_seq, gap.last_seq) for gap in newest]
+    strip = cells(lane.next_seq, events, gaps, more_waits=next_behind is not None)
+    drawn = format_html_join("", "{}", ((_cell(cell, lane.next_seq),) for cell in strip))
+    legend = format_html_join("", '<span class="{}">{}</span>', ((each, each) for each in LEGEND))
+    more = "" if next_behind is None else f"… and behind {lane.next_seq + BEHIND}: seq {next_behind} waits"
+    return format_html('<div class="lane">{}</div>{}<div class="lane legend">{}</div>', drawn, more, legend)
+
+
+def _cell(cell: Cell, next_seq: int) -> SafeString:
+    css = f"{cell.state} next" if cell.seq == next_seq else cell.state
+    if not cell.event_id:
+        return format_html('<span class="{}" title="seq {}: {}">{}</span>', css, cell.seq, cell.state, cell.seq)
+    url = show.change_url(InboxEvent, cell.event_id)
+    title = f"seq {cell.seq}: {cell.state}, {cell.event_id}"
+    return format_html('<a class="{}" href="{}" title="{}">{}</a>', css, url, title, cell.seq)
+
+
+def newest_events(user_id: str) -> SafeString | str:
+    rows = list(
+        InboxEvent.objects.filter(user_id=user_id).order_by("-received_at").defer("payload", "raw", "key")[:SHOWN]
+    )
+    if not rows:
+        return show.NOTHING
+    head = ("id", "status", "type", "seq", "error", "received")
+    lines = (
+        (
+            show.link(InboxEvent, row.pk),
+            show.status(row.status),
+            row.type,
+            show.NOTHING if row.seq is None else row.seq,
+            show.cut(row.error, "wide"),
+            show.when(row.received_at),
+        )
+        for row in rows
+    )
+    return format_html("{}{}", show.table(head, lines), show.list_link(InboxEvent, "all", user=user_id))
+
+
+def open_letters(user_id: str) -> SafeString | str:
+    rows = list(
+        DeadLetter.objects.filter(user_id=user_id, discarded_at=None)
+        .select_related("event")
+        .only("carried_id", "type", "queued_at", "event__error")
+        .order_by("-queued_at")[:SHOWN]
+    )
+    if not rows:
+        return show.NOTHING
+    lines = (
+        (
+            show.link(DeadLetter, row.pk, row.carried_id or row.pk),
+            row.type,
+            show.cut(row.event.error, "wide"),
+            show.when(row.queued_at),
+        )
+        for row in rows
+    )
+    all_of_them = show.list_link(DeadLetter, "all", q=user_id, state="open")
+    return format_html("{}{}", show.table(("id", "type", "error", "since"), lines), all_of_them)
+
+
+def kept_of(user_id: str) -> SafeString | str:
+    """What the families' own tables have of a user, such as revenue."""
+    links = {kind.user_link for kind in kinds() if kind.user_link is not None}
+    found = [row for link in sorted(links, key=repr) if (row := link(user_id))]
+    if not found:
+        return show.NOTHING
+    return format_html_join(", ", "{}", ((show.link(type(row), row.pk, text),) for row, text in found))

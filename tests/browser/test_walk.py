@@ -1,0 +1,66 @@
+"""An operator's walk: from a handler that fails over its group and traceback to the event, and back to good."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from processing.models import FailureGroup
+from tests.support import flaky
+from tests.support.batches import value
+from tests.support.dead import consume, fail_for_good, try_again
+from tests.support.operator_pages import changelist
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("two_tries", "hints_off", "published"),
+]
+
+
+def test_from_a_failing_handler_to_the_mended_event(browser_page: Page) -> None:
+    page = browser_page
+    flaky.runs.clear()
+    fail_for_good(value("order-1", family="flaky", fails=99))
+
+    page.goto("/admin/")
+    page.get_by_role("link", name="Groups", exact=False).first.click()
+    page.get_by_role("link", name="RuntimeError").click()
+    expect(page.locator("pre.text")).to_contain_text("in store")
+    page.get_by_role("link", name="1 open").click()
+    page.get_by_role("link", name="order-1").click()
+    page.locator(".readonly").get_by_role("link", name="order-1", exact=True).click()
+    steps = page.locator(".timeline > li")
+    expect(steps).to_have_count(4)  # received, two attempts, the dead letter
+    traceback = steps.nth(2).locator("details")
+    traceback.locator("summary").click()
+    expect(traceback.locator("pre")).to_be_visible()
+
+    flaky.runs["order-1"] = 100  # mended
+    page.get_by_role("button", name="Replay", exact=True).click()
+    try_again("order-1")
+    page.reload()
+    expect(steps.last).to_contain_text("processed, attempt 3")
+    page.goto(changelist("failuregroup"))
+    expect(page.locator("#result_list")).to_contain_text("resolved")
+    assert FailureGroup.objects.get().open == 0
+
+
+def test_the_error_stands_in_sight_and_a_row_is_one_line(browser_page: Page) -> None:
+    flaky.runs.clear()
+    fail_for_good(value("0199d6e2-7c10-7000-8000-00000000000a", family="flaky", type="t" * 60, fails=99))
+    browser_page.goto(changelist("deadletter"))
+    error = browser_page.locator("#result_list .field-short_error .cut").bounding_box()
+    row = browser_page.locator("#result_list tbody tr").bounding_box()
+    assert error is not None
+    assert row is not None
+    assert error["x"] + error["width"] < 1280
+    assert row["height"] < 40
+
+
+@pytest.mark.parametrize("width", [390, 1920])
+def test_no_page_is_wider_than_its_window(browser_page: Page, width: int) -> None:
+    consume(value("a", seq=1), value("c", seq=3))
+    browser_page.set_viewport_size({"width": width, "height": 900})
+    for path in (changelist("inboxevent"), "/admin/processing/lane/u/change/", "/"):
+        browser_page.goto(path)
+        assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
