@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge
 
+from processing.domain.process import note_done
+
 EVENTS = Counter("door_events_total", "Events by what became of them at the door", ["status"])
 GROUP_LAG = Gauge(
     "door_group_lag", "Messages that the consumer group has not committed", multiprocess_mode="mostrecent"
@@ -14,5 +16,7 @@ GROUP_LAG = Gauge(
 
 
 def count_events(statuses: Iterable[str]) -> None:
-    for status, number in collections.Counter(statuses).items():
+    counts = collections.Counter(statuses)
+    for status, number in counts.items():
         EVENTS.labels(status).inc(number)
+    note_done(counts.total())
