@@ -41,7 +41,8 @@ def seen_everywhere(value: bytes) -> Event | str:
     if isinstance(parsed, Refused):
         assert isinstance(outcome, Poison)
         assert outcome.error.removeprefix("the message ") == str(parsed.error)
-        assert (outcome.user_id, outcome.type) == (parsed.user_id, parsed.type)
+        assert parsed.user_id in ("", outcome.user_id)  # of what is no CloudEvent at all a poison tells what it can
+        assert parsed.type in ("", outcome.type)
         return str(parsed.error)
     assert arrived(outcome).members == accepted(parsed).members
     return accepted(parsed)
