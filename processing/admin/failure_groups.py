@@ -53,6 +53,7 @@ class FailureGroupAdmin(ReadOnlyAdmin):
     ordering = (F("resolved_at").desc(nulls_first=True), "-last_seen", "-id")
     search_prefixes = ("error_class", "place", "kind")
     search_help_text = "The beginning of a class, a place or a kind."
+    rows_of = {"newest": DeadLetter}
     fields = readonly_fields = (
         "state",
         "why",

@@ -20,7 +20,7 @@ from processing.admin.passed_gaps import gaps_of
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.away import StoppedError
 from processing.domain.statuses import WAITING, Status
-from processing.models import InboxEvent, Kind, Lane, OperatorAction
+from processing.models import DeadLetter, InboxEvent, Kind, Lane, OperatorAction
 from processing.operators.set_lane import foresee, set_lane
 
 SHOWN = 20
@@ -58,6 +58,7 @@ class LaneAdmin(ReadOnlyAdmin):
         "passed_gaps",
         "on_record",
     )
+    rows_of = {"letters": DeadLetter, "events": InboxEvent, "kept": InboxEvent}
     change_form_template = "admin/processing/lane_change_form.html"
 
     def get_urls(self) -> list[URLPattern]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,7 @@ class ReadOnlyAdmin(_Admin):
     search_prefixes: tuple[str, ...] = ()
     heavy_fields: tuple[str, ...] = ()  # not loaded for lists
     optional_fields: frozenset[str] = frozenset()  # left out of an object's page when they have nothing to show
+    rows_of: Mapping[str, type[Model]] = {}  # fields that show another table, to those who may see that one
     export_columns: tuple[str, ...] = ()  # if not its own, without bytes
     list_per_page = 100
     list_fullwidth = True
@@ -130,7 +132,13 @@ class ReadOnlyAdmin(_Admin):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fields = super().get_fields(request, obj)
-        return fields if obj is None else [name for name in fields if self._is_shown(name, obj)]
+        if obj is None:
+            return fields
+        return [name for name in fields if self._may_see(request, name) and self._is_shown(name, obj)]
+
+    def _may_see(self, request: HttpRequest, name: Any) -> bool:
+        model = self.rows_of.get(name)
+        return model is None or self.admin_site.get_model_admin(model).has_view_permission(request)
 
     def _is_shown(self, name: Any, obj: Model) -> bool:
         if name not in self.optional_fields:

@@ -170,6 +170,16 @@ def test_a_users_page_has_the_lane_events_dead_letters_and_revenue(operator: Cli
     assert change("userrevenue", "u", "revenue") in html
 
 
+def test_a_page_shows_rows_of_another_table_only_to_those_who_may_see_that_one() -> None:
+    fail_for_good(failing("dead"))
+    consume(value("a", seq=1))
+    group = FailureGroup.objects.get().pk
+    for may, shown in ((["view_lane", "view_failuregroup"], False), (["view_deadletter"], True)):
+        clerk = client_of(f"clerk-{shown}", may=[*may, "view_lane", "view_failuregroup"])
+        for url in (change("lane", "u"), change("failuregroup", group)):
+            assert (change("deadletter", "dead") in page(clerk, url)) is shown
+
+
 def test_a_user_without_a_lane_has_a_page_too(operator: Client) -> None:
     InboxEventFactory.create(user_id="ann")
     assert "no numbered event yet" in page(operator, change("lane", "ann"))
