@@ -52,6 +52,7 @@ lint: install ## ruff, mypy, the limits on length, the rules on layers and impor
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/check_layers.py
 	$(BIN)/python .ci/architecture.py --check
+	$(BIN)/python .ci/metrics.py --check
 	$(BIN)/python .ci/check_docs.py
 
 BENCH = $(BIN)/python -m bench $(PARTS:%=--part %) $(if $(EVENTS),--events $(EVENTS))

@@ -68,7 +68,22 @@ def _require_services(**_: Any) -> None:
 
 @celeryd_init.connect
 def _name_the_worker(**_: Any) -> None:
-    take_role("worker")
+    from processing.background.state import keep_counting
+
+    _tell_of("worker")
+    keep_counting()
+
+
+@beat_init.connect
+def _name_beat(**_: Any) -> None:
+    _tell_of("beat")
+
+
+def _tell_of(role: str) -> None:
+    from processing.background.heartbeat import Heartbeat
+
+    take_role(role)
+    Heartbeat().start().end_with_process()
 
 
 @worker_init.connect

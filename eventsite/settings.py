@@ -13,6 +13,7 @@ from eventsite.redis_address import REOPEN_A_REPLICAS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+VERSION = "0.1.0"  # as pyproject.toml has it
 KIB, MIB = 2**10, 2**20
 
 _variables = env.load(BASE_DIR)

@@ -9,6 +9,7 @@ from eventsite.views import home
 from ingest.http.asyncapi import asyncapi
 from ingest.http.problems import get_only
 from ingest.urls import unknown_path
+from processing.admin.first_page import first_page
 
 admin.site.final_catch_all_view = False  # an unknown path below it is unknown too
 
@@ -17,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("revenue.urls")),
     path("", get_only(home)),
     path("admin", get_only(RedirectView.as_view(pattern_name="admin:index"))),
+    path("admin/", get_only(admin.site.admin_view(first_page))),
     path("admin/", admin.site.urls),
     path("schema", get_only(SpectacularJSONAPIView.as_view()), name="schema"),
     path("asyncapi", get_only(asyncapi)),

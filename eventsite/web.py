@@ -77,7 +77,13 @@ def _load(_: str) -> Any:
     from eventsite import wsgi  # sets Django up
     from eventsite.intake import Intake
     from ingest.publishing import backpressure, batcher, event_limit
+    from processing.background.heartbeat import Heartbeat
+    from processing.background.state import keep_counting
+    from processing.domain.process import take_role
 
+    take_role("web")
+    Heartbeat().start().end_with_process()
+    keep_counting()
     backpressure.start()
     event_limit.start()
     bodies = Bodies(settings.BODY_TIMEOUT_S, settings.BODY_MAX_BYTES, room_bytes=THREADS * settings.BODY_MAX_BYTES)

@@ -9,6 +9,8 @@ from celery import shared_task
 
 from processing.background import import_gaps, kinds, retention, sweeper
 from processing.domain.away import leave_while_away
+from processing.domain.failures import cause_of
+from processing.domain.process import note_error
 from processing.engine import after_commit, release
 from processing.kafka import dead_letter_topic
 from processing.postgres.schema import has_migrations
@@ -33,7 +35,8 @@ def sweep() -> None:
     ):
         try:
             _unless_away(each)
-        except Exception:  # a bug in one is logged, and the others still run
+        except Exception as error:  # a bug in one is logged, and the others still run
+            note_error(cause_of(error))
             log.exception("a sweep failed", sweep=each.__name__)
 
 

@@ -18,7 +18,7 @@ from ingest.health.waiting import EventsThatWait
 from ingest.http.base import JsonView
 from ingest.http.openapi import Described
 from ingest.http.problems import Problem, retry_after
-from processing.operators.gauges import OpenTransactionGauge, PassedGapsGauge
+from processing.operators.gauges import OpenTransactionGauge, StateGauges
 from processing.operators.loss_metric import OpenLosses
 
 STATUS = {"type": "object", "properties": {"status": {"type": "string"}}, "examples": [{"status": "live"}]}
@@ -55,7 +55,7 @@ def of_the_site() -> CollectorRegistry:
     that kinds of event declare."""
     registry = CollectorRegistry()
     registry.register(OpenTransactionGauge())
-    registry.register(PassedGapsGauge())
+    registry.register(StateGauges())
     registry.register(OpenLosses())
     registry.register(EventsThatWait())
     for kind in event_kinds():

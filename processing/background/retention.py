@@ -10,15 +10,18 @@ from django.conf import settings
 from processing.postgres import retention
 from processing.postgres.failures import delete_failures_before
 from processing.postgres.passed_gaps import delete_passed_before
+from processing.postgres.processes import forget_processes
+from processing.postgres.tallies import delete_counts_before, merge_writers_before, roll_up_before
 
 SLICE = timedelta(hours=1)
+BY_THE_MINUTE, BY_TEN_MINUTES = timedelta(hours=2), timedelta(hours=25)  # what the first page plots so finely
 
 log = structlog.get_logger(__name__)
 
 
 def retire() -> int:
     """Strip final events older than RETENTION_DAYS of payload, bytes, key and error; returns how many. Failed attempts
-    of that age are forgotten.
+    and counts of that age are forgotten.
 
     After RETENTION_FORGET_DAYS (0: never) their rows are deleted, and the record of passed gaps. Open dead
     letters stay as they are.
@@ -27,6 +30,11 @@ def retire() -> int:
     unneeded = now - timedelta(days=settings.RETENTION_DAYS)
     stripped = _strip(unneeded)
     delete_failures_before(unneeded)
+    merge_writers_before(now - BY_THE_MINUTE)
+    roll_up_before(now - BY_THE_MINUTE, "10 minutes")
+    roll_up_before(now - BY_TEN_MINUTES, "1 hour")
+    delete_counts_before(unneeded)
+    forget_processes()
     forgotten = 0
     if settings.RETENTION_FORGET_DAYS:
         old = now - timedelta(days=settings.RETENTION_FORGET_DAYS)

@@ -71,6 +71,7 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
     """Read polled messages and end-of-partition marks of assigned partitions. The caller has removed other errors."""
     batch = Batch()
     key, partition = None, None
+    first: dict[Partition, int] = {}  # when Kafka got it, Unix ms
     for polled in messages:
         error = polled.error()
         topic, number, offset = position_of(polled)
@@ -84,7 +85,12 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
             batch.positions[partition] = partition.polled = offset
             continue
         batch.positions[partition] = partition.polled = offset + 1
-        batch.put(_read(polled, Message(topic, number, offset, polled.key(), polled.value()), batch.max_bytes))
+        _, at = polled.timestamp()
+        first.setdefault(partition, at)
+        message = Message(topic, number, offset, polled.key(), polled.value(), written_at=at if at > 0 else None)
+        batch.put(_read(polled, message, batch.max_bytes))
+    for partition, at in first.items():
+        partition.note_in_hand(batch.positions[partition], at)
     return batch
 
 
@@ -92,8 +98,7 @@ def _read(polled: KafkaMessage, message: Message, max_bytes: int) -> Arrival | P
     """Headers cost more than all the rest of a message: only what may be a CloudEvent is asked for them."""
     outcome = read_message(message, max_bytes)
     if may_be_cloudevent(outcome) and (headers := find_headers(polled.headers())):
-        _, written_at = polled.timestamp()
-        return read_message(replace(message, headers=headers, written_at=written_at))
+        return read_message(replace(message, headers=headers))
     return outcome
 
 

@@ -25,6 +25,7 @@ from processing.consumer.placing import Placing
 from processing.consumer.poll_errors import REFUSED, passes, refused_setting, tell
 from processing.consumer.processor import Processor
 from processing.domain.away import StoppedError, retry_while_away
+from processing.domain.process import PartitionLag
 from processing.kafka import clients
 from processing.kafka.cluster import warn_of_unsafe_topics
 from processing.kafka.troubles import reason
@@ -87,6 +88,10 @@ class Poller:
         self._raise_failure()
         log.info("stopped", topics=self._topics)
         return drained
+
+    def lags(self) -> list[PartitionLag]:
+        """How far behind each of its partitions is, as another thread sees it."""
+        return [partition.lag() for partition in self._partitions]
 
     def _raise_failure(self) -> None:
         failure = self._stages.failure

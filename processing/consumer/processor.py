@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 import structlog
 
-from processing import metrics
 from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch
 from processing.consumer.gaps import AskEnd, GapRounds, pause_s
 from processing.consumer.partitions import Partitions
 from processing.domain.outcomes import BatchResult
+from processing.domain.tally import DUPLICATE, HELD, PASSED
 from processing.engine import after_commit, failing_kinds
 from processing.engine.in_flight import BatchMarks
 from processing.engine.process_batch import process_batch
@@ -64,7 +64,7 @@ class Processor:
             started = time.perf_counter()
             result = retry_transient(lambda: process_batch(batch.arrivals, batch.poisons, moves=moves), self._stop)
             _note_stored(batch)
-            if result.held or result.duplicates:  # which may be held since a commit whose answer was lost
+            if result.count(HELD) or result.count(DUPLICATE):  # which may be held since a commit whose answer was lost
                 self._gaps.note_held(batch)
             ms = round((time.perf_counter() - started) * 1000)
             log.info("stored a batch", events=len(batch), ms=ms, **result.counts())
@@ -80,7 +80,7 @@ class Processor:
         self._look_for_gaps()
         if self._ready:
             result = retry_transient(self._ready.release, self._stop)
-            log.info("released from lanes", **result.counts(), passed_gaps=result.passed)
+            log.info("released from lanes", **result.counts(), passed_gaps=result.count(PASSED))
             yield self._noted(result)
 
     def _look_for_gaps(self) -> None:
@@ -100,7 +100,6 @@ class Processor:
 
     def _noted(self, result: BatchResult) -> BatchResult:
         """Its outcomes and failures are counted, and the lanes that it made ready get their turn."""
-        metrics.count_events(result.counts())
         after_commit.count_failures(self._window, result, self._stop)
         self._ready.add(result.ready)
         return result

@@ -54,7 +54,7 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
 TOO_FAR_AHEAD = Cause("seq too far ahead", "")
 
 
-def cause_of(error: Exception) -> Cause:
+def cause_of(error: BaseException) -> Cause:
     return Cause(type(error).__name__, _place(error))
 
 
@@ -72,16 +72,20 @@ def cause_of_poison(error: Invalid) -> Cause:
 
 def kind_of(event: Event) -> str:
     """What dead letters of this event are grouped by: a declared type, else the family; types are free text."""
-    if event.family and event.type in declared_types(event.family):
-        return type_kind(event.family, event.type)
-    return event.family or NO_FAMILY
+    return kind_named(event.family, event.type)
+
+
+def kind_named(family: str, event_type: str) -> str:
+    if family and event_type in declared_types(family):
+        return type_kind(family, event_type)
+    return family or NO_FAMILY
 
 
 def kind_of_poison(topic: str | None) -> str:
     return topic_kind(topic) if topic else FILE
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     frames = [
         (frame.f_globals.get("__name__", "?"), line, frame.f_code)
         for frame, line in traceback.walk_tb(error.__traceback__)

@@ -123,8 +123,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """Where an event stood, and its bytes: a message in Kafka, or what a line of a file would have been there.
 
     Either `topic` and `partition` are set, or `import_run`, the number of the run over the file; then `offset` is the
-    line's number. `headers` are kept where they tell of a CloudEvent, and with them `written_at`, its time in the log
-    (Unix ms), where that is known.
+    line's number. `headers` are kept where they tell of a CloudEvent. `written_at`: its time in the log (Unix ms),
+    where that is known.
     """
 
     topic: str | None

@@ -6,6 +6,7 @@ Results are frozen: a transaction makes one at its end, and the code that follow
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ import msgspec
 from processing.domain.envelope import Event
 from processing.domain.failures import Failure
 from processing.domain.statuses import Status
+from processing.domain.tally import OUTCOMES, Tally, total
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -28,6 +30,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     attempts: int = 0
     limit: int | None = None  # None: on arrival, the policy's
     ordering_key: Hashable = None
+    since: int | None = None  # Unix ms: since when its outcome is waited for; None: as its message says
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -83,29 +86,21 @@ class HotStateUpdate:
 class BatchResult:
     """What a transaction did. If the process dies with it, the sweeper finds all of it in Postgres.
 
-    `ready` are the users whose lanes can release more. `held`, `skipped` and `far` (a seq too far ahead) count events
-    that were on arrival.
+    `ready` are the users whose lanes can release more.
     """
 
     hot_state: HotStateUpdate
     outcomes: Sequence[Outcome] = ()
     ready: frozenset[str] = frozenset()
-    held: int = 0
-    skipped: int = 0
-    far: int = 0
-    poisons: int = 0
-    duplicates: int = 0
-    passed: int = 0  # gaps
+    tally: Tally = field(default_factory=Counter)
 
     @cached_property
     def unhappy(self) -> list[Outcome]:
         """Those that are not processed: few, of many."""
         return unhappy(self.outcomes)
 
-    def count(self, status: Status) -> int:
-        if status is Status.PROCESSED:
-            return len(self.outcomes) - len(self.unhappy)
-        return sum(outcome.status is status for outcome in self.unhappy)
+    def count(self, what: str) -> int:
+        return total(self.tally, what)
 
     @property
     def retries(self) -> list[tuple[str, int]]:
@@ -114,14 +109,5 @@ class BatchResult:
 
     def counts(self) -> dict[str, int]:
         """How many events became what, for a line of the log; what is 0 is left out."""
-        counts = {
-            "processed": self.count(Status.PROCESSED),
-            "held": self.held,
-            "retrying": self.count(Status.RETRYING),
-            "failed": self.count(Status.FAILED),
-            "skipped": self.skipped,
-            "too far ahead": self.far,
-            "poison": self.poisons,
-            "duplicates": self.duplicates,
-        }
-        return {name: count for name, count in counts.items() if count}
+        counts = {outcome: self.count(outcome) for outcome in OUTCOMES}
+        return {outcome: number for outcome, number in counts.items() if number}

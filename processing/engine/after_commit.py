@@ -26,17 +26,18 @@ Publish = Callable[[BatchResult], None]
 
 def after_commit(result: BatchResult) -> int:
     """All of it, at once, in a process whose tasks run in threads. Returns how many events were tried."""
+    metrics.count_tally(result.tally)
     tell_failures(result.outcomes)
     with _counting:
         failing = _window.observe(result.outcomes)
     failing_kinds.stop(failing)
-    metrics.count_events(result.counts())
     publish(result)
     return len(result.outcomes)
 
 
 def count_failures(window: FailingKinds, result: BatchResult, stop: Flag) -> None:
     """The first part, for callers that publish in another thread: the next batch must find a failing kind stopped."""
+    metrics.count_tally(result.tally)
     tell_failures(result.outcomes)
     failing = window.observe(result.outcomes)
     if failing:

@@ -9,6 +9,7 @@ import structlog
 
 from processing.domain.failures import Cause, kind_of
 from processing.domain.outcomes import Outcome
+from processing.domain.process import note_error
 
 HOUR_S = 3_600
 
@@ -22,6 +23,7 @@ def tell_failures(outcomes: Sequence[Outcome], now: float | None = None) -> None
     for outcome in outcomes:
         if (failure := outcome.failure) is None:
             continue
+        note_error(failure.cause)
         line = log.bind(error_class=failure.cause.error_class, place=failure.cause.place)
         if failure.traceback and now - _told.get(failure.cause, -HOUR_S) >= HOUR_S:
             _told[failure.cause] = now

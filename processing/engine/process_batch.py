@@ -21,9 +21,11 @@ from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
 from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, unhappy
 from processing.domain.statuses import WAITING, Status
+from processing.engine.batch_tally import add_poisons, forget_duplicates, outcomes_of, tally_arrivals
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
 from processing.engine.other_content import find_other_contents
+from processing.metrics import POSTGRES_SECONDS
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import highest_waiting
@@ -42,9 +44,11 @@ from processing.postgres.kinds import read_set_aside
 from processing.postgres.lanes import lock_lanes, move_lanes
 from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.outbox import add_to_outbox
+from processing.postgres.tallies import add_tally
 from processing.postgres.transaction import Cursor, outcome_time
 
 
+@POSTGRES_SECONDS.time()
 def process_batch(
     arrivals: Sequence[Arrived], poisons: Sequence[Poison], *, comes_again: bool = True, moves: Moves = ()
 ) -> BatchResult:
@@ -79,6 +83,10 @@ def process_batch(
         _record_failures(cursor, failed, new_poisons, plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in all_poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
+        tally = tally_arrivals(arrivals, first, new, outcomes_of(changes, plan.far, set_aside), at)
+        add_poisons(tally, all_poisons, known_poisons, at)
+        forget_duplicates(tally, all_poisons[len(poisons) :])
+        add_tally(cursor, tally, at)
     refresh += [change.id for change in changes if change.status is Status.RETRYING]  # of which Redis has a mark only
     if comes_again:  # the process that made the known ones final may have died before it wrote their hot state
         refresh += sorted(first.keys() - new)
@@ -86,11 +94,7 @@ def process_batch(
         hot_state=HotStateUpdate(at, arrived, refresh, orders, outbox_id),
         outcomes=outcomes,
         ready=frozenset(plan.ready),
-        held=sum(change.status is Status.HELD for change in changes) + plan.set_aside,
-        skipped=plan.skipped,
-        far=len(plan.far),
-        poisons=len(new_poisons),
-        duplicates=len(arrivals) + len(poisons) - len(fresh) - len(new_poisons),
+        tally=tally,
     )
 
 
@@ -138,9 +142,7 @@ class _Plan:
     ready: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)  # users whose lanes wait for a kind now
     waits: set[str] = field(default_factory=set)  # users of whom something waits, or is set aside
-    skipped: int = 0
     far: list[Event] = field(default_factory=list)
-    set_aside: int = 0
 
     def add_waiting(self, lane: LaneState, plan: LanePlan, set_aside: Collection[str]) -> None:
         """What does not run of a lane's new events; those set aside are stored as held already."""
@@ -148,12 +150,10 @@ class _Plan:
         held = [event for event in plan.held if event.id not in set_aside]
         self.changes += [StatusChange(event.id, Status.HELD, 0) for event in held]
         if len(held) < len(plan.held):
-            self.set_aside += len(plan.held) - len(held)
             self.waits.add(user)
         self.changes += [StatusChange(e.id, Status.SKIPPED, 0, _why_skipped(lane, e)) for e in plan.skipped]
         self.changes += [StatusChange(e.id, Status.FAILED, 0, why_far(user, e.seq or 0, top)) for e, top in plan.far]
         self.far += [event for event, _ in plan.far]
-        self.skipped += len(plan.skipped)
         if plan.ready:
             self.ready.add(user)
         if plan.stuck:
@@ -180,9 +180,7 @@ def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]
     places: dict[str, int] = {}
     for place, event in enumerate(fresh):
         if event.seq is None:
-            if event.id in set_aside:
-                result.set_aside += 1
-            else:
+            if event.id not in set_aside:
                 attempts[place] = Attempt(event)
         else:
             by_lane.setdefault(event.user_id, []).append(event)

@@ -14,11 +14,13 @@ from datetime import datetime
 from processing.domain.lanes import LaneState, PassableGaps, PassedGap, share_turns
 from processing.domain.outcomes import BatchResult, HotStateUpdate, Outcome
 from processing.domain.statuses import WAITING, Status
+from processing.domain.tally import NO_KIND, PASSED, Tally, tally_of
 from processing.engine.after_commit import after_commit
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import front_behind, lane_moves, order_changes
 from processing.engine.process_batch import letters_of_failed, status_changes
 from processing.engine.turns import Turns
+from processing.metrics import POSTGRES_SECONDS
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import (
@@ -36,6 +38,7 @@ from processing.postgres.lane_setting import first_unowned
 from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.passed_gaps import record_passed_gaps
+from processing.postgres.tallies import add_tally
 from processing.postgres.transaction import Cursor, outcome_time, transaction
 
 LANES_AT_ONCE = 500
@@ -65,7 +68,7 @@ def pass_gaps(passable: Collection[PassableGaps]) -> int:
     passed = 0
     for result in _turns_in_time(ReadyLanes(passable=passable)):
         after_commit(result)
-        passed += result.passed
+        passed += result.count(PASSED)
     return passed
 
 
@@ -128,6 +131,7 @@ class ReadyLanes:
         return sorted(share_turns([*groups.values()], LANES_AT_ONCE))
 
 
+@POSTGRES_SECONDS.time()
 def release_lanes(users: Collection[str], passable: Mapping[str, PassableGaps] = NOTHING) -> BatchResult:
     """Run what waits at the front of these users' lanes, as far as there is no retry, kind or gap to wait for that is
     not passable."""
@@ -156,7 +160,10 @@ def release_in(
     moves = lane_moves({user: lanes[user] for user in touched}, moved, orders, still, touched)
     move_lanes(cursor, moves, at)
     ready = frozenset(still.intersection(moved))
-    return BatchResult(replace(hot_state, orders=orders), outcomes, ready, passed=len(gaps))
+    tally = _tally(turns, outcomes, at)
+    tally[NO_KIND, PASSED] = len(gaps)
+    add_tally(cursor, tally, at)
+    return BatchResult(replace(hot_state, orders=orders), outcomes, ready, tally)
 
 
 def _fronts(
@@ -174,6 +181,7 @@ def _fronts(
     return fronts, passed
 
 
+@POSTGRES_SECONDS.time()
 def retry_events(ids: Collection[str]) -> BatchResult:
     """Try again those of these events that are due and that no lane holds: without seq, or replayed late."""
     with transaction() as cursor:
@@ -189,7 +197,14 @@ def retry_in(cursor: Cursor, ids: Collection[str], turns: Turns) -> BatchResult:
     orders = order_changes(lanes, outcomes, late=True)
     moves = [LaneMove(o.user_id, lanes[o.user_id].next_seq, lanes[o.user_id].waiting, o.after) for o in orders]
     move_lanes(cursor, moves, at)
-    return BatchResult(replace(hot_state, orders=orders), outcomes)
+    tally = _tally(turns, outcomes, at)
+    add_tally(cursor, tally, at)
+    return BatchResult(replace(hot_state, orders=orders), outcomes, tally=tally)
+
+
+def _tally(turns: Turns, outcomes: Sequence[Outcome], at: datetime) -> Tally:
+    since = {attempt.event.id: attempt.since for attempt in turns.attempts}
+    return tally_of([(each.event, str(each.status), since[each.event.id]) for each in outcomes], at)
 
 
 def _run_waiting(cursor: Cursor, turns: Turns, at: datetime) -> tuple[list[Outcome], HotStateUpdate]:

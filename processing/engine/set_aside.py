@@ -23,6 +23,7 @@ from processing.engine.handlers import retry_policy
 from processing.engine.lane_moves import as_it_stands
 from processing.engine.release import release_in, retry_in
 from processing.engine.turns import Turns
+from processing.metrics import POSTGRES_SECONDS
 from processing.postgres import kinds
 from processing.postgres.due import TURN_CHARS, lanes_and_ids, lock_retries
 from processing.postgres.kinds import KindRow
@@ -168,6 +169,7 @@ def _try(kind: str, id: str) -> BatchResult:
         return release_in(cursor, lock_lanes(cursor, users), turns) if users else retry_in(cursor, free, turns)
 
 
+@POSTGRES_SECONDS.time()
 def drain(kind: str, rows: int) -> Drained | None:
     """Let the events that have waited longest for a kind have their turn; None if it does not drain, or another process
     drains it."""

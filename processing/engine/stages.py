@@ -20,7 +20,9 @@ from typing import Generic, TypeVar
 import structlog
 
 from processing.domain.away import StoppedError
+from processing.domain.failures import cause_of
 from processing.domain.outcomes import BatchResult
+from processing.domain.process import note_error
 from processing.postgres.transaction import close_connection
 
 IDLE_S = 0.2
@@ -175,6 +177,7 @@ class Stages(Generic[W]):
         try:
             stage()
         except BaseException as error:  # noqa: BLE001 - whoever waits for the stages raises it
+            note_error(cause_of(error))
             self._fail(error)
             self._stop.set()
         finally:

@@ -25,6 +25,7 @@ from redis.commands.core import Script
 from processing.domain.envelope import Event
 from processing.domain.outcomes import HotStateUpdate, OrderChange
 from processing.domain.statuses import FINAL, Status
+from processing.metrics import REDIS_SECONDS
 from processing.postgres.dead_letters import open_ids
 from processing.postgres.hot_rows import event_versions, hot_rows, order_lists, order_versions
 from processing.postgres.outbox import delete_from_outbox
@@ -85,6 +86,7 @@ def _mark_in_flight(ids: Sequence[str]) -> None:
     _run("mark_in_flight", [INFLIGHT_TTL_S, *ids])
 
 
+@REDIS_SECONDS.time()
 def write_hot_state(update: HotStateUpdate, *, are_listed: bool = False) -> None:
     """Write what follows a transaction, and drop its row of the outbox. Raises `redis.RedisError`.
 

@@ -165,6 +165,36 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='PipelineState',
+            fields=[
+                ('id', models.IntegerField(primary_key=True, serialize=False)),
+                ('counted_at', models.DateTimeField()),
+                ('numbers', models.JSONField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Process',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.TextField()),
+                ('host', models.TextField()),
+                ('pid', models.IntegerField()),
+                ('version', models.TextField()),
+                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('heartbeat_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('rate', models.FloatField(db_default=0.0, help_text='events a second, since the heartbeat before the last')),
+                ('partitions', models.JSONField(help_text="a consumer's: how far behind, in messages and seconds")),
+                ('error_class', models.TextField(blank=True, db_default='')),
+                ('error_place', models.TextField(blank=True, db_default='')),
+                ('error_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'verbose_name_plural': 'processes',
+                'indexes': [models.Index(models.F('heartbeat_at'), name='processes_heartbeat')],
+            },
+        ),
+        migrations.CreateModel(
             name='Retention',
             fields=[
                 ('id', models.IntegerField(primary_key=True, serialize=False)),
@@ -215,6 +245,20 @@ class Migration(migrations.Migration):
                 'verbose_name': 'group of failures',
                 'verbose_name_plural': 'groups of failures',
                 'constraints': [models.UniqueConstraint(fields=('reason', 'kind', 'error_class', 'place'), name='one_group_a_cause')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Count',
+            fields=[
+                ('pk', models.CompositePrimaryKey('minute', 'writer', 'kind', 'what', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('minute', models.DateTimeField()),
+                ('writer', models.TextField(db_collation='C')),
+                ('kind', models.TextField(db_collation='C', help_text='as dead letters are grouped; empty: of transactions')),
+                ('what', models.TextField(db_collation='C')),
+                ('number', models.BigIntegerField()),
+            ],
+            options={
+                'indexes': [models.Index(models.F('minute'), condition=models.Q(('writer', ''), _negated=True), name='counts_of_writers')],
             },
         ),
         migrations.CreateModel(

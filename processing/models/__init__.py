@@ -1,14 +1,17 @@
 """The tables. Postgres is the truth; `processing.postgres` has all SQL over them."""
 
+from processing.models.counts import Count
 from processing.models.events import DeadLetter, HotStateOutbox, ImportRun, InboxEvent, Retention
 from processing.models.failures import FailedAttempt, FailureGroup, Traceback
 from processing.models.kinds import Kind
 from processing.models.lanes import Lane, PassedGap
 from processing.models.log import AddedPartition, Loss, PartitionPosition
 from processing.models.operators import OperatorAction
+from processing.models.processes import PipelineState, Process
 
 __all__ = [
     "AddedPartition",
+    "Count",
     "DeadLetter",
     "FailedAttempt",
     "FailureGroup",
@@ -21,6 +24,8 @@ __all__ = [
     "OperatorAction",
     "PartitionPosition",
     "PassedGap",
+    "PipelineState",
+    "Process",
     "Retention",
     "Traceback",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +11,9 @@ from typing import TypeVar
 
 import structlog
 
+from processing import metrics
 from processing.domain.outcomes import BatchResult, HotStateUpdate
+from processing.domain.tally import Tally
 from processing.engine import enqueue
 from processing.engine.after_commit import publish
 from processing.postgres.operator_records import states
@@ -41,6 +44,7 @@ class Effects:
     refresh: list[str] = field(default_factory=list)  # ids whose hot state changes
     due: list[str] = field(default_factory=list)  # ids that can be tried now
     outbox_id: int | None = None
+    tally: Tally = field(default_factory=Counter)
 
 
 def run_chunks(
@@ -53,6 +57,7 @@ def run_chunks(
     result = Result()
     for chunk in work:
         effects = while_patient(partial(act, chunk))
+        metrics.count_tally(effects.tally)
         publish(BatchResult(HotStateUpdate(refresh=effects.refresh, outbox_id=effects.outbox_id)))
         enqueue.enqueue_now(effects.due)
         result.done.update(effects.done)

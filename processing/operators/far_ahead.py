@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from django.conf import settings
 
 from processing.domain.lanes import LaneState, highest_of, is_far
 from processing.domain.statuses import FINAL, Status
+from processing.domain.tally import REPLAYED, SKIPPED, Tally
 from processing.engine.handlers import retry_policy
 from processing.engine.process_batch import why_far
 from processing.postgres.dead_letters import FarEvent, delete_dead_letters
@@ -16,6 +18,7 @@ from processing.postgres.due import highest_waiting
 from processing.postgres.inbox import StatusChange, change_statuses, give_seqs
 from processing.postgres.lanes import LaneMove, move_lanes
 from processing.postgres.poisons import taken_seqs
+from processing.postgres.tallies import tally_ids
 from processing.postgres.transaction import Cursor, outcome_time
 
 
@@ -26,6 +29,7 @@ class Decided:
     became: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    tally: Tally = field(default_factory=Counter)
 
 
 def decide(
@@ -49,6 +53,8 @@ def decide(
             taken.add((event.user_id, event.seq))
             highest[event.user_id] = max(top, event.seq)
             decided.waiting.append(event.id)
+    skipped = [id for id, change in changes.items() if change.status is Status.SKIPPED]
+    decided.tally = tally_ids(cursor, {REPLAYED: list(changes), SKIPPED: skipped})
     _store(cursor, [event for event in events if event.id in changes], changes, lanes)
     return decided
 

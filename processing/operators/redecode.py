@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
 
 from processing.domain.envelope import Event
+from processing.domain.failures import kind_of
 from processing.domain.lanes import LaneState, highest_of, is_far
 from processing.domain.messages import Arrival, read_message
 from processing.domain.statuses import FINAL, Status
+from processing.domain.tally import AHEAD, SKIPPED, Tally
 from processing.engine.handlers import retry_policy
 from processing.engine.other_content import WHY, differs, of, stored_contents
 from processing.engine.process_batch import letters_of_far, why_far
@@ -21,6 +24,8 @@ from processing.postgres.inbox import StatusChange, change_statuses, disown_seqs
 from processing.postgres.lanes import LaneMove, move_lanes
 from processing.postgres.poisons import delete_events, fill_ids, poison_messages, taken_seqs
 from processing.postgres.transaction import Cursor, outcome_time
+
+ENDED = {Status.SKIPPED: SKIPPED, Status.FAILED: AHEAD}  # at once
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Carried:
     details: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)  # ids of events that can be tried
     final: list[str] = field(default_factory=list)  # skipped, or too far ahead
+    tally: Tally = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -132,14 +138,15 @@ def put_in_place(
     carried.details = {**carried.became, **{p.event.id: f"carried by {p.poison}: {p.status}" for p in placed}}
     carried.waiting = [p.event.id for p in placed if p.status not in FINAL]
     carried.final = [p.event.id for p in placed if p.status in FINAL]
+    carried.tally = Counter((kind_of(p.event), ENDED[p.status]) for p in placed if p.status in FINAL)
     _fill(cursor, placed, number)
     far = [p.event for p in placed if p.status is Status.FAILED]
     disown_seqs(cursor, [event.id for event in far])
     add_dead_letters(cursor, letters_of_far(far), DeadLetter.Reason.AHEAD, outcome_time(cursor))
     delete_dead_letters(cursor, poisons)
     delete_events(cursor, [*poisons, *free])
-    held = {p.event.user_id for p in placed if p.status is Status.HELD}
-    moves = [LaneMove(user, lanes[user].next_seq, True, lanes[user].order_version) for user in sorted(held)]
+    held = sorted({p.event.user_id for p in placed if p.status is Status.HELD})
+    moves = [LaneMove(user, lanes[user].next_seq, True, lanes[user].order_version) for user in held]
     move_lanes(cursor, moves, outcome_time(cursor))
     return carried
 

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from processing.domain.lanes import LaneState
 from processing.domain.statuses import Status
+from processing.domain.tally import REPLAYED
 from processing.engine.handlers import retry_policy
 from processing.models import DeadLetter
 from processing.operators import far_ahead, redecode
@@ -27,6 +28,7 @@ from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
 from processing.postgres.operator_records import record
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.poisons import insert_ids
+from processing.postgres.tallies import add_tally, tally_ids
 from processing.postgres.transaction import Cursor, outcome_time, transaction
 
 REPLAY = "replay"  # as OperatorAction.action says it
@@ -105,11 +107,12 @@ def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effect
         effects.refused.update(decided.refused)
         others = {*effects.refused, *readings.events, *(event.id for event in far)}
         failed = {id: letter for id, letter in letters.items() if id not in others}
-        _retry(cursor, failed, orders, number)
-        _await_in_lanes_set_back(cursor, lanes)
         poisons = {id: event for id, event in readings.events.items() if id in letters and id not in effects.refused}
         effects.refused.update(redecode.find_other_contents(cursor, poisons, readings.of_one_content, fresh))
         poisons = {id: event for id, event in poisons.items() if id not in effects.refused}
+        effects.tally = tally_ids(cursor, {REPLAYED: [*failed, *poisons]})
+        _retry(cursor, failed, orders, number)
+        _await_in_lanes_set_back(cursor, lanes)
         carried = redecode.put_in_place(cursor, poisons, fresh, lanes, orders, number)
         effects.done = {**dict.fromkeys(failed, "to be tried again"), **decided.became, **carried.became}
         effects.refresh = [*failed, *decided.became, *poisons, *carried.final]
@@ -117,6 +120,8 @@ def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effect
         effects.outbox_id = add_to_outbox(cursor, effects.refresh)
         details = {**dict.fromkeys(failed, f"replay {number}"), **decided.became, **carried.details}
         record(cursor, REPLAY, actor, details)
+        effects.tally += decided.tally + carried.tally
+        add_tally(cursor, effects.tally, outcome_time(cursor))
     return effects
 
 

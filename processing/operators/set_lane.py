@@ -13,10 +13,12 @@ from functools import partial
 
 import psycopg
 
+from processing import metrics
 from processing.domain.envelope import MAX_SEQ
 from processing.domain.lanes import LaneState
 from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.domain.statuses import Status
+from processing.domain.tally import REPLAYED, SKIPPED
 from processing.engine import enqueue
 from processing.engine.after_commit import publish
 from processing.operators.chunks import CHUNK, while_patient
@@ -25,6 +27,7 @@ from processing.postgres.inbox import StatusChange, change_statuses, disown_seqs
 from processing.postgres.lanes import lock_lanes
 from processing.postgres.operator_records import next_number, record, record_of_lane
 from processing.postgres.outbox import add_to_outbox
+from processing.postgres.tallies import add_tally, tally_ids
 from processing.postgres.transaction import Cursor, outcome_time, transaction
 
 SET_LANE = "set lane"  # as OperatorAction.action says it
@@ -117,6 +120,7 @@ def set_lane(user_id: str, seq: int, *, replay: bool, actor: str) -> Setting:
     step = _Step(Setting(user_id), more=True)
     while step.more:
         step = while_patient(partial(_step, asked, step.setting))
+        metrics.count_tally(step.result.tally)
         publish(step.result)
         if step.due is not None:
             enqueue.enqueue_now([step.due])
@@ -158,7 +162,10 @@ def _act(asked: _Asked, before: Setting) -> _Step:
             how = " with replay" if asked.replay else ""
             record_of_lane(cursor, SET_LANE, asked.actor, user_id, f"to {seq}{how}: {setting}")
         record(cursor, SET_LANE, asked.actor, _details(changed))
-        result = BatchResult(HotStateUpdate(refresh=changed.ids, outbox_id=add_to_outbox(cursor, changed.ids)))
+        outbox_id = add_to_outbox(cursor, changed.ids)
+        tally = tally_ids(cursor, {SKIPPED: changed.skip, REPLAYED: changed.replay})
+        add_tally(cursor, tally, outcome_time(cursor))
+        result = BatchResult(HotStateUpdate(refresh=changed.ids, outbox_id=outbox_id), tally=tally)
         return _Step(setting, more, result, None if more else rows.lowest_waiting_id(cursor, user_id, lands))
 
 

@@ -27,6 +27,20 @@ def count_outbox() -> int:
     return _count("SELECT count(*) FROM processing_hotstateoutbox")
 
 
+def count_waiting_lanes() -> dict[str, int]:
+    """By what they wait for."""
+    cursor = raw_cursor().execute(
+        "SELECT waits_for, count(*) FROM processing_lane WHERE waiting_since IS NOT NULL GROUP BY 1"
+    )
+    return {waits_for: int(number) for waits_for, number in cursor if waits_for}
+
+
+def open_dead_letters_by_reason() -> dict[str, int]:
+    """As their groups have counted them."""
+    cursor = raw_cursor().execute("SELECT reason, sum(open)::bigint FROM processing_failuregroup GROUP BY 1")
+    return dict(cursor.fetchall())
+
+
 def count_gaps() -> tuple[int, datetime | None]:
     """The number of lanes whose next seq is missing, and since when the first of them waits."""
     row = (

@@ -13,6 +13,7 @@ from typing import Any
 from processing.domain.lanes import LaneState, PassableGaps
 from processing.domain.outcomes import Attempt
 from processing.domain.statuses import Status
+from processing.domain.tally import ms_of
 from processing.domain.validate import restore_event
 from processing.postgres.inbox import WAITING_STATUSES
 from processing.postgres.transaction import Cursor, raw_cursor
@@ -257,4 +258,5 @@ def overdue_fronts(patience_s: float, limit: int) -> list[str]:
 def _waiting(row: tuple[Any, ...], ordering_key: Hashable) -> WaitingEvent:
     id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due, *rest = row[:14]
     event = restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
-    return WaitingEvent(Attempt(event, attempts, limit, ordering_key), Status(status), bool(due), *rest)
+    attempt = Attempt(event, attempts, limit, ordering_key, since=ms_of(rest[-1]))
+    return WaitingEvent(attempt, Status(status), bool(due), *rest)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from redis import Redis
 
+from processing.domain.tally import ENDS, TRIED
 from processing.hot_state.write import INFLIGHT_TTL_S
 from tests.pipeline.load import Sent
 from tests.pipeline.log import Place, Record
@@ -83,6 +84,7 @@ def check(stack: Stack, expected: Expected) -> None:
         *_lanes(rows),
         *_games(stack, expected),
         *_copies(stack, rows, expected),
+        *_counts(stack, rows),
         *_hot_state(stack.redis, rows, expected),
     ]
     shown = "\n".join(problems[:SHOWN])
@@ -185,6 +187,20 @@ def _copies(stack: Stack, rows: dict[str, Row], expected: Expected) -> Iterator[
 def _compare_copy(copy: tuple[Any, ...] | None, wanted: tuple[Any, ...]) -> Iterator[str]:
     if copy != wanted:
         yield f"on the dead-letter topic is {str(copy)[:200]}, not {str(wanted)[:200]}"
+
+
+def _counts(stack: Stack, rows: dict[str, Row]) -> Iterator[str]:
+    """What the pipeline counted of itself is what the inbox has, to the event."""
+    counted = dict(stack.sql("SELECT what, sum(number)::int FROM processing_count WHERE kind <> '' GROUP BY what"))
+    found = Counter(row.status for row in rows.values())
+    compared = {
+        "processed": (counted.get("processed", 0), found["processed"]),
+        "final": (sum(counted.get(end, 0) for end in ENDS) - counted.get("replayed", 0), len(rows)),
+        "attempts": (sum(counted.get(each, 0) for each in TRIED), sum(row.attempts for row in rows.values())),
+    }
+    for what, (count, wanted) in compared.items():
+        if count != wanted:
+            yield f"counted as {what} are {count}, the inbox has {wanted}"
 
 
 def _hot_state(redis: Redis, rows: dict[str, Row], expected: Expected) -> Iterator[str]:

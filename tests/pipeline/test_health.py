@@ -33,7 +33,7 @@ def test_consumer_and_worker_tell_what_keeps_them_from_their_work(stack: Stack) 
 
     stack.produce([Record(b"u", envelope("a", user_id="u"))])
     stack.wait_until_final(1)
-    told = 'processing_events_total{outcome="processed"} 1.0'
+    told = 'processing_events_total{kind="no family",outcome="processed"} 1.0'
     assert any(told in each.ask("/metrics")[1] for each in (consumer, second))
     fill_up(stack.redis)
     for each in (consumer, worker):

@@ -75,7 +75,7 @@ class Consuming:
         after_commit(result)
         self.partition.stored = self.partition.polled
         self.ready.add(result.ready)
-        if result.held:
+        if result.count("held"):
             self.rounds.note_held(batch)
 
     def look(self, at: float) -> int:
@@ -83,7 +83,7 @@ class Consuming:
         self.ready.add_passable(self.rounds.look(at, self.ready.passable()))
         results = list(self.turns())
         self.results += results
-        return sum(result.passed for result in results)
+        return sum(result.count("passed gaps") for result in results)
 
     def turns(self) -> Iterator[BatchResult]:
         for result in self.ready.release_all():

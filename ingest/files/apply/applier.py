@@ -13,6 +13,7 @@ from ingest.files.apply.batches import Batch
 from ingest.files.apply.hot_state_writer import HotStateWriter
 from processing.domain.away import StoppedError
 from processing.domain.outcomes import BatchResult
+from processing.domain.tally import DUPLICATE, SKIPPED
 from processing.engine import after_commit, failing_kinds
 from processing.engine.process_batch import process_batch
 from processing.engine.release import ReadyLanes
@@ -83,9 +84,10 @@ class Applier:
         if not batch.arrivals:
             return
         result = retry_transient(lambda: self._process(batch), self._stop)
-        self.counts.known += result.duplicates
-        self.counts.new += len(batch.arrivals) - result.duplicates
-        self.counts.skipped += result.skipped
+        known = result.count(DUPLICATE)
+        self.counts.known += known
+        self.counts.new += len(batch.arrivals) - known
+        self.counts.skipped += result.count(SKIPPED)
         after_commit.count_failures(self._window, result, self._stop)
         yield result
         yield from self._release(result.ready)
@@ -96,7 +98,8 @@ class Applier:
     def _process(self, batch: Batch) -> BatchResult:
         with transaction():
             result = process_batch(batch.arrivals, [], comes_again=False)
-            imports.heartbeat(self._run, new=len(batch.arrivals) - result.duplicates, known=result.duplicates)
+            known = result.count(DUPLICATE)
+            imports.heartbeat(self._run, new=len(batch.arrivals) - known, known=known)
         return result
 
     def _release(self, users: Iterable[str]) -> Iterator[BatchResult]:

@@ -20,6 +20,7 @@ from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
 from ingest.files.opening import open_events, source_name
 from ingest.files.recognise import kind_named
+from processing.background.heartbeat import Heartbeat
 from processing.domain.away import StoppedError
 from processing.domain.process import take_role
 from processing.management.busy import busy
@@ -54,6 +55,7 @@ class Command(BaseCommand):
             settings.EVENT_MAX_BYTES,
         )
         report = Report()
+        Heartbeat().start().end_with_process()
         try:
             self._apply(path, source, report)
         except OSError as error:

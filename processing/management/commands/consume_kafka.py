@@ -9,7 +9,9 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from prometheus_client import REGISTRY
 
+from processing.background.heartbeat import Heartbeat
 from processing.consumer.poll_errors import SettingRefused
 from processing.consumer.poller import Poller
 from processing.domain.process import take_role
@@ -18,6 +20,7 @@ from processing.health.server import serve
 from processing.kafka.clients import consumed_topics
 from processing.management.busy import busy
 from processing.management.signals import told_to_end
+from processing.metrics import LagGauges
 
 END_WITHIN_S = 9.0  # whatever holds up the end
 
@@ -48,11 +51,14 @@ class Command(BaseCommand):
         poller = Poller(topics, options["group"], options["batch_size"], stop)
         if settings.METRICS_PORT is not None:
             serve(settings.WEB_HOST, settings.METRICS_PORT, readiness_of_consumer(topics, poller.membership))
+        REGISTRY.register(LagGauges(poller.lags))
+        heartbeat = Heartbeat(poller.lags).start()
         try:
             with busy():
                 drained = poller.run(once=once)
         except SettingRefused as error:
             raise CommandError(str(error)) from error
+        heartbeat.end()
         if once and not drained:
             raise CommandError("stopped before all that the log holds was done")
 

@@ -34,7 +34,7 @@ def test_old_final_events_lose_their_payload_and_still_count_once(redis: Redis) 
     before = statuses()
     assert retention.retire() == 2
     assert stripped() == ["discarded", "done"]
-    assert store(value("done", seq=1)).duplicates == 1
+    assert store(value("done", seq=1)).count("duplicate") == 1
     assert statuses() == before
     redis.flushdb()
     rebuild_order_lists(["u"])
