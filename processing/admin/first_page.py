@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from processing.admin import charts, show
 from processing.domain.series import PERCENTILES, PERIODS, percentile_ms
-from processing.models import DeadLetter, InboxEvent, Lane, PassedGap, Process
+from processing.models import DeadLetter, FailureGroup, InboxEvent, Lane, PassedGap, Process
 from processing.operators import first_page as pages
 from processing.operators.first_page import FirstPage
 
@@ -45,6 +45,7 @@ def _context(page: FirstPage) -> dict[str, Any]:
         "plotted": charts.PLOTTED,
         "lags": [(each, charts.duration(each.seconds * 1000) if each.seconds else "") for each in page.lags],
         "failures": [(each, show.change_url(InboxEvent, each.event_id)) for each in page.failures],
+        "groups": [(each, _group_page(each)) for each in page.groups],
         "lists": lists,
         "begins": page.steps[0].start,
         "running": len([each for each in page.processes if not each.silent]),
@@ -73,6 +74,10 @@ def _tiles(page: FirstPage, lists: dict[str | None, str]) -> list[tuple[str, str
 
 def _counted(number: int | None) -> str:
     return "?" if number is None else charts.number(number)
+
+
+def _group_page(group: FailureGroup) -> str:
+    return show.change_url(FailureGroup, group.pk) if admin.site.is_registered(FailureGroup) else ""
 
 
 def _list_of(model: Any) -> str:

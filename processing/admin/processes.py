@@ -35,6 +35,7 @@ class ProcessAdmin(ReadOnlyAdmin):
         "behind",
         "version",
         "last_error",
+        "error_at_place",
     )
     list_filter = ("role",)
     search_prefixes = ("host",)
@@ -52,6 +53,7 @@ class ProcessAdmin(ReadOnlyAdmin):
         "behind",
         "by_partition",
         "last_error",
+        "error_at_place",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -109,8 +111,12 @@ class ProcessAdmin(ReadOnlyAdmin):
         return show.preformatted("\n".join(lines) or show.NOTHING, show.TEXT_MAX_CHARS)
 
     @admin.display(description="last error")
-    def last_error(self, obj: Process) -> str:
+    def last_error(self, obj: Process) -> SafeString | str:
         if not obj.error_class:
             return show.NOTHING
-        place = f" in {obj.error_place}" if obj.error_place else ""
-        return f"{obj.error_class}{place}, {obj.error_at:%b %d %H:%M:%S}"
+        full = f"{obj.error_class} in {obj.error_place or 'a library'}, {show.utc(obj.error_at)}"
+        return format_html('<span title="{}">{} {}</span>', full, obj.error_class, f"{obj.error_at:%H:%M:%S}")
+
+    @admin.display(description="where")
+    def error_at_place(self, obj: Process) -> str:
+        return obj.error_place or show.NOTHING

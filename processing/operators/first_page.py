@@ -78,7 +78,7 @@ def _troubles(processes: list[Running], state: State) -> list[str]:
     alive = {each.role for each in processes if not each.silent}
     found = [f"no {role} is running" for role in NEEDED if role not in alive]
     found += [
-        f"the {each.role} on {each.host}, process {each.pid}, has been silent for {each.silent_s:.0f} s"
+        f"the {each.role} on {each.host}, process {each.pid}, has been silent for {_told(each.silent_s)}"
         for each in processes
         if each.silent
     ]
@@ -86,6 +86,10 @@ def _troubles(processes: list[Running], state: State) -> list[str]:
     if alive and state.age_s > STALE_S:
         found.append("what waits has not been counted for a minute: the numbers below are old")
     return found
+
+
+def _told(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _notes() -> list[str]:
