@@ -20,6 +20,7 @@ from processing.postgres.tallies import read_counts
 
 NEEDED = ("web", "consumer", "worker", "beat")
 STALE_S = 60.0
+BEHIND_S = 60.0
 SHOWN = 10
 
 
@@ -56,24 +57,25 @@ def first_page(period: Period) -> FirstPage:
     plotted = steps(rows, period, now)
     processes = [each for each in find_processes() if not each.replaced]
     state = read_state()
+    lags = _lags(state, processes)
     return FirstPage(
         period,
         now,
         plotted,
         together(plotted),
         outcomes_by_kind(rows),
-        _troubles(processes, state),
+        _troubles(processes, state, lags),
         _notes(),
         state,
         open_dead_letters_by_reason(),
-        _lags(state, processes),
+        lags,
         processes,
         list(FailureGroup.objects.filter(open__gt=0).order_by("-open", "-last_seen")[:SHOWN]),
         list(FailedAttempt.objects.order_by("-id")[:SHOWN]),
     )
 
 
-def _troubles(processes: list[Running], state: State) -> list[str]:
+def _troubles(processes: list[Running], state: State, lags: list[Lag]) -> list[str]:
     """What is wrong, a line each."""
     alive = {each.role for each in processes if not each.silent}
     found = [f"no {role} is running" for role in NEEDED if role not in alive]
@@ -82,6 +84,9 @@ def _troubles(processes: list[Running], state: State) -> list[str]:
         for each in processes
         if each.silent
     ]
+    behind_s = max([each.seconds or 0.0 for each in lags] or [0.0])
+    if behind_s > BEHIND_S:
+        found.append(f"the consumers are {_told(behind_s)} behind")
     found += health.degraded()
     if alive and state.age_s > STALE_S:
         found.append("what waits has not been counted for a minute: the numbers below are old")

@@ -51,13 +51,16 @@ class Command(BaseCommand):
         poller = Poller(topics, options["group"], options["batch_size"], stop)
         if settings.METRICS_PORT is not None:
             serve(settings.WEB_HOST, settings.METRICS_PORT, readiness_of_consumer(topics, poller.membership))
-        REGISTRY.register(LagGauges(poller.lags))
+        gauges = LagGauges(poller.lags)
+        REGISTRY.register(gauges)
         heartbeat = Heartbeat(poller.lags).start()
         try:
             with busy():
                 drained = poller.run(once=once)
         except SettingRefused as error:
             raise CommandError(str(error)) from error
+        finally:
+            REGISTRY.unregister(gauges)
         heartbeat.end()
         if once and not drained:
             raise CommandError("stopped before all that the log holds was done")

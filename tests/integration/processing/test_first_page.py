@@ -54,6 +54,14 @@ def test_it_tells_what_runs_and_what_is_missing(operator: Client) -> None:
     assert "the worker on worker-host, process 1, has been silent for 60 s" in text
 
 
+def test_it_tells_that_the_consumers_are_far_behind(operator: Client) -> None:
+    lag = {"topic": "events", "partition": 3, "messages": 900, "seconds": 61.5}
+    Process.objects.create(role="consumer", host="h", pid=1, version="1", partitions=[lag])
+    text = page(operator, FIRST)
+    assert "the consumers are 62 s behind" in text
+    assert "events 3" in text
+
+
 def test_it_tells_what_came_of_events_and_what_waits(operator: Client) -> None:
     run("web", "consumer", "worker", "beat")
     consume(value("a"), value("waits", user="l", seq=2), value("c", family="game", type="move", data={}))
