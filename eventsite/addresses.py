@@ -179,7 +179,22 @@ def _parse_url(text: str, schemes: tuple[str, ...], allowed: str) -> str:
     return text
 
 
+def parse_alert_urls(text: str) -> list[str]:
+    """Addresses of Apprise, by commas; they hold passwords, so no error quotes them. Apprise is large: it is imported
+    only where it is asked for."""
+    from apprise import Apprise
+
+    urls = [word.strip() for word in text.split(",") if word.strip()]
+    for place, url in enumerate(urls, 1):
+        if Apprise.instantiate(url) is None:
+            raise ValidationError(
+                f"address {place} of {len(urls)} is none that Apprise knows, such as json://host/path"
+            )
+    return urls
+
+
 PARSERS: dict[str, Parser] = {
+    "alert_urls": parse_alert_urls,
     "postgres": parse_postgres,
     "redis": parse_redis,
     "celery_broker": parse_celery_broker,

@@ -88,6 +88,7 @@ CONSUMER_BATCH_SIZE: int = _read.number("CONSUMER_BATCH_SIZE", 2_000, least=1, m
 FAILURE_LIMIT_IN_A_ROW: int = _read.number("FAILURE_LIMIT_IN_A_ROW", 100)
 FAILURE_LIMIT_PERCENT: int = _read.number("FAILURE_LIMIT_PERCENT", 50, most=100)
 FAILURE_WINDOW: int = _read.number("FAILURE_WINDOW", 1_000)
+ALERT_URLS: list[str] = _read.alert_urls("ALERT_URLS", [])
 RETENTION_DAYS: int = _read.number("RETENTION_DAYS", 30, least=1, most=36_500)
 RETENTION_FORGET_DAYS: int = _read.number("RETENTION_FORGET_DAYS", 0, most=36_500)
 

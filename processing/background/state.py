@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 import structlog
 from confluent_kafka import KafkaException
+from django.conf import settings
 from django.db import Error
 
+from processing.background.alerts import tell_changes
 from processing.kafka.lag import group_lag
 from processing.postgres import pipeline_state
 from processing.postgres.tallies import merge_writers_before
@@ -37,6 +39,8 @@ def count_if_due() -> bool:
     numbers = pipeline_state.count_what_waits()
     took = time.monotonic() - started
     pipeline_state.store_counts({**numbers, "took_s": took, "lag": _lag()})
+    if settings.ALERT_URLS:
+        tell_changes()
     return True
 
 

@@ -11,6 +11,9 @@ from threading import Lock
 
 from processing.domain.failures import Cause
 
+NEEDED = ("web", "consumer", "worker", "beat")  # one of each at least
+BEHIND_S = 60.0  # what people are told of
+
 
 @dataclass(frozen=True)
 class PartitionLag:

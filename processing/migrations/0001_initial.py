@@ -248,6 +248,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('key', models.TextField(db_collation='C', primary_key=True, serialize=False)),
+                ('text', models.TextField()),
+                ('since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('over_at', models.DateTimeField(null=True)),
+                ('told', models.BooleanField(db_default=False, help_text='that it has begun')),
+                ('claimed_at', models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Count',
             fields=[
                 ('pk', models.CompositePrimaryKey('minute', 'writer', 'kind', 'what', blank=True, editable=False, primary_key=True, serialize=False)),

@@ -1,5 +1,6 @@
 """The tables. Postgres is the truth; `processing.postgres` has all SQL over them."""
 
+from processing.models.alerts import Alert
 from processing.models.counts import Count
 from processing.models.events import DeadLetter, HotStateOutbox, ImportRun, InboxEvent, Retention
 from processing.models.failures import FailedAttempt, FailureGroup, Traceback
@@ -11,6 +12,7 @@ from processing.models.processes import PipelineState, Process
 
 __all__ = [
     "AddedPartition",
+    "Alert",
     "Count",
     "DeadLetter",
     "FailedAttempt",

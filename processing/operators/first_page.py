@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from processing.domain.kinds import KindState
+from processing.domain.process import BEHIND_S, NEEDED
 from processing.domain.series import Period, Step, outcomes_by_kind, steps, together
 from processing.models import FailedAttempt, FailureGroup
 from processing.operators import health
@@ -18,9 +19,7 @@ from processing.postgres.pipeline_state import State, read_state
 from processing.postgres.processes import Running, find_processes
 from processing.postgres.tallies import read_counts
 
-NEEDED = ("web", "consumer", "worker", "beat")
 STALE_S = 60.0
-BEHIND_S = 60.0
 SHOWN = 10
 
 

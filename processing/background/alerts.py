@@ -1,0 +1,80 @@
+"""Alerts to ALERT_URLS: what is wrong, once when it begins and once when it is over. Class and place, never content."""
+
+from __future__ import annotations
+
+import structlog
+from django.conf import settings
+
+from processing.domain.kinds import KindState
+from processing.domain.process import BEHIND_S, NEEDED
+from processing.models import FailureGroup
+from processing.postgres import alerts, losses
+from processing.postgres.kinds import find_kinds
+from processing.postgres.processes import find_processes
+
+GROUPS = 100  # of failures, the newest; more are one alert
+TITLE = "Events"
+
+log = structlog.get_logger(__name__)
+
+
+def tell_changes() -> None:
+    """What has begun or is over since the last time. What cannot be sent is tried again, by whoever comes next."""
+    alerts.note_states(states())
+    for each in alerts.claim_untold():
+        if _send(f"{'over: ' if each.over else ''}{each.text}"):
+            alerts.note_told(each)
+
+
+def states() -> dict[str, str]:
+    """What is wrong now, in words, by a key that stays the same while it is so."""
+    return {**_processes(), **_kinds(), **_losses(), **_groups()}
+
+
+def _processes() -> dict[str, str]:
+    running = [each for each in find_processes() if not each.replaced]
+    alive = {each.role for each in running if not each.silent}
+    found = {f"none:{role}": f"no {role} is running" for role in NEEDED if role not in alive}
+    found |= {
+        f"silent:{each.id}": f"the {each.role} on {each.host}, process {each.pid}, is silent"
+        for each in running
+        if each.silent
+    }
+    if any(lag["seconds"] > BEHIND_S for each in running for lag in each.partitions):
+        found["lag"] = f"the consumers are more than {BEHIND_S:.0f} s behind"
+    return found
+
+
+def _kinds() -> dict[str, str]:
+    return {
+        f"kind:{row.name}": f"{row.name} is stopped, its handler keeps failing: {row.error_class} in {row.error_place}"
+        for row in find_kinds()
+        if row.state is KindState.STOPPED
+    }
+
+
+def _losses() -> dict[str, str]:
+    return {
+        f"loss:{each.topic}:{each.why}": f"messages of {each.topic} are lost ({each.why})"
+        for each in losses.open_losses()
+    }
+
+
+def _groups() -> dict[str, str]:
+    rows = list(FailureGroup.objects.filter(open__gt=0).order_by("-id")[: GROUPS + 1])
+    found = {
+        f"group:{row.pk}": f"dead letters of {row.kind} ({row.reason}): {row.error_class}"
+        + (f" in {row.place}" if row.place else "")
+        for row in rows[:GROUPS]
+    }
+    return found if len(rows) <= GROUPS else {**found, "groups": f"more than {GROUPS} groups of failures are open"}
+
+
+def _send(text: str) -> bool:
+    """To each address; True if all took it. Apprise is imported here: it is large, and few processes send."""
+    from apprise import Apprise
+
+    sent = bool(Apprise(settings.ALERT_URLS).notify(title=TITLE, body=text))
+    if not sent:
+        log.warning("an alert could not be sent to all of ALERT_URLS, it will be tried again", alert=text)
+    return sent
