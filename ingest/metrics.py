@@ -8,6 +8,8 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge
 
+from processing.domain.process import note_done
+
 EVENTS = Counter("door_events_total", "Events by what became of them at the door", ["status"])
 GROUP_LAG = Gauge(
     "door_group_lag", "Messages that the consumer group has not committed", multiprocess_mode="mostrecent"
@@ -15,8 +17,10 @@ GROUP_LAG = Gauge(
 
 
 def count_events(statuses: Iterable[str]) -> None:
-    for status, number in collections.Counter(statuses).items():
+    counts = collections.Counter(statuses)
+    for status, number in counts.items():
         _counted(status).inc(number)
+    note_done(counts.total())
 
 
 @cache

@@ -45,6 +45,7 @@ from tests.paths import ROOT
             "https://a.example, http://b:8000,http://[::1]:3000,capacitor://localhost",
             ["https://a.example", "http://b:8000", "http://[::1]:3000", "capacitor://localhost"],
         ),
+        (addresses.parse_alert_urls, "json://a/b, json://c", ["json://a/b", "json://c"]),
         (addresses.parse_ip, "0.0.0.0", "0.0.0.0"),
     ],
 )
@@ -86,6 +87,7 @@ def test_a_usable_value(parse: Callable[[str], Any], text: str, value: object) -
         (addresses.parse_celery_broker, "rediss://host/0?ssl_cert_reqs=maybe"),
         (addresses.parse_postgres, "sqlite:///file"),
         (addresses.parse_postgres, "postgres://host:port/name"),
+        (addresses.parse_alert_urls, "json://a, ops@example.com"),
         (addresses.parse_origins, "example.com"),
         (addresses.parse_browser_origins, "example.com"),
         (addresses.parse_browser_origins, "*"),
