@@ -187,9 +187,7 @@ def parse_alert_urls(text: str) -> list[str]:
     urls = [word.strip() for word in text.split(",") if word.strip()]
     for place, url in enumerate(urls, 1):
         if Apprise.instantiate(url) is None:
-            raise ValidationError(
-                f"address {place} of {len(urls)} is none that Apprise knows, such as json://host/path"
-            )
+            raise ValidationError(f"address {place} is unknown: allowed are those of Apprise, such as json://host/path")
     return urls
 
 
