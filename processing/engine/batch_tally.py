@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -42,12 +43,13 @@ def tally_arrivals(
     )
 
 
-def add_poisons(tally: Tally, poisons: Iterable[Poison], known: Collection[str], at: datetime) -> None:
-    for poison in poisons:
+def tally_poisons(
+    unreadable: Sequence[Poison], all_poisons: Sequence[Poison], known: Collection[str], at: datetime
+) -> Tally:
+    """Behind those that are unreadable come arrivals with a known id and other content, which are no duplicates."""
+    tally: Tally = Counter()
+    for poison in all_poisons:
         outcome = DUPLICATE if poison.id in known else POISON
         add_outcomes(tally, kind_of_poison(poison.message.topic), outcome, [poison.message.written_at], at)
-
-
-def forget_duplicates(tally: Tally, poisons: Iterable[Poison]) -> None:
-    """Arrivals with a known id and other content: they count as poisons alone."""
-    tally.subtract((kind_named(each.family, each.type), DUPLICATE) for each in poisons)
+    tally.subtract((kind_named(each.family, each.type), DUPLICATE) for each in all_poisons[len(unreadable) :])
+    return tally

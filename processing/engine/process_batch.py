@@ -21,7 +21,7 @@ from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
 from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, unhappy
 from processing.domain.statuses import WAITING, Status
-from processing.engine.batch_tally import add_poisons, forget_duplicates, outcomes_of, tally_arrivals
+from processing.engine.batch_tally import outcomes_of, tally_arrivals, tally_poisons
 from processing.engine.handlers import run_handlers
 from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
 from processing.engine.other_content import find_other_contents
@@ -79,14 +79,11 @@ def process_batch(
         ordered = [outcome for outcome in outcomes if outcome.event.seq is not None] if lanes else ()
         orders = order_changes(lanes, ordered)
         move_lanes(cursor, lane_moves(lanes, lane_fronts(ordered), orders, waits, plan.stuck), at)
-        new_poisons = [poison for poison in all_poisons if poison.id not in known_poisons]
-        _record_failures(cursor, failed, new_poisons, plan.far, at)
+        _record_failures(cursor, failed, [p for p in all_poisons if p.id not in known_poisons], plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in all_poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
         tally = tally_arrivals(arrivals, first, new, outcomes_of(changes, plan.far, set_aside), at)
-        add_poisons(tally, all_poisons, known_poisons, at)
-        forget_duplicates(tally, all_poisons[len(poisons) :])
-        add_tally(cursor, tally, at)
+        tally = add_tally(cursor, tally + tally_poisons(poisons, all_poisons, known_poisons, at), at)
     refresh += [change.id for change in changes if change.status is Status.RETRYING]  # of which Redis has a mark only
     if comes_again:  # the process that made the known ones final may have died before it wrote their hot state
         refresh += sorted(first.keys() - new)

@@ -120,8 +120,7 @@ def replay_chunk(entries: Sequence[Entry], *, number: int, actor: str) -> Effect
         effects.outbox_id = add_to_outbox(cursor, effects.refresh)
         details = {**dict.fromkeys(failed, f"replay {number}"), **decided.became, **carried.details}
         record(cursor, REPLAY, actor, details)
-        effects.tally += decided.tally + carried.tally
-        add_tally(cursor, effects.tally, outcome_time(cursor))
+        effects.tally = add_tally(cursor, effects.tally + decided.tally + carried.tally, outcome_time(cursor))
     return effects
 
 

@@ -30,11 +30,11 @@ MERGE: LiteralString = """
     ON CONFLICT (minute, writer, kind, what) DO UPDATE SET number = c.number + excluded.number"""
 
 
-def add_tally(cursor: Cursor, tally: Tally, at: datetime) -> None:
-    """Add what this transaction did, its last statement but for positions; nobody else writes these rows."""
+def add_tally(cursor: Cursor, tally: Tally, at: datetime) -> Tally:
+    """Add what this transaction did, its last statement but for positions; nobody else writes these rows. Returns it."""
     counted = [(kind, what, number) for (kind, what), number in tally.items() if number]
     if not counted:
-        return
+        return tally
     counted.append((NO_KIND, BATCHES, 1))
     cursor.execute(
         """INSERT INTO processing_count AS c (minute, writer, kind, what, number)
@@ -53,6 +53,7 @@ def add_tally(cursor: Cursor, tally: Tally, at: datetime) -> None:
             "us": POSTGRES_US,
         },
     )
+    return tally
 
 
 def tally_ids(cursor: Cursor, by_outcome: Mapping[str, Collection[str]]) -> Tally:

@@ -117,8 +117,8 @@ def test_the_dashboards_queries_find_their_series(running: Stack, prometheus: Pr
     assert float(value[1]) == running.value("SELECT count(*) FROM processing_inboxevent WHERE status = 'processed'")
 
 
-@pytest.mark.usefixtures("running")
-def test_promtool_finds_nothing_wrong_with_what_they_tell(prometheus: Prometheus) -> None:
+def test_promtool_finds_nothing_wrong_with_what_they_tell(running: Stack, prometheus: Prometheus) -> None:
+    running.wait_until(lambda: len(prometheus.query("up == 1")) == 3, "all three serve their metrics")
     for target in prometheus.targets:
         text = urlopen(f"http://{target}/metrics", timeout=10).read()
         done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
