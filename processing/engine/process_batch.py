@@ -82,8 +82,12 @@ def process_batch(
         _record_failures(cursor, failed, [p for p in all_poisons if p.id not in known_poisons], plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in all_poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
-        tally = tally_arrivals(arrivals, first, new, outcomes_of(changes, plan.far, set_aside), at)
-        tally = add_tally(cursor, tally + tally_poisons(poisons, all_poisons, known_poisons, at), at)
+        tally = add_tally(
+            cursor,
+            tally_arrivals(arrivals, first, new, outcomes_of(changes, plan.far, set_aside), at)
+            + tally_poisons(poisons, all_poisons, known_poisons, at),
+            at,
+        )
     refresh += [change.id for change in changes if change.status is Status.RETRYING]  # of which Redis has a mark only
     if comes_again:  # the process that made the known ones final may have died before it wrote their hot state
         refresh += sorted(first.keys() - new)

@@ -31,7 +31,7 @@ MERGE: LiteralString = """
 
 
 def add_tally(cursor: Cursor, tally: Tally, at: datetime) -> Tally:
-    """Add what this transaction did, its last statement but for positions; nobody else writes these rows. Returns it."""
+    """Add what this transaction did, its last statement but for positions; nobody else writes these rows."""
     counted = [(kind, what, number) for (kind, what), number in tally.items() if number]
     if not counted:
         return tally
