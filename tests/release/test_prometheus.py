@@ -9,6 +9,7 @@ import random
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -20,6 +21,7 @@ from eventsite.local.services.service import Service
 from tests.paths import ROOT
 from tests.pipeline.conftest import MakeStack
 from tests.pipeline.load import mixed
+from tests.pipeline.processes import wait_until
 from tests.pipeline.stack import Stack
 from tests.release.debian import needs
 
@@ -60,6 +62,15 @@ class Prometheus(Service):
             f"--storage.tsdb.path={self.folder}/data",
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
+
+    def finish_start(self) -> None:
+        wait_until(self._is_ready, 30, "Prometheus is ready")
+
+    def _is_ready(self) -> bool:
+        try:
+            return bool(urlopen(f"{self.address}/-/ready", timeout=2).status == HTTPStatus.OK)
+        except OSError:
+            return False
 
     def query(self, expression: str) -> list[dict[str, object]]:
         """Its result; an expression that Prometheus refuses is an HTTP error."""
