@@ -93,7 +93,8 @@ def check(stack: Stack, expected: Expected) -> None:
 
 def _rows(stack: Stack) -> dict[str, Row]:
     found = stack.sql(
-        """SELECT i.id, i.user_id, i.type, seq, status, attempts, error, final_at, i.partition, i."offset", raw, d.reason
+        """SELECT i.id, i.user_id, i.type, seq, status, attempts, error, final_at, i.partition, i."offset", raw,
+                  d.reason
            FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id"""
     )
     return {row[0]: Row(*row) for row in found}
