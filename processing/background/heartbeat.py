@@ -19,7 +19,7 @@ from processing.postgres import processes
 from processing.postgres.transaction import close_connection
 
 EVERY_S = 3.0
-END_WITHIN_S = 1.0
+END_WITHIN_S = 3.0
 FIRST = 10  # of the exit's finalizers: while threads still run
 
 log = structlog.get_logger(__name__)

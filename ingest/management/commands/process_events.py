@@ -55,7 +55,7 @@ class Command(BaseCommand):
             settings.EVENT_MAX_BYTES,
         )
         report = Report()
-        Heartbeat().start().end_with_process()
+        heartbeat = Heartbeat().start()
         try:
             self._apply(path, source, report)
         except OSError as error:
@@ -63,6 +63,7 @@ class Command(BaseCommand):
         except StoppedError as error:
             raise CommandError(f"{error}; {GO_ON}") from error
         finally:
+            heartbeat.end()
             self.stdout.write(summary(report))
         if report.refused:
             raise CommandError(f"could not use {report.refused} of the lines, see above")
