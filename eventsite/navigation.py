@@ -37,6 +37,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
         Page("Passed gaps", "step_over", "processing.passedgap"),
     ),
     "Operation": (
+        Page("Processes", "lan", "processing.process"),
         Page("Files", "upload_file", "processing.importrun"),
         Page("Operators' record", "history_edu", "processing.operatoraction"),
         Page("API keys", "key", "ingest.apikey"),
