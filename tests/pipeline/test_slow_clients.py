@@ -152,5 +152,5 @@ def test_many_readers_take_no_more_connections_than_they_may(stack: Stack, many:
     away = next(answer for answer in answers if answer.status == 503)
     assert "more requests need it" in assert_problem(away, 503)["error"]
     assert away.headers["retry-after"] == "1"
-    stack.wait_until(lambda: stack.value(connections) == 0, "idle connections are given back")
+    stack.wait_until(lambda: stack.value(connections) <= 1, "all but the heartbeat's are given back")
     assert ask(port, "/events/any").status == 404
