@@ -66,9 +66,10 @@ def traceback_of(error: Exception) -> str:
 
 
 def cause_of_poison(error: Invalid) -> Cause:
-    """The member by its first two names, the reason without what varies: senders choose all the rest."""
+    """The member by its first two names, the reason without what varies: senders choose all the rest, also what
+    stands in a name."""
     names = re.sub(r"\[\d+\]", "", error.path).split(".")[:2]
-    return Cause(VARYING.sub("…", error.message)[:200], ".".join(names)[:100])
+    return Cause(storable(VARYING.sub("…", error.message))[:200], storable(".".join(names))[:100])
 
 
 def kind_of(event: Event) -> str:

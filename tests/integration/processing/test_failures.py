@@ -102,6 +102,19 @@ def test_unreadable_messages_are_grouped_by_topic_member_and_reason() -> None:
     assert (group.reason, group.kind, group.place, group.open) == ("poison", "topic:events", "payload.seq", 2)
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        b'"id":"x","userId":"u","type":"t","timestamp":1790000000000,"no\\u0000":123456789012345678901234567890',
+        b'"specversion":"1.0","id":"x","source":"s","type":"t","partitionkey":"u","no\\u0000":"\\u0000"',
+    ],
+)
+def test_a_member_whose_name_has_a_nul_is_a_dead_letter_and_the_rest_goes_on(members: bytes) -> None:
+    consume(b"{%b}" % members, value("after", family="flaky"))
+    assert (the_group().place, the_group().open) == (r"no\0", 1)
+    assert InboxEvent.objects.get(pk="after").status == Status.PROCESSED
+
+
 def test_retention_takes_attempts_tracebacks_and_resolved_groups() -> None:
     fail_for_good(failing("old"), failing("open"))
     long_ago = timezone.now() - timedelta(days=400)
