@@ -12,11 +12,11 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from django.core.exceptions import DisallowedHost
-from django.core.handlers.wsgi import WSGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest
 from django.urls import Resolver404, get_resolver, resolve
 
+from eventsite.request import Request
 from eventsite.threads import CallsInLoop, Threads
 from ingest.http.problems import refused_host
 from ingest.publishing.batcher import gate
@@ -99,7 +99,7 @@ class Intake:
 
     async def take(self, view: IngestView, environ: dict[str, Any]) -> Answered:
         if _is_ours(environ.get("HTTP_HOST", environ["SERVER_NAME"])):
-            answer = await view.take(WSGIRequest(environ), self._waiting)
+            answer = await view.take(Request(environ), self._waiting)
         else:
             answer = refused_host().answer()
         headers = [("Content-Type", answer.media_type), *answer.headers.items(), *HEADERS]

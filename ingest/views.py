@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ingest.api_keys.callers import caller_of, is_at_hand
+from ingest.api_keys.callers import caller_at_hand, caller_of
 from ingest.families.declaration import EventKind
 from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one, limit_fields
 from ingest.http.base import DoorView
@@ -68,8 +68,10 @@ class IngestView(DoorView):
 
     async def _take(self, request: HttpRequest, waiting: Waiting) -> Answer:
         authorization = request.META.get("HTTP_AUTHORIZATION", "")
-        ask = partial(caller_of, authorization, bare=self.bare_keys)
-        self.caller = ask() if is_at_hand(authorization, bare=self.bare_keys) else await waiting.call(ask)
+        caller = caller_at_hand(authorization, bare=self.bare_keys)
+        if caller is None:
+            caller = await waiting.call(partial(caller_of, authorization, bare=self.bare_keys))
+        self.caller = caller
         parsed = self.read(request)
         events = parsed if isinstance(parsed, list) else [parsed]
         admitted = await take(events, read_origin(request.META), waiting, self.patience_s())

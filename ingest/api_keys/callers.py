@@ -22,7 +22,17 @@ _cache: dict[str, tuple[str, float]] = {}  # hash: caller (empty: no such key), 
 def caller_of(authorization: str, *, bare: bool = False) -> str:
     """The caller's id. Raises `KeyRefused`, and `KeysUnreadable` when the key cannot be looked up."""
     key = named_key(authorization, bare=bare)
-    caller = find_caller(_digest(key)) if key else ""
+    return _admitted(find_caller(_digest(key)) if key else "", key)
+
+
+def caller_at_hand(authorization: str, *, bare: bool = False) -> str | None:
+    """As `caller_of`, where Postgres need not be asked; else None. It looks once: what is known may run out any time."""
+    key = named_key(authorization, bare=bare)
+    caller = _cached(_digest(key)) if key else ""
+    return None if caller is None else _admitted(caller, key)
+
+
+def _admitted(caller: str, key: str) -> str:
     if caller:
         return caller
     if settings.INGEST_REQUIRE_API_KEY:
@@ -30,12 +40,6 @@ def caller_of(authorization: str, *, bare: bool = False) -> str:
             "this API key is unknown or revoked" if key else "an API key is needed: Authorization: Api-Key …"
         )
     return ANONYMOUS
-
-
-def is_at_hand(authorization: str, *, bare: bool = False) -> bool:
-    """Whether `caller_of` answers without asking Postgres."""
-    key = named_key(authorization, bare=bare)
-    return not key or _cached(_digest(key)) is not None
 
 
 def _digest(key: str) -> str:

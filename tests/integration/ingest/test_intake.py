@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from io import BytesIO
+from itertools import chain, repeat
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -16,6 +18,7 @@ from eventsite.bodies import Body
 from eventsite.intake import Answered, Intake
 from eventsite.rsgi import environ_of
 from eventsite.threads import Threads
+from ingest.api_keys import callers
 from ingest.api_keys.create import create_api_key
 from ingest.publishing import admission
 from tests.integration.ingest.conftest import read_topic
@@ -92,6 +95,8 @@ def test_a_batch_tells_each_events_fate(door: str, redis: Redis) -> None:
         ({"userId": "u"}, {}, 400),
         (EVENT, {"host": "elsewhere.example"}, 400),
         (EVENT, {"content-type": "text/plain"}, 415),
+        (EVENT, {"content-type": "application/json; x*=no-coding''y"}, 415),
+        (EVENT, {"content-type": "application/json; x*=undefined''%e9"}, 415),
     ],
 )
 def test_what_is_refused_is_a_problem(body: Any, fields: dict[str, str], expected: int) -> None:
@@ -112,6 +117,19 @@ def test_an_api_key_is_looked_up_by_a_thread(door: str, settings: Any) -> None:
         assert [status for status, _, _ in in_loop(three)] == [202, 202, 401]
     finally:
         connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_api_key_that_runs_out_meanwhile_is_not_looked_up_in_the_loop(
+    door: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INGEST_REQUIRE_API_KEY = True
+    field = f"Api-Key {create_api_key('shop')}"
+    assert callers.caller_of(field)
+    ((_, until),) = callers._cache.values()
+    clock = chain([until], repeat(until + 1))
+    monkeypatch.setattr(callers, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    assert read(in_loop(lambda take: take("/events", EVENT, authorization=field)))[0] == 202  # type: ignore[arg-type,return-value]
 
 
 def test_after_its_deadline_the_outcome_is_unknown(
