@@ -26,7 +26,7 @@ def caller_of(authorization: str, *, bare: bool = False) -> str:
 
 
 def caller_at_hand(authorization: str, *, bare: bool = False) -> str | None:
-    """As `caller_of`, where Postgres need not be asked; else None. It looks once: what is known may run out any time."""
+    """As `caller_of`, where Postgres need not be asked; else None. It looks once: what is known may run out."""
     key = named_key(authorization, bare=bare)
     caller = _cached(_digest(key)) if key else ""
     return None if caller is None else _admitted(caller, key)

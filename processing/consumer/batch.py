@@ -12,7 +12,8 @@ from django.conf import settings
 from msgspec.structs import replace
 
 from processing.consumer.partitions import Partition, Partitions
-from processing.domain.cloudevents import find_headers
+from processing.domain.cloudevents import Headers, find_headers
+from processing.domain.envelope import MIN_BARE_MS
 from processing.domain.log_positions import PositionMove
 from processing.domain.messages import Arrival, Message, Poison, may_be_cloudevent, read_message
 
@@ -86,8 +87,10 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
             continue
         batch.positions[partition] = partition.polled = offset + 1
         _, at = polled.timestamp()
+        if at < MIN_BARE_MS:  # none, or no ms: some producers write seconds
+            at = 0
         first.setdefault(partition, at)
-        message = Message(topic, number, offset, polled.key(), polled.value(), written_at=at if at > 0 else None)
+        message = Message(topic, number, offset, polled.key(), polled.value(), written_at=at or None)
         batch.put(_read(polled, message, batch.max_bytes))
     for partition, at in first.items():
         partition.note_in_hand(batch.positions[partition], at)
@@ -97,9 +100,18 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
 def _read(polled: KafkaMessage, message: Message, max_bytes: int) -> Arrival | Poison:
     """Headers cost more than all the rest of a message: only what may be a CloudEvent is asked for them."""
     outcome = read_message(message, max_bytes)
-    if may_be_cloudevent(outcome) and (headers := find_headers(polled.headers())):
+    if may_be_cloudevent(outcome) and (headers := _headers_of(polled)):
         return read_message(replace(message, headers=headers))
     return outcome
+
+
+def _headers_of(polled: KafkaMessage) -> Headers | None:
+    """Those that tell of a CloudEvent. Asked for once: where a name is no UTF-8 the client fails, and has no second
+    answer that could be looked at."""
+    try:
+        return find_headers(polled.headers())
+    except (SystemError, UnicodeDecodeError):
+        return None
 
 
 def position_of(polled: KafkaMessage) -> tuple[str, int, int]:

@@ -55,6 +55,14 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
 TOO_FAR_AHEAD = Cause("seq too far ahead", "")
 
 
+def message_of(error: BaseException) -> str:
+    """What it says, fit for a row. It is a handler's own class, which may fail to say anything."""
+    try:
+        return storable(str(error))
+    except Exception as second:  # noqa: BLE001 - it is told instead
+        return f"its text cannot be told: {type(second).__name__}"
+
+
 def cause_of(error: BaseException) -> Cause:
     return Cause(type(error).__name__, _place(error))
 

@@ -10,12 +10,11 @@ from django.conf import settings
 from django.db import transaction
 
 from processing.domain.call_order import INJECTED_FAILURE, plan_calls
-from processing.domain.failures import Cause, Failure, cause_of, traceback_of
+from processing.domain.failures import Cause, Failure, cause_of, message_of, traceback_of
 from processing.domain.families import families, get_family
 from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
-from processing.domain.texts import storable
 from processing.domain.validate import decoded
 from processing.postgres.databases import no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
@@ -134,4 +133,4 @@ class _Batch:
         cause = cause_of(error)
         if cause not in self.tracebacks:
             self.tracebacks[cause] = traceback_of(error)
-        return Failure(cause, storable(str(error)), self.tracebacks[cause])
+        return Failure(cause, message_of(error), self.tracebacks[cause])

@@ -102,6 +102,19 @@ def test_unreadable_messages_are_grouped_by_topic_member_and_reason() -> None:
     assert (group.reason, group.kind, group.place, group.open) == ("poison", "topic:events", "payload.seq", 2)
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise AttributeError("its text is made of what is not there")
+
+
+def test_an_error_that_cannot_be_told_fails_its_event_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flaky, "RuntimeError", MuteError, raising=False)
+    consume(failing("a"), value("b", family="flaky"))
+    assert InboxEvent.objects.get(pk="b").status == Status.PROCESSED
+    attempt = FailedAttempt.objects.get()
+    assert (attempt.error_class, attempt.message) == ("MuteError", "its text cannot be told: AttributeError")
+
+
 @pytest.mark.parametrize(
     "members",
     [
