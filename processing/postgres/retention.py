@@ -54,7 +54,8 @@ def strip_kept(before: datetime) -> int:
     """As `strip_received`, of all that were received before then and were not final on arrival: one that waited, or was
     an open dead letter, when its time was stripped may be final by now. Returns how many."""
     return _repeat(
-        """UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, error = NULL WHERE id IN (
+        """UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
+           WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                AND (d.discarded_at IS NULL OR d.published_at IS NULL)
              WHERE i.raw IS NOT NULL AND i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL

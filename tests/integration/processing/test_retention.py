@@ -57,6 +57,15 @@ def test_what_became_final_after_its_time_was_stripped_loses_its_payload_too() -
     assert retention.retire() == 0
 
 
+def test_the_headers_of_a_cloudevent_go_with_its_payload() -> None:
+    """A binary one's user, and whatever else its sender tells of it, stand in them."""
+    retention.retire()
+    column("UPDATE processing_inboxevent SET headers = '[[\"ce_subject\",\"dQ==\"]]' WHERE id = 'failed' RETURNING id")
+    actions.discard(ids=["failed"], actor="tester")
+    retention.retire()
+    assert column("SELECT headers FROM processing_inboxevent WHERE id = 'failed'") == [None]
+
+
 def test_young_events_stay_as_they_are(settings: Settings) -> None:
     settings.RETENTION_DAYS = 41
     assert retention.retire() == 0
