@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from processing.domain.statuses import Status
 
 BEFORE, BEHIND = 30, 30  # seqs shown on both sides of the lane's next
-MISSING, PASSED, UNKNOWN = "missing", "passed", "unknown"
+MISSING, NEXT, PASSED, UNKNOWN = "missing", "next", "passed", "unknown"
 # of several events with one seq, the one that owns it
 RANK = {Status.PROCESSED: 0, Status.FAILED: 1, Status.RETRYING: 2, Status.HELD: 3, Status.SKIPPED: 4}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`state`: a status, or one of MISSING, PASSED, UNKNOWN; `event_id`: empty where there is no event."""
+    """`state`: a status, or one of MISSING, NEXT (nothing waits behind it), PASSED, UNKNOWN; `event_id`: empty without
+    an event."""
 
     seq: int
     state: str
@@ -36,12 +37,13 @@ def cells(
         owners.setdefault(seq, (status, id))
     end = last if more_waits else max((*owners, next_seq))
     passed = {seq for low, high in gaps for seq in range(max(low, first), min(high, last) + 1)}
-    return [_cell(seq, next_seq, owners, passed) for seq in range(first, end + 1)]
+    absent = NEXT if end == next_seq else MISSING
+    return [_cell(seq, next_seq, owners, passed, absent) for seq in range(first, end + 1)]
 
 
-def _cell(seq: int, next_seq: int, owners: Mapping[int, tuple[str, str]], passed: set[int]) -> Cell:
+def _cell(seq: int, next_seq: int, owners: Mapping[int, tuple[str, str]], passed: set[int], absent: str) -> Cell:
     if seq in owners:
         return Cell(seq, *owners[seq])
     if seq >= next_seq:
-        return Cell(seq, MISSING)
+        return Cell(seq, absent)
     return Cell(seq, PASSED if seq in passed else UNKNOWN)

@@ -17,7 +17,13 @@ def test_each_seq_has_the_state_of_the_event_that_owns_it() -> None:
 
 
 def test_what_neither_came_nor_was_passed_is_unknown() -> None:
-    assert states(3, [], []) == "1:unknown 2:unknown 3:missing"
+    assert states(3, [], []) == "1:unknown 2:unknown 3:next"
+
+
+def test_the_next_is_missing_only_when_something_waits_behind_it() -> None:
+    assert states(2, [(1, "processed", "a")], []) == "1:processed 2:next"
+    assert states(2, [(1, "processed", "a"), (3, "held", "c")], []) == "1:processed 2:missing 3:held"
+    assert states(2, [(1, "processed", "a")], [], more=True).startswith("1:processed 2:missing")
 
 
 def test_it_is_bounded_on_both_sides() -> None:
