@@ -30,6 +30,7 @@ def first_page(request: HttpRequest) -> HttpResponse:
 
 def _context(page: FirstPage) -> dict[str, Any]:
     lists = {model._meta.model_name: _list_of(model) for model in LISTED}
+    found = [each for each in charts.PLOTTED if any(what[each] for what in page.kinds.values())]
     return {
         "page": page,
         "periods": PERIODS.values(),
@@ -39,10 +40,10 @@ def _context(page: FirstPage) -> dict[str, Any]:
         "outcomes": [(each, charts.number(page.totals[each])) for each in charts.PLOTTED],
         "percentiles": [(each, charts.duration(percentile_ms(page.totals, each))) for each in PERCENTILES],
         "kinds": [
-            (kind, [charts.number(what[each]) if what[each] else "" for each in charts.PLOTTED])
+            (kind, [charts.number(what[each]) if what[each] else "" for each in found])
             for kind, what in page.kinds.items()
         ],
-        "plotted": charts.PLOTTED,
+        "plotted": found,
         "lags": [(each, charts.duration(each.seconds * 1000) if each.seconds else "") for each in page.lags],
         "failures": [(each, show.change_url(InboxEvent, each.event_id)) for each in page.failures],
         "groups": [(each, _group_page(each)) for each in page.groups],

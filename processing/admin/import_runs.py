@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
@@ -36,16 +37,16 @@ class ImportRunAdmin(ReadOnlyAdmin):
         return "goes on" if silent_s < imports.SILENT_S else "no heartbeat: killed, or cut off"
 
     @admin.display(description="started")
-    def started(self, obj: ImportRun) -> str:
-        return show.utc(obj.started_at)
+    def started(self, obj: ImportRun) -> SafeString | str:
+        return show.when(obj.started_at)
 
     @admin.display(description="last heartbeat")
-    def heartbeat(self, obj: ImportRun) -> str:
-        return show.utc(obj.heartbeat_at)
+    def heartbeat(self, obj: ImportRun) -> SafeString | str:
+        return show.when(obj.heartbeat_at)
 
     @admin.display(description="ended")
-    def ended(self, obj: ImportRun) -> str:
-        return show.utc(obj.ended_at)
+    def ended(self, obj: ImportRun) -> SafeString | str:
+        return show.when(obj.ended_at)
 
     @admin.display(description="its gaps wait until the log is read up to")
     def log_ends(self, obj: ImportRun) -> str:
