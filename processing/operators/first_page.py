@@ -97,8 +97,10 @@ def _told(seconds: float) -> str:
 
 
 def _notes() -> list[str]:
-    """What an operator should know, and is not wrong."""
-    return [
+    """What an operator should see to, or know, while the pipeline runs."""
+    groups = FailureGroup.objects.filter(open__gt=0).count()
+    open_groups = [f"dead letters wait for an operator, of {groups} causes"] if groups else []
+    return open_groups + [
         f"{describe(row.name)} is {row.state.value} since {row.since:%Y-%m-%d %H:%M} UTC"
         + (f" by {row.actor}" if row.actor else "")
         for row in find_kinds()

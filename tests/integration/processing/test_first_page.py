@@ -47,7 +47,7 @@ def test_it_tells_what_runs_and_what_is_missing(operator: Client) -> None:
     run("web", "worker", "beat")
     assert "no consumer is running" in page(operator, FIRST)
     run("consumer")
-    assert "All is well: 4 processes are running." in page(operator, FIRST)
+    assert "All 4 processes are running, and none is behind." in page(operator, FIRST)
     silence("worker")
     text = page(operator, FIRST)
     assert "no worker is running" in text
