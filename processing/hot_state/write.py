@@ -118,9 +118,10 @@ def _write_all(update: HotStateUpdate, are_listed: bool) -> None:
 
 
 def _take_marks_back(ids: Sequence[str]) -> None:
-    """Of events that have no other key."""
+    """Of events that have no other key: what the door refused under their ids came before them."""
     for start in range(0, len(ids), CALL_EVENTS):
-        _redis().delete(*[f"inflight:{id}" for id in ids[start : start + CALL_EVENTS]])
+        part = ids[start : start + CALL_EVENTS]
+        _redis().delete(*[f"{kind}:{id}" for id in part for kind in ("inflight", "event")])
 
 
 def drop(ids: Sequence[str]) -> None:

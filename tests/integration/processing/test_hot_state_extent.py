@@ -91,6 +91,17 @@ def test_after_a_change_a_rebuild_leaves_what_the_setting_says(
     assert keys(redis) == wanted(after) | {"event:refused"}
 
 
+@pytest.mark.parametrize("extent", ["all", "unhappy"])
+def test_a_refusal_does_not_outlive_the_event_that_came_under_its_id(
+    redis: Redis, settings: Settings, extent: str
+) -> None:
+    settings.HOT_STATE = extent
+    redis.hset("event:fine", mapping=REFUSED)
+    store(*EVENTS)
+    assert keys(redis) == wanted(extent)
+    assert hot(redis, "fine").get("status") == ("processed" if extent == "all" else None)
+
+
 def rebuild_all() -> None:
     for step in (rebuild.rebuild_dead_letters, rebuild.rebuild_events, rebuild.rebuild_all_order_lists):
         assert all(step())
