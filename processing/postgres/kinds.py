@@ -164,7 +164,7 @@ def find_candidate(kind: str, *, injected_failures: bool) -> str | None:
                 AND (%(type)s::text IS NULL OR type = %(type)s) ORDER BY next_attempt_at LIMIT %(rows)s)) i
            LEFT JOIN processing_lane l ON l.user_id = i.user_id AND i.seq IS NOT NULL
            WHERE coalesce(i.seq <= l.next_seq, true)
-             AND NOT (%(injected)s AND CASE WHEN i.payload::json ->> 'fail' ~ '^[0-9]{1,9}$'
+             AND NOT (%(injected)s AND CASE WHEN (i.payload::json -> 'fail')::text ~ '^[0-9]{1,9}$'
                       THEN (i.payload::json ->> 'fail')::bigint > i.attempts
                       ELSE (i.payload::json -> 'fail')::text IS NOT DISTINCT FROM 'true' END)
            ORDER BY i.attempts, i.arrival, i.id LIMIT 1""",

@@ -95,6 +95,14 @@ def test_drills_are_not_tried(stopped: None, settings: Settings) -> None:
     assert states() == {"flaky/t": "draining"}
 
 
+def test_what_only_looks_like_a_drill_is_tried(stopped: None, settings: Settings) -> None:
+    """A text is no number of tries: its handler runs, and so tells whether the kind is well."""
+    settings.FAULT_INJECTION = True
+    column('UPDATE processing_inboxevent SET payload = \'{"fail": "5", "fails": 9}\' RETURNING id')
+    assert probe()
+    assert states() == {"flaky/t": "stopped"}
+
+
 def test_a_try_waits_for_its_time(stopped: None) -> None:
     Kind.objects.update(next_probe_at="2999-01-01T00:00:00Z")
     assert not probe()
