@@ -62,6 +62,8 @@ def _run() -> None:
             if not told:
                 log.warning("what waits is not counted", error=" ".join(str(error).split()))
             told = True
+        except Exception:  # a bug, or an alert's address that fails in its own way, must not end the only thread
+            log.exception("what waits could not be counted, or what changed not told")
         finally:
             close_connection()
         time.sleep(LOOK_EVERY_S)
