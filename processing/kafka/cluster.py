@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import structlog
-from confluent_kafka import ConsumerGroupState, TopicCollection
+from confluent_kafka import ConsumerGroupState, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, TopicDescription
 from django.conf import settings
 
@@ -64,6 +64,8 @@ def group_has_members(group: str, timeout_s: float = TIMEOUT_S) -> bool | None:
     admin = _admin()
     with troubles.explained(admin, group=group):
         listed = result_of(admin.list_consumer_groups(request_timeout=timeout_s), time.monotonic() + timeout_s)
+        if listed.errors and not listed.valid:  # no broker answered: that is no answer of Kafka's
+            raise KafkaException(listed.errors[0])
     states = [each.state for each in listed.valid if each.group_id == group]
     return states[0] not in WITHOUT_MEMBERS if states else None
 

@@ -40,6 +40,7 @@ DIFFERING = re.compile(r" \(after \d+ms in state \w+[^)]*\)")
 SECRET = ("password", "secret", "oauthbearer.config", ".pem")  # parts of the names of options
 
 _lock = Lock()
+_listening = Lock()  # a client may be polled by several threads, and what one of them hears is noted before others look
 _causes: dict[int, tuple[float, str]] = {}  # by code: when (time.monotonic()) it was told, and in which words
 
 
@@ -77,10 +78,15 @@ def explained(admin: AdminClient, **concerned: str) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        admin.poll(0)  # calls `note`
+        _listen(admin)
         raise explain(error, **concerned) from error
-    admin.poll(0)  # what is told of the time before this answer is over
+    _listen(admin)  # what is told of the time before this answer is over
     forget()
+
+
+def _listen(admin: AdminClient) -> None:
+    with _listening:
+        admin.poll(0)  # calls `note`
 
 
 def explain(error: BaseException | KafkaError, **concerned: str) -> KafkaTrouble:
