@@ -26,7 +26,7 @@ MAY_SPEAK_REDIS = (
     "processing/hot_state/",
     "ingest/publishing/",
     "eventsite/local/",
-    "eventsite/redis_address.py",  # reads URLs
+    "processing/conf/redis_address.py",  # reads URLs
 )
 CHANGES_STATUS = "processing/postgres/inbox.py"
 DOMAIN = "processing/domain/"

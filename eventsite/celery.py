@@ -12,7 +12,7 @@ import kombu
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.exceptions import SecurityWarning
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_init, worker_shutting_down
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventsite.settings")
 
@@ -20,7 +20,6 @@ from django.conf import settings
 
 from eventsite import redis_transport
 from eventsite.commandline import require_services
-from processing.domain.process import take_role
 
 STOP_WITHIN_S = 8.0
 CONNECT_EVERY_S = 2.0
@@ -64,33 +63,3 @@ def _end_in_time(**_: Any) -> None:
 @beat_init.connect
 def _require_services(**_: Any) -> None:
     require_services()
-
-
-@celeryd_init.connect
-def _name_the_worker(**_: Any) -> None:
-    from processing.background.state import keep_counting
-
-    _tell_of("worker")
-    keep_counting()
-
-
-@beat_init.connect
-def _name_beat(**_: Any) -> None:
-    _tell_of("beat")
-
-
-def _tell_of(role: str) -> None:
-    from processing.background.heartbeat import Heartbeat
-
-    take_role(role)
-    Heartbeat().start().end_with_process()
-
-
-@worker_init.connect
-def _serve_health(**_: Any) -> None:
-    """Before the worker connects to its broker, so that it can say what keeps it from it."""
-    if settings.METRICS_PORT is not None:
-        from processing.health.server import serve
-        from processing.health.worker import readiness_of_worker
-
-        serve(settings.WEB_HOST, settings.METRICS_PORT + 1, readiness_of_worker())

@@ -6,7 +6,7 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
-from eventsite.redis_address import REOPEN_A_REPLICAS
+from processing.conf.redis_address import REOPEN_A_REPLICAS
 
 
 class Channel(redis.Channel):

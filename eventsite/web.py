@@ -76,16 +76,10 @@ def _load(_: str) -> Any:
     die_with_parent(signal.SIGTERM)
     from eventsite import wsgi  # sets Django up
     from eventsite.intake import Intake
-    from ingest.publishing import backpressure, batcher, event_limit
-    from processing.background.heartbeat import Heartbeat
-    from processing.background.state import keep_counting
-    from processing.domain.process import take_role
+    from ingest import serving
+    from ingest.publishing import batcher
 
-    take_role("web")
-    Heartbeat().start().end_with_process()
-    keep_counting()
-    backpressure.start()
-    event_limit.start()
+    serving.start()
     bodies = Bodies(settings.BODY_TIMEOUT_S, settings.BODY_MAX_BYTES, room_bytes=THREADS * settings.BODY_MAX_BYTES)
     threads = Threads(THREADS, "request")
     application = Application(wsgi.application, Intake(threads), bodies, threads, batcher.leave)

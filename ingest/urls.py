@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.http import HttpResponseBase
 from django.urls import URLPattern, path, re_path, register_converter
 from django.views.decorators.csrf import csrf_exempt
 
@@ -46,14 +48,16 @@ def family_path(kind: EventKind) -> URLPattern:
         ),
     }
     options: dict[str, Any] = {"kind": kind, "lists": lists, "operations": operations}
-    return path(kind.form.path, views.FamilyView.as_view(**options))
+    view: Callable[..., HttpResponseBase] = views.FamilyView.as_view(**options)
+    return path(kind.form.path, view)
 
 
+app_name = "ingest"  # a project includes it below any prefix
 urlpatterns: list[URLPattern] = [
     path("events", views.EventsView.as_view()),
     path("events/batch", views.EventBatchView.as_view()),
     *(family_path(kind) for kind in event_kinds() if kind.form.path),
-    path("events/<any:event_id>", EventView.as_view()),
+    path("events/<any:event_id>", EventView.as_view(), name="event"),
     path("health/live", health_views.LiveView.as_view()),
     path("health/ready", health_views.ReadyView.as_view()),
     path("metrics", health_views.MetricsView.as_view()),

@@ -1,24 +1,83 @@
-"""The app `processing`, as Django loads it."""
+"""The app `processing`, as Django loads it: what it needs of a project it sets itself, where the project has not."""
+
+from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
+import structlog
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import module_has_submodule
 
+from processing import conf
+from processing.conf.addresses import KEEPALIVES, redis_cache
+
 DECLARATIONS = "events"
+ROUTER = "processing.postgres.databases.Router"
 
 
 class ProcessingConfig(AppConfig):
     name = "processing"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
+        """Before any app's models are imported: what they import reads the settings."""
+        super().__init__(app_name, app_module)
+        conf.fill_in(settings)
+        add_cache(settings)
+        add_router(settings)
+        add_keepalives(settings)
+        log_as_the_project_does()
 
     def ready(self) -> None:
         """Import `events` of every installed app that has one: kinds of event register themselves there."""
-        from processing.postgres import checks as checks
-
+        for checks in ("processing.checks", "processing.postgres.checks"):
+            import_module(checks)
         for app in apps.get_app_configs():
             if app.module is not None and module_has_submodule(app.module, DECLARATIONS):
                 try:
                     import_module(f"{app.name}.{DECLARATIONS}")
                 except Exception as error:
                     raise ImproperlyConfigured(f"{app.name}.{DECLARATIONS}: {error}") from error
+        # Their tasks are known, and their signals, whichever apps the project's Celery looks for tasks in.
+        import_module("processing.tasks")
+        import_module("processing.celery")
+
+
+def add_cache(settings: Any) -> None:
+    if settings.EVENTS_CACHE not in settings.CACHES and settings.REDIS_URL:
+        settings.CACHES = {**settings.CACHES, settings.EVENTS_CACHE: redis_cache(settings.REDIS_URL)}
+
+
+def add_router(settings: Any) -> None:
+    """The first: a project's own may know nothing of our tables, or read them from a replica."""
+    if (settings.DATABASE_ROUTERS or settings.EVENTS_DATABASE != "default") and ROUTER not in settings.DATABASE_ROUTERS:
+        settings.DATABASE_ROUTERS = [ROUTER, *settings.DATABASE_ROUTERS]
+
+
+def add_keepalives(settings: Any) -> None:
+    """A connection that was cut off is to be noticed, and its locks with it."""
+    database = settings.DATABASES.get(settings.EVENTS_DATABASE, {})
+    if "postgres" in database.get("ENGINE", ""):
+        database["OPTIONS"] = {**KEEPALIVES, **database.get("OPTIONS", {})}
+
+
+def log_as_the_project_does() -> None:
+    """Lines of text to the standard library's loggers, whose handlers are the project's; one that has set structlog up
+    gets ours as its own."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DEFAULT_DB_ALIAS, OperationalError
+from django.db import OperationalError
 
+from processing.postgres.databases import connection
 from revenue.proof import prove_balances
 
 TIMEOUT_MS = 10_000
@@ -26,7 +27,7 @@ def check_balances(
     seconds at most, balances are compared with the ledger alone, not with the inbox, and after TIMEOUT_MS it is given
     up: revenue.W001, which stops nothing. So it is when the server refuses. Without the tables there is nothing to say.
     """
-    if DEFAULT_DB_ALIAS not in (databases or ()):
+    if connection.alias not in (databases or ()):
         return []
     try:
         lines, wrong = prove_balances(NAMED, TIMEOUT_MS)

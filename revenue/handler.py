@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
-from django.db import connection
 
 from ingest.parsing.money import Money, check_money, read_money, show_money
 from processing.domain.decode import dump_json
 from processing.domain.envelope import Event
+from processing.postgres.databases import connection
 from revenue.models import LedgerEntry, UserRevenue
 
 ADD, SUBTRACT = "add_revenue", "subtract_revenue"

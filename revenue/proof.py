@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from ingest.parsing.money import show_money
 from processing.domain.statuses import Status
+from processing.postgres.databases import connection
 from revenue.events import REVENUE
 
 TOTALS = "SELECT (SELECT count(*) FROM users_revenue), (SELECT count(*) FROM revenue_ledgerentry)"
@@ -83,7 +84,7 @@ def has_tables() -> bool:
 @contextmanager
 def _snapshot() -> Iterator[CursorWrapper]:
     """All statements see what was committed before the first of them; nobody who writes is held up."""
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield cursor
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from django.conf import settings
+from django.urls import get_script_prefix, get_urlconf, reverse
 
 from ingest.http.problems import Answer, Problem, retry_after
 from ingest.parsing.candidate import Parsed, Refused
@@ -93,7 +95,14 @@ def result(outcome: Outcome) -> Result:
 
 
 def location(event_id: str) -> str:
-    return f"/events/{quote(event_id, safe='')}"
+    """The address of an event, below whatever the project includes ours."""
+    return f"{_below(get_urlconf(), get_script_prefix())}{quote(event_id, safe='')}"
+
+
+@lru_cache(maxsize=16)
+def _below(urlconf: str | None, script_prefix: str) -> str:
+    """`script_prefix` is part of what `reverse` answers."""
+    return reverse("ingest:event", urlconf, ["."]).removesuffix(".")
 
 
 def limit_fields(remaining: int | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ingest.api_keys.callers import caller_of
 from ingest.http.answers import limit_fields
 from ingest.http.openapi import Described, Operation
 from ingest.http.problems import encode_json, handle_exception
+from processing.postgres.transaction import not_atomic
 
 
 class JsonRenderer(BaseRenderer):
@@ -46,8 +47,13 @@ class JsonView(APIView):
     renderer_classes = (JsonRenderer,)
     content_negotiation_class = AlwaysJson
     metadata_class = None
+    versioning_class = None
     schema = Operation()
     operations: Mapping[str, Described] = {}  # by method: what the OpenAPI document says of it
+
+    @classmethod
+    def as_view(cls, **options: Any) -> Any:
+        return not_atomic(super().as_view(**options))
 
     def get_exception_handler(self) -> Any:
         return handle_exception

@@ -158,7 +158,7 @@ def require_writable() -> None:
 
 
 def connection() -> Redis:
-    client: Redis = get_redis_connection("default")
+    client: Redis = get_redis_connection(settings.EVENTS_CACHE)
     return client
 
 

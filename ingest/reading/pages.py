@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Lookup, Q, QuerySet
 from django.db.models.indexes import Index
 
 from ingest.reading.cursors import Place, write_cursor
 from ingest.reading.listing import Listing, Query
+from processing.postgres.databases import connection
 
 if TYPE_CHECKING:
     _Lookup = Lookup[Any]
@@ -61,7 +62,7 @@ class _Search:
 
 def read_page(listing: Listing, query: Query) -> dict[str, Any]:
     """`events`, newest first, and `next`: the cursor of the next page, null on the last."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_sort = off")
         found, floor = _find(listing, query)
     shown = found[: query.limit]

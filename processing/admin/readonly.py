@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin import helpers
@@ -25,6 +25,7 @@ from unfold.widgets import CHECKBOX_CLASSES
 from processing.admin import show
 from processing.admin.exporting import CONTENT_TYPES, export
 from processing.admin.searching import keys, terms
+from processing.postgres.transaction import not_atomic
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
@@ -85,6 +86,9 @@ class ReadOnlyAdmin(_Admin):
     sortable_by = ()
     actions_on_bottom = False
 
+    class Media:
+        css: ClassVar = {"all": ("processing/admin.css",)}
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -106,6 +110,14 @@ class ReadOnlyAdmin(_Admin):
             path("export/<str:kind>", view, name=f"{opts.app_label}_{opts.model_name}_export"),
             *super().get_urls(),
         ]
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """Those of subclasses too."""
+        urls = self.get_urls()
+        for url in urls:
+            url.callback = not_atomic(url.callback)
+        return urls
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         opts = self.model._meta

@@ -11,9 +11,9 @@ from multiprocessing import util
 
 import psycopg
 import structlog
-from django.conf import settings
 from django.db import Error
 
+from processing import VERSION
 from processing.domain.process import Partitions, done, last_error, role
 from processing.postgres import processes
 from processing.postgres.transaction import close_connection
@@ -73,7 +73,7 @@ class Heartbeat:
         rate = (number - self._done) / max(now - self._at, 1e-3)
         self._done, self._at = number, now
         if self._id is None or not processes.heartbeat(self._id, rate, self._partitions(), last_error()):
-            self._id = processes.start_process(role(), socket.gethostname(), os.getpid(), settings.VERSION)
+            self._id = processes.start_process(role(), socket.gethostname(), os.getpid(), VERSION)
 
     def _say_end(self) -> None:
         if self._id is not None:

@@ -16,7 +16,7 @@ from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
 from processing.domain.validate import decoded
-from processing.postgres.databases import no_other_database
+from processing.postgres.databases import connection, no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
 
 
@@ -80,7 +80,7 @@ class _Batch:
 
     def _call_handler(self, family: str, attempts: Sequence[Attempt], *, again: bool = False) -> None:
         try:
-            with transaction.atomic():
+            with transaction.atomic(using=connection.alias):
                 get_family(family).handler([decoded(attempt.event) for attempt in attempts])
         except Exception as error:
             if connection_is_lost():

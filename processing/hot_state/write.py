@@ -296,5 +296,5 @@ def _script(name: str) -> Script:
 
 
 def _redis() -> Redis:
-    client: Redis = get_redis_connection("default")
+    client: Redis = get_redis_connection(settings.EVENTS_CACHE)
     return client

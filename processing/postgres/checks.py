@@ -7,9 +7,10 @@ from typing import Any
 
 import psycopg
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
+from django.db import DatabaseError
 
 from processing.postgres.backend.base import IDLE_IN_TRANSACTION_TIMEOUT
+from processing.postgres.databases import connection
 from processing.postgres.transaction import transaction
 
 TIMEOUT = "idle_in_transaction_session_timeout"
@@ -26,7 +27,7 @@ def check_sessions(
     Runs with `manage.py check --database default`, and before `migrate`. Raises `django.db.Error` when the database
     does not answer.
     """
-    if DEFAULT_DB_ALIAS not in (databases or ()):
+    if connection.alias not in (databases or ()):
         return []
     return [*_check_timeout(), *_check_keepalives()]
 
@@ -43,8 +44,7 @@ def _check_timeout() -> list[CheckMessage]:
     if row == (IDLE_IN_TRANSACTION_TIMEOUT,):
         return []
     text = f"{TIMEOUT} is {row[0] if row else None} in a transaction, not {IDLE_IN_TRANSACTION_TIMEOUT}."
-    hint = f"{POOLER} ENGINE of DATABASES must be processing.postgres.backend, which sets it with each BEGIN."
-    return [Error(text, hint=hint, id="processing.E001")]
+    return [Error(text, hint=POOLER, id="processing.E001")]
 
 
 def _check_keepalives() -> list[CheckMessage]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import psycopg
-from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 
 from processing.postgres.backend.pool import NoneFree
+from processing.postgres.databases import connection
 from processing.postgres.schema import lacks_migrations_soon
 
 # SQLSTATE classes and codes after which the same transaction can succeed later:

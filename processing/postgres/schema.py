@@ -6,8 +6,10 @@ import math
 from time import monotonic, sleep
 
 import structlog
-from django.db import Error, NotSupportedError, connection
+from django.db import Error, NotSupportedError, router
 from django.db.migrations.executor import MigrationExecutor
+
+from processing.postgres.databases import connection
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +57,11 @@ def missing_migrations() -> list[str]:
     """The migrations of this code that the database lacks, as `app.name`, in the order they would run."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+    return [
+        f"{migration.app_label}.{migration.name}"
+        for migration, _ in plan
+        if router.allow_migrate(connection.alias, migration.app_label)
+    ]
 
 
 def has_migrations() -> bool:

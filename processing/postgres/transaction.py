@@ -9,14 +9,20 @@ from threading import Event as Flag
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connections
 from django.db import transaction as django_transaction
 
 from processing.domain.away import retry_while_away
+from processing.postgres.backend.base import FROZEN_LOSE_THEIR_LOCKS
+from processing.postgres.databases import connection
 from processing.postgres.errors import is_connection_trouble, is_transient
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 T = TypeVar("T")
+View = Callable[..., Any]
+
+# The first as our own ENGINE sets it with BEGIN: a project may have another.
+OWN_SETTINGS = f"{FROZEN_LOSE_THEIR_LOCKS}; SET CONSTRAINTS ALL IMMEDIATE"
 
 
 def raw_cursor() -> Cursor:
@@ -29,10 +35,18 @@ def raw_cursor() -> Cursor:
 @contextmanager
 def transaction() -> Iterator[Cursor]:
     """A transaction, or a savepoint within one. A deferred constraint that a handler breaks fails in its savepoint."""
-    with django_transaction.atomic():
+    with django_transaction.atomic(using=connection.alias):
         cursor = raw_cursor()
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(OWN_SETTINGS)
         yield cursor
+
+
+def not_atomic(view: View) -> View:
+    """The view without the transaction that ATOMIC_REQUESTS opens around it: what follows a commit must come after it,
+    and a request that waits for Kafka must hold none."""
+    for alias in connections:
+        view = django_transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def outcome_time(cursor: Cursor) -> datetime:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 import orjson
-from django.db import connection
 from msgspec import Meta
 
 from ingest.families.game_events.models import GameEvent
 from processing.domain.decode import dump_json
 from processing.domain.envelope import Event
+from processing.postgres.databases import connection
 
 ShortText = Annotated[str, Meta(max_length=255)]
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import msgspec
 import orjson
-from django.db import connection
 
 from ingest.families.product_events.models import DEFAULT_CURRENCY, DEFAULT_QUANTITY, ProductEvent
 from ingest.families.product_events.schema import ProductPayload
@@ -15,6 +14,7 @@ from ingest.families.product_events.unknown_fields import tell_unknown, unknown_
 from ingest.parsing.money import read_money
 from processing.domain.decode import dump_json
 from processing.domain.envelope import Event
+from processing.postgres.databases import connection
 
 # One statement, and no COPY: why, see ingest/families/game_events/handler.py.
 INSERT_ROWS = """

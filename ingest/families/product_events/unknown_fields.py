@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import structlog
-from django.db import Error, connection
+from django.db import Error
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -15,6 +15,7 @@ from ingest.families.product_events.models import ProductEvent
 from ingest.families.product_events.schema import ProductPayload
 from processing.domain.envelope import Event
 from processing.domain.fields import unnamed_fields
+from processing.postgres.databases import connection
 
 NAMES_TOLD = 10
 NAME_MAX_CHARS = 100

@@ -12,7 +12,8 @@ from processing.postgres.backend.pool import IDLE_S, LIMIT, Connection, Pool, po
 
 IDLE_IN_TRANSACTION_TIMEOUT = "5s"  # a frozen process, or one on a host that was cut off, loses its locks
 # Not by the connection's `options`: a pooler refuses or drops them, and a SET would reach other clients' sessions.
-BEGIN = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT}'"
+FROZEN_LOSE_THEIR_LOCKS = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT}'"
+BEGIN = f"BEGIN; {FROZEN_LOSE_THEIR_LOCKS}"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

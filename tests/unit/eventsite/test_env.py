@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from environs import ValidationError
 
-from eventsite import addresses, env, runfile
-from eventsite.env import BadEnvironment, SiteEnv
+from eventsite import env, runfile
+from processing.conf import addresses, reading
+from processing.conf.reading import BadEnvironment, SiteEnv
 from processing.postgres.checks import cut_off_noticed_after_s
 from tests.paths import ROOT
 
@@ -19,15 +20,15 @@ from tests.paths import ROOT
 @pytest.mark.parametrize(
     ("parse", "text", "value"),
     [
-        (env.parse_flag, "1", True),
-        (env.parse_flag, "Yes", True),
-        (env.parse_flag, "off", False),
-        (lambda text: env.parse_number(text, 0, 10), "10", 10),
-        (lambda text: env.parse_number(text, 0, 10), "007", 7),
-        (lambda text: env.parse_size(text, 1, 2**30), "1048576", 2**20),
-        (lambda text: env.parse_size(text, 1, 2**30), "10 MiB", 10 * 2**20),
-        (lambda text: env.parse_size(text, 1, 2**30), "256kib", 256 * 2**10),
-        (env.parse_words, " a, b ,,c", ["a", "b", "c"]),
+        (reading.parse_flag, "1", True),
+        (reading.parse_flag, "Yes", True),
+        (reading.parse_flag, "off", False),
+        (lambda text: reading.parse_number(text, 0, 10), "10", 10),
+        (lambda text: reading.parse_number(text, 0, 10), "007", 7),
+        (lambda text: reading.parse_size(text, 1, 2**30), "1048576", 2**20),
+        (lambda text: reading.parse_size(text, 1, 2**30), "10 MiB", 10 * 2**20),
+        (lambda text: reading.parse_size(text, 1, 2**30), "256kib", 256 * 2**10),
+        (reading.parse_words, " a, b ,,c", ["a", "b", "c"]),
         (addresses.parse_topic, "events.v2_x-1", "events.v2_x-1"),
         (addresses.parse_bootstrap_servers, "one:9092, two:9093", "one:9092,two:9093"),
         (addresses.parse_bootstrap_servers, "[::1]:9092", "[::1]:9092"),
@@ -56,17 +57,17 @@ def test_a_usable_value(parse: Callable[[str], Any], text: str, value: object) -
 @pytest.mark.parametrize(
     ("parse", "text"),
     [
-        (env.parse_flag, "maybe"),
-        (env.parse_flag, "2"),
-        (lambda text: env.parse_number(text, 0, 10), "11"),  # beyond the greatest
-        (lambda text: env.parse_number(text, 1, 10), "0"),  # below the least
-        (lambda text: env.parse_number(text, 0, 10), "-1"),
-        (lambda text: env.parse_number(text, 0, 10), "1.0"),
-        (lambda text: env.parse_number(text, 0, 10), "٣"),  # a digit, but not one of ours
-        (lambda text: env.parse_number(text, 0, 10), "1e3"),
-        (lambda text: env.parse_size(text, 1, 100), "1 GB"),
-        (lambda text: env.parse_size(text, 1, 100), "101"),
-        (lambda text: env.parse_choice(text, {"a", "b"}), "c"),
+        (reading.parse_flag, "maybe"),
+        (reading.parse_flag, "2"),
+        (lambda text: reading.parse_number(text, 0, 10), "11"),  # beyond the greatest
+        (lambda text: reading.parse_number(text, 1, 10), "0"),  # below the least
+        (lambda text: reading.parse_number(text, 0, 10), "-1"),
+        (lambda text: reading.parse_number(text, 0, 10), "1.0"),
+        (lambda text: reading.parse_number(text, 0, 10), "٣"),  # a digit, but not one of ours
+        (lambda text: reading.parse_number(text, 0, 10), "1e3"),
+        (lambda text: reading.parse_size(text, 1, 100), "1 GB"),
+        (lambda text: reading.parse_size(text, 1, 100), "101"),
+        (lambda text: reading.parse_choice(text, {"a", "b"}), "c"),
         (addresses.parse_topic, "two words"),
         (addresses.parse_topic, ".."),
         (addresses.parse_topic, "x" * 250),
@@ -158,7 +159,7 @@ def test_rabbitmq_by_tls_is_verified_and_no_call_of_it_waits_for_ever() -> None:
 
 
 def site_env(variables: dict[str, str]) -> SiteEnv:
-    return SiteEnv(variables, {**env.PARSERS, **addresses.PARSERS})
+    return SiteEnv(variables, {**reading.PARSERS, **addresses.PARSERS})
 
 
 def test_kafka_security_variables_become_librdkafkas() -> None:
@@ -257,7 +258,7 @@ def test_a_stack_keeps_a_second_one_out_and_clears_up_at_its_end(tmp_path: Path)
 def test_the_settings_of_kafkas_security_are_tried_without_a_word_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     """librdkafka warns of a client without servers, and of settings without effect, by lines of its own."""
     variables = {"KAFKA_SECURITY_SASL_MECHANISM": "PLAIN", "KAFKA_SECURITY_SASL_USERNAME": "u"}
-    read = SiteEnv(variables, env.PARSERS)
+    read = SiteEnv(variables, reading.PARSERS)
     assert addresses.kafka_security(read) == {"sasl.mechanism": "PLAIN", "sasl.username": "u"}
     assert read.problems() == []
     assert capfd.readouterr().err == ""

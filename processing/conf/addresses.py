@@ -14,8 +14,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from environs import ValidationError
 
-from eventsite import redis_address
-from eventsite.env import Parser, SiteEnv, parse_words
+from processing.conf import redis_address
+from processing.conf.reading import Parser, SiteEnv, parse_words
 
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 BOOTSTRAP_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
@@ -24,6 +24,7 @@ ORIGIN = re.compile(r"https?://[^/\s]+")
 BROWSER_ORIGIN = re.compile(
     r"(?!http://.*:80$|https://.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?"
 )
+SECURITY = "KAFKA_SECURITY_"
 SYSLOG_CRITICAL = 2  # this client has no servers to connect to, which is a warning
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 CELERY_SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
@@ -63,6 +64,19 @@ def parse_redis(text: str) -> str:
         return redis_address.read(text)
     except ValueError as error:
         raise ValidationError(f"{error}; allowed is {REDIS_EXAMPLES}, with redis-py's options behind a ?") from error
+
+
+def redis_cache(url: str) -> dict[str, Any]:
+    """An entry of Django's CACHES."""
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": url,
+        "OPTIONS": {
+            "SOCKET_TIMEOUT": SOCKET_TIMEOUT_S,
+            "SOCKET_CONNECT_TIMEOUT": CONNECT_TIMEOUT_S,
+            "CONNECTION_POOL_KWARGS": {"health_check_interval": 30, "retry": redis_address.REOPEN_A_REPLICAS},
+        },
+    }
 
 
 def parse_celery_broker(text: str) -> str:
@@ -122,7 +136,7 @@ def kafka_security(read: SiteEnv) -> dict[str, Any]:
     """
     options: dict[str, str | int | float | bool] = {
         "security.protocol" if name == "PROTOCOL" else name.lower().replace("_", "."): value
-        for name, value in _named(read.variables, "KAFKA_SECURITY_")
+        for name, value in _named(read.variables, SECURITY)
     }
     if options:
         try:
