@@ -51,11 +51,15 @@ def run_due(ids: Collection[str]) -> int:
 
     Those of a kind that is set aside wait for it. Ids that no longer wait are left out.
     """
+    return sum(after_commit(result) for result in due_turns(ids))
+
+
+def due_turns(ids: Collection[str]) -> Iterator[BatchResult]:
+    """The transactions of `run_due`, each before what follows its commit."""
     users, unordered = lanes_and_ids(ids)
-    tried = 0
     if unordered:
-        tried += after_commit(retry_events(unordered))
-    return tried + release_all(users)
+        yield retry_events(unordered)
+    yield from _turns_in_time(ReadyLanes(users))
 
 
 def release_all(users: Collection[str]) -> int:

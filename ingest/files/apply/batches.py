@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import msgspec
-from msgspec import Raw
 
 from ingest.families.declaration import EventKind
 from ingest.files.apply.events import read_line
 from ingest.files.identity import Occurrences, line_ids
 from ingest.files.lines import BadLine, Piece, read_pieces
 from ingest.parsing.events import shorten
-from processing.domain.envelope import Envelope, Event, Invalid, encode_envelope
+from processing.domain.compose import encode_event
+from processing.domain.envelope import Event, Invalid
 from processing.domain.messages import Message
 
 ID_MEMBER = b'"eventId"'
@@ -32,11 +32,8 @@ class LineArrival(msgspec.Struct, frozen=True, gc=False):
     @property
     def message(self) -> Message:
         event = self.event
-        envelope = Envelope(
-            event.id, event.user_id, event.type, Raw(event.payload_json), event.timestamp, event.family or None
-        )
         key = event.user_id.encode()  # as the door's producer would have it
-        return Message(None, None, self.number, key, encode_envelope(envelope), self.import_run)
+        return Message(None, None, self.number, key, encode_event(event), self.import_run)
 
 
 @dataclass
