@@ -13,15 +13,18 @@ from django.utils.text import capfirst
 
 @dataclass(frozen=True)
 class Page:
-    """A list in the navigation; `model` is `app.model`, the icon one of Material Symbols."""
+    """In the navigation, for those who may see its `model` (`app.model`): its list, or the view of this name. The icon
+    is one of Material Symbols."""
 
     title: str
     icon: str
     model: str
+    view: str = ""
 
 
 PAGES: dict[str, tuple[Page, ...]] = {
     "Events": (
+        Page("Live", "play_circle", "processing.inboxevent", view="live"),
         Page("Events", "inbox", "processing.inboxevent"),
         Page("Lanes", "linear_scale", "processing.lane"),
         Page("Product events", "shopping_cart", "ingest.productevent"),
@@ -62,4 +65,5 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _item(page: Page) -> dict[str, str]:
-    return {"title": page.title, "icon": page.icon, "link": reverse(f"admin:{page.model.replace('.', '_')}_changelist")}
+    view = page.view or f"admin:{page.model.replace('.', '_')}_changelist"
+    return {"title": page.title, "icon": page.icon, "link": reverse(view)}
