@@ -33,7 +33,7 @@ def newest_events(*, family: str, event_type: str, user_id: str, status: str, mo
         f"""SELECT * FROM (
               SELECT {", ".join(NewestEvent._fields)} FROM processing_inboxevent {_where(indexed)}
               ORDER BY received_at DESC LIMIT %(looked_at)s) newest
-            {_where(filters)} LIMIT %(most)s""".encode(),
+            {_where(filters)} LIMIT %(most)s""",
         {**wanted, "looked_at": LOOKED_AT, "most": most},
     )
     return [NewestEvent(*row) for row in cursor]
