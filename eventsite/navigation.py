@@ -1,4 +1,4 @@
-"""The admin's navigation: by the field's words, and only what its reader may see."""
+"""The admin's navigation: by the names that the pages bear themselves, and only what its reader may see."""
 
 from __future__ import annotations
 
@@ -13,36 +13,40 @@ from django.utils.text import capfirst
 
 @dataclass(frozen=True)
 class Page:
-    """A list in the navigation; `model` is `app.model`, the icon one of Material Symbols."""
+    """For those who may see its `model` (`app.model`): its list, or the view with this title and name. The icon is one
+    of Material Symbols."""
 
-    title: str
     icon: str
     model: str
+    title: str = ""
+    view: str = ""
 
 
 PAGES: dict[str, tuple[Page, ...]] = {
     "Events": (
-        Page("Events", "inbox", "processing.inboxevent"),
-        Page("Lanes", "linear_scale", "processing.lane"),
-        Page("Product events", "shopping_cart", "ingest.productevent"),
-        Page("Game events", "sports_esports", "ingest.gameevent"),
-        Page("Revenue", "payments", "revenue.userrevenue"),
-        Page("Ledger", "receipt_long", "revenue.ledgerentry"),
+        Page("monitoring", "processing.inboxevent", "Pipeline", "admin:index"),
+        Page("play_circle", "processing.inboxevent", "Live", "live"),
+        Page("inbox", "processing.inboxevent"),
+        Page("linear_scale", "processing.lane"),
+        Page("shopping_cart", "ingest.productevent"),
+        Page("sports_esports", "ingest.gameevent"),
+        Page("payments", "revenue.userrevenue"),
+        Page("receipt_long", "revenue.ledgerentry"),
     ),
     "Failures": (
-        Page("Groups", "stacks", "processing.failuregroup"),
-        Page("Dead letters", "mail", "processing.deadletter"),
-        Page("Kinds set aside", "pause_circle", "processing.kind"),
-        Page("Losses", "heart_broken", "processing.loss"),
-        Page("Passed gaps", "step_over", "processing.passedgap"),
+        Page("stacks", "processing.failuregroup"),
+        Page("mail", "processing.deadletter"),
+        Page("pause_circle", "processing.kind"),
+        Page("heart_broken", "processing.loss"),
+        Page("step_over", "processing.passedgap"),
     ),
     "Operation": (
-        Page("Processes", "lan", "processing.process"),
-        Page("Files", "upload_file", "processing.importrun"),
-        Page("Operators' record", "history_edu", "processing.operatoraction"),
-        Page("API keys", "key", "ingest.apikey"),
-        Page("Users", "person", "auth.user"),
-        Page("Groups of users", "group", "auth.group"),
+        Page("lan", "processing.process"),
+        Page("upload_file", "processing.importrun"),
+        Page("history_edu", "processing.operatoraction"),
+        Page("key", "ingest.apikey"),
+        Page("person", "auth.user"),
+        Page("group", "auth.group"),
     ),
 }
 
@@ -51,15 +55,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     admins = admin.site._registry.items()
     readable = {model._meta.label_lower: model._meta for model, page in admins if page.has_view_permission(request)}
     known = {page.model for pages in PAGES.values() for page in pages}
-    others = [
-        Page(capfirst(str(readable[name].verbose_name_plural)), "table", name) for name in readable if name not in known
-    ]
-    groups = [
-        {"title": title, "separator": True, "items": [_item(page) for page in pages if page.model in readable]}
+    others = [Page("table", name) for name in readable if name not in known]
+    sections = {
+        title: [_item(page, readable[page.model]) for page in pages if page.model in readable]
         for title, pages in {**PAGES, "More": others}.items()
-    ]
-    return [group for group in groups if group["items"]]
+    }
+    return [{"title": title, "separator": True, "items": items} for title, items in sections.items() if items]
 
 
-def _item(page: Page) -> dict[str, str]:
-    return {"title": page.title, "icon": page.icon, "link": reverse(f"admin:{page.model.replace('.', '_')}_changelist")}
+def _item(page: Page, model: Any) -> dict[str, str]:
+    view = page.view or f"admin:{page.model.replace('.', '_')}_changelist"
+    title = page.title or capfirst(str(model.verbose_name_plural))
+    return {"title": title, "icon": page.icon, "link": reverse(view)}

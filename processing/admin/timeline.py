@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from processing.models import (
 from processing.operators import actions, replay
 
 DONE = {actions.RETRY_NOW: "retried at once", replay.REPLAY: "replayed", actions.DISCARD: "discarded"}
+REPLAY_NUMBER = re.compile(r"replay \d+")  # the detail of one that has no more to say
 SHOWN = 50  # of the newest attempts, and of the newest actions
 
 
@@ -90,7 +92,8 @@ def _hour(moment: datetime) -> datetime:
 def _actions(event: InboxEvent) -> Iterator[Step]:
     for each in OperatorAction.objects.filter(event_id=event.pk).order_by("-id")[:SHOWN]:
         done = DONE.get(each.action, each.action)
-        yield Step(each.at, f"{done} by {each.actor}" + (f": {each.detail}" if each.detail else ""))
+        detail = "" if REPLAY_NUMBER.fullmatch(each.detail) else each.detail
+        yield Step(each.at, f"{done} by {each.actor}" + (f": {detail}" if detail else ""))
 
 
 def _letter(letter: DeadLetter | None) -> Iterator[Step]:

@@ -12,7 +12,8 @@ from processing.postgres import alerts, losses
 from processing.postgres.kinds import find_kinds
 from processing.postgres.processes import find_processes
 
-GROUPS = 100  # of failures, the newest; more are one alert
+GROUPS = 100  # of failures, the newest, beside those that were told already; that there are more is one alert
+GROUP = "group:"
 TITLE = "Events"
 
 log = structlog.get_logger(__name__)
@@ -61,13 +62,19 @@ def _losses() -> dict[str, str]:
 
 
 def _groups() -> dict[str, str]:
-    rows = list(FailureGroup.objects.filter(open__gt=0).order_by("-id")[: GROUPS + 1])
+    """A group that was told is over when it is resolved, not when many newer ones have come."""
+    still_open = FailureGroup.objects.filter(open__gt=0)
+    newest = list(still_open.order_by("-id")[: GROUPS + 1])
+    told = [int(key.removeprefix(GROUP)) for key in alerts.begun(GROUP)]
+    rows = {row.pk: row for row in (*newest[:GROUPS], *still_open.filter(pk__in=told))}
     found = {
-        f"group:{row.pk}": f"dead letters of {row.kind} ({row.reason}): {row.error_class}"
+        f"{GROUP}{pk}": f"dead letters of {row.kind} ({row.reason}): {row.error_class}"
         + (f" in {row.place}" if row.place else "")
-        for row in rows[:GROUPS]
+        for pk, row in rows.items()
     }
-    return found if len(rows) <= GROUPS else {**found, "groups": f"more than {GROUPS} groups of failures are open"}
+    if len(newest) > GROUPS:
+        found["groups"] = f"more than {GROUPS} groups of failures are open"
+    return found
 
 
 def _send(text: str) -> bool:

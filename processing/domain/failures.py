@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
+from django.conf import settings
 
-from processing.domain.envelope import Event, Invalid
-from processing.domain.families import declared_types
+from processing.domain.cloudevents import ATTRIBUTES, KAFKA
+from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.families import declared_types, kinds
+from processing.domain.fields import Fields, fields_of
 from processing.domain.kinds import topic_kind, type_kind
 from processing.domain.texts import storable
 
@@ -19,7 +23,10 @@ MAX_TRACEBACK_CHARS = 8_000  # within 8 KiB, unless it has more than ASCII
 LIBRARIES = ("site-packages", "/lib/python")
 FILE = "file"  # of a dead letter that came from one
 NO_FAMILY = "no family"
-VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")  # in a reason: what a sender wrote
+MORE_NAMES = ("", "data", "data_base64", "the key")  # the empty one: of the whole message
+MOST_CAUSES = 200  # groups of one reason and kind
+VARIES = "…"
+VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|(?<!UTF-)\d+")  # in a reason: what a sender wrote
 
 
 class Cause(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -53,6 +60,7 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
 
 
 TOO_FAR_AHEAD = Cause("seq too far ahead", "")
+OTHER = Cause("other causes", "")
 
 
 def message_of(error: BaseException) -> str:
@@ -74,10 +82,41 @@ def traceback_of(error: Exception) -> str:
 
 
 def cause_of_poison(error: Invalid) -> Cause:
-    """The member by its first two names, the reason without what varies: senders choose all the rest, also what
-    stands in a name."""
+    """The member by its first two names as far as they are declared, the reason without what varies: senders choose
+    all the rest."""
     names = re.sub(r"\[\d+\]", "", error.path).split(".")[:2]
-    return Cause(storable(VARYING.sub("…", error.message))[:200], storable(".".join(names))[:100])
+    known = declared_names()
+    place = ".".join(name if name.removeprefix(KAFKA) in known else VARIES for name in names)
+    return Cause(storable(VARYING.sub(VARIES, error.message))[:200], place)
+
+
+def declared_names() -> frozenset[str]:
+    """What members can be called, of any message: the rest are their senders' own."""
+    names = {*Envelope.__struct_fields__, *ATTRIBUTES, *settings.CLOUDEVENTS_USER, *MORE_NAMES}
+    for kind in kinds():
+        names.update(kind.member_names(), _names(fields_of(kind.schema)))
+    return frozenset(names)
+
+
+def _names(fields: Fields) -> Iterator[str]:
+    for name, inner in fields.items():
+        yield name
+        yield from _names(inner or {})
+
+
+def grouped(letters: Sequence[Letter], known: Iterable[tuple[str, Cause]]) -> list[tuple[str, Cause]]:
+    """The kind and cause of each letter's group. `known`: those that there are; when a kind has MOST_CAUSES, a new one
+    joins OTHER, since a class or a reason may be anybody's text."""
+    causes: dict[str, set[Cause]] = {}
+    for kind, cause in known:
+        causes.setdefault(kind, set()).add(cause)
+    found = []
+    for letter in letters:
+        own = causes.setdefault(letter.kind, set())
+        if len(own) < MOST_CAUSES:
+            own.add(letter.cause)
+        found.append((letter.kind, letter.cause if letter.cause in own else OTHER))
+    return found
 
 
 def kind_of(event: Event) -> str:

@@ -155,7 +155,7 @@ def release_in(
     outcomes, hot_state = _run_waiting(cursor, turns, at)
     orders = order_changes(lanes, outcomes)
     fronts, gaps = _fronts(lanes, waiting, outcomes)
-    record_passed_gaps(cursor, gaps)
+    record_passed_gaps(cursor, gaps, at)
     moved = _stepped_over(cursor, lanes, fronts)
     # a lane whose front stayed may wait for something else than before
     touched = {user for user in lanes if user in moved or user in turns.users}

@@ -34,6 +34,14 @@ def note_states(states: Mapping[str, str]) -> None:
         cursor.execute("DELETE FROM processing_alert WHERE over_at IS NOT NULL AND NOT told")
 
 
+def begun(prefix: str) -> list[str]:
+    """The keys, with this prefix, of states that were so the last time."""
+    cursor = raw_cursor().execute(
+        "SELECT key FROM processing_alert WHERE over_at IS NULL AND starts_with(key, %s)", (prefix,)
+    )
+    return [key for (key,) in cursor]
+
+
 def claim_untold() -> list[Untold]:
     """What nobody was told of yet, that it has begun or that it is over; nobody else gets it for CLAIM_S."""
     cursor = raw_cursor().execute(

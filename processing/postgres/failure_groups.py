@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from processing.domain.failures import Letter
+from processing.domain.failures import Cause, Letter, grouped
 from processing.postgres.transaction import Cursor
 
 
 def join_groups(cursor: Cursor, letters: Sequence[Letter], reason: str, now: datetime) -> list[int]:
     """Count these dead letters in their groups; the group of each."""
-    counts = Counter((letter.kind, letter.cause.error_class, letter.cause.place) for letter in letters)
+    groups = grouped(letters, _known(cursor, {letter.kind for letter in letters}, reason))
+    counts = Counter(groups)
     keys = sorted(counts)
     cursor.execute(
         """INSERT INTO processing_failuregroup AS g (reason, kind, error_class, place, open, total, first_seen,
@@ -30,14 +31,22 @@ def join_groups(cursor: Cursor, letters: Sequence[Letter], reason: str, now: dat
         {
             "reason": reason,
             "now": now,
-            "kind": [kind for kind, _, _ in keys],
-            "class": [error_class for _, error_class, _ in keys],
-            "place": [place for _, _, place in keys],
+            "kind": [kind for kind, _ in keys],
+            "class": [cause.error_class for _, cause in keys],
+            "place": [cause.place for _, cause in keys],
             "number": [counts[key] for key in keys],
         },
     )
-    ids = {(kind, error_class, place): id for kind, error_class, place, id in cursor}
-    return [ids[letter.kind, letter.cause.error_class, letter.cause.place] for letter in letters]
+    ids = {(kind, Cause(error_class, place)): id for kind, error_class, place, id in cursor}
+    return [ids[group] for group in groups]
+
+
+def _known(cursor: Cursor, kinds: Collection[str], reason: str) -> list[tuple[str, Cause]]:
+    cursor.execute(
+        "SELECT kind, error_class, place FROM processing_failuregroup WHERE reason = %s AND kind = ANY(%s)",
+        (reason, list(kinds)),
+    )
+    return [(kind, Cause(error_class, place)) for kind, error_class, place in cursor]
 
 
 def leave_groups(cursor: Cursor, ids: Collection[str]) -> None:

@@ -9,17 +9,18 @@ from processing.domain.lanes import PassedGap
 from processing.postgres.transaction import Cursor, raw_cursor
 
 
-def record_passed_gaps(cursor: Cursor, gaps: Sequence[PassedGap]) -> None:
-    """Write down the gaps that (locked) lanes pass."""
+def record_passed_gaps(cursor: Cursor, gaps: Sequence[PassedGap], at: datetime) -> None:
+    """Write down the gaps that (locked) lanes pass, at the time of the outcomes behind them."""
     if not gaps:
         return
     cursor.execute(
-        """INSERT INTO processing_passedgap (user_id, first_seq, last_seq, waited_ms)
-           SELECT user_id, first_seq, last_seq,
-                  greatest(0, round(extract(epoch FROM clock_timestamp() - since) * 1000))
-           FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+        """INSERT INTO processing_passedgap (user_id, first_seq, last_seq, passed_at, waited_ms)
+           SELECT user_id, first_seq, last_seq, at, greatest(0, round(extract(epoch FROM at - since) * 1000))
+           FROM (SELECT %s::timestamptz AS at) AS t,
+                unnest(%s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[])
                 AS g(user_id, first_seq, last_seq, since)""",
         (
+            at,
             [gap.user_id for gap in gaps],
             [gap.first_seq for gap in gaps],
             [gap.last_seq for gap in gaps],

@@ -64,3 +64,25 @@ def test_no_page_is_wider_than_its_window(browser_page: Page, width: int) -> Non
     for path in (changelist("inboxevent"), "/admin/processing/lane/u/change/", "/"):
         browser_page.goto(path)
         assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_live_shows_events_as_they_come_until_it_is_paused(browser_page: Page) -> None:
+    page = browser_page
+    page.goto("/admin/")
+    page.get_by_role("link", name="Live").click()
+    rows = page.locator("#live [data-id]")
+    expect(rows).to_have_count(0)
+    consume(value("first", user="ada"))
+    expect(rows).to_have_count(1)
+    page.get_by_label("user").fill("ada")
+    page.get_by_role("button", name="Show").click()
+    consume(value("second", user="bob"), value("third", user="ada"))
+    expect(rows.first).to_contain_text("third")
+    expect(rows).to_have_count(2)
+
+    page.get_by_role("button", name="Pause").click()
+    consume(value("fourth", user="ada"))
+    with page.expect_response(lambda answer: "page=" in answer.url):  # it asks again only once it goes on
+        expect(rows).to_have_count(2)
+        page.get_by_role("button", name="Go on").click()
+    expect(rows.first).to_contain_text("fourth")

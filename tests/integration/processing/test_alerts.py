@@ -12,14 +12,15 @@ import pytest
 from django.db.models import F
 from pytest_django import Settings
 
-from processing.background.alerts import tell_changes
-from processing.models import Alert, Process
+from processing.background.alerts import GROUPS, tell_changes
+from processing.models import Alert, FailureGroup, Process
 from processing.operators import actions
 from processing.postgres import alerts
 from processing.postgres.alerts import CLAIM_S, GRACE_S
 from tests.support import flaky
 from tests.support.batches import value
 from tests.support.dead import fail_for_good
+from tests.support.factories import FailureGroupFactory
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -115,6 +116,19 @@ def test_a_new_group_of_failures_is_told_by_class_and_place_alone(receiver: Rece
     actions.discard(ids=["secret-id"], actor="ada")
     tell_changes()
     assert receiver.take() == [f"over: {told}"]
+
+
+def test_a_group_that_was_told_is_over_when_it_is_resolved_not_when_many_others_have_come(receiver: Receiver) -> None:
+    oldest = FailureGroupFactory.create(kind="oldest", open=1)
+    look()
+    receiver.take()
+    FailureGroupFactory.create_batch(GROUPS + 1, open=1)
+    tell_changes()
+    assert receiver.take() == []
+    assert Alert.objects.filter(key="groups", text__contains=f"more than {GROUPS} groups").exists()
+    FailureGroup.objects.filter(pk=oldest.pk).update(open=0)
+    tell_changes()
+    assert [told.partition(" (")[0] for told in receiver.take()] == ["over: dead letters of oldest"]
 
 
 def test_what_could_not_be_sent_is_sent_later(receiver: Receiver) -> None:

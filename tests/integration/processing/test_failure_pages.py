@@ -10,7 +10,9 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from processing.domain.lanes import PassableGaps
 from processing.domain.messages import Message, Poison, read_message
+from processing.engine import release
 from processing.engine.process_batch import process_batch
 from processing.models import DeadLetter, FailureGroup, InboxEvent
 from processing.operators import actions
@@ -88,8 +90,17 @@ def test_the_timeline_tells_all_in_order(operator: Client) -> None:
     html = page(operator, change("inboxevent", "a"))
     told = ["received", "attempt 1 failed", "attempt 2 failed", "replayed by ada", "processed, attempt 3"]
     assert sorted(told, key=html.index) == told
+    assert "replayed by ada</div>" in html
     assert "<summary>traceback" in html
     assert "tests.support.flaky:" in html
+
+
+def test_the_gap_before_an_event_was_passed_before_it_ran(operator: Client) -> None:
+    consume(value("c", seq=3))
+    assert release.pass_gaps([PassableGaps("u", 1, 3)]) == 1
+    told = ["received", "passed the gap before it, seq 1 to 2", ">processed<"]
+    html = page(operator, change("inboxevent", "c"))
+    assert sorted(told, key=html.rindex) == told
 
 
 def test_the_timeline_says_what_it_waits_for(operator: Client) -> None:
