@@ -79,6 +79,7 @@ LIVE_EVENT_WAIT_MS: int = _read.number("LIVE_EVENT_WAIT_MS", 10_000, least=1, mo
 RETRY_MAX_RETRIES: int = _read.number("RETRY_MAX_RETRIES", 3, most=1_000)
 RETRY_BACKOFF_MS: int = _read.number("RETRY_BACKOFF_MS", 500)
 RETRY_BACKOFF_MAX_MS: int = _read.number("RETRY_BACKOFF_MAX_MS", 60_000)
+FAMILY_ON_FAILURE: dict[str, str] = _read.on_failure("FAMILY_ON_FAILURE", {})
 SEQUENCE_GAP_TIMEOUT_MS: int = _read.number("SEQUENCE_GAP_TIMEOUT_MS", 2_000)
 SEQUENCE_MAX_AHEAD: int = _read.number("SEQUENCE_MAX_AHEAD", 1_000_000)
 HOT_STATE: str = _read.choice("HOT_STATE", "all", allowed={"all", "unhappy", "off"})
