@@ -14,6 +14,7 @@ from django.utils.module_loading import module_has_submodule
 
 from processing import conf
 from processing.conf.addresses import KEEPALIVES, redis_cache
+from processing.conf.reading import BadEnvironment
 
 DECLARATIONS = "events"
 ROUTER = "processing.postgres.databases.Router"
@@ -45,6 +46,20 @@ class ProcessingConfig(AppConfig):
         # Their tasks are known, and their signals, whichever apps the project's Celery looks for tasks in.
         import_module("processing.tasks")
         import_module("processing.celery")
+        check_families(settings.FAMILY_ON_FAILURE)
+
+
+def check_families(named: dict[str, str]) -> None:
+    """All apps that declare families are ready by now. Raises `BadEnvironment`."""
+    from processing.domain.families import families
+
+    known = sorted(family.name for family in families())
+    if unknown := sorted(set(named).difference(known)):
+        said = ",".join(f"{name}={choice}" for name, choice in named.items())
+        raise BadEnvironment(
+            f"FAMILY_ON_FAILURE={said!r} cannot be used: no family is called {', '.join(unknown)}; "
+            f"allowed are {', '.join(known)}"
+        )
 
 
 def add_cache(settings: Any) -> None:

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from ingest.parsing.forms import EventForm, Formed
 from ingest.reading.listing import Listing
 from processing.domain.envelope import PIPELINE_MEMBERS, Event
-from processing.domain.families import SITE_UNIT, kinds, record_only, register, replace
+from processing.domain.families import SITE_UNIT, OnFailure, kinds, record_only, register, replace
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -62,6 +62,7 @@ def event_type(
     family: str = "",
     path: str = "",
     timestamp_unit: str = SITE_UNIT,
+    on_failure: OnFailure = "fail",
     listing: Listing | None = None,
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None,
     metrics: Sequence[Collector] = (),
@@ -70,8 +71,9 @@ def event_type(
 
     `POST /{family}/{name}` (or `path`) takes the Struct's members beside the user's own (`user`) and, if they like,
     `eventId`, `timestamp` (a bare number in `timestamp_unit`) and `seq`. The family is the app's label unless it is
-    named; several types may share one. `on` gives the type its handler; without one its events are recorded, nothing
-    more.
+    named; several types may share one. With `on_failure="park"` a user's numbered events wait behind one that has
+    failed for good, until an operator has seen to it. `on` gives the type its handler; without one its events are
+    recorded, nothing more.
     """
 
     def declare(payload: type[S]) -> type[S]:
@@ -92,6 +94,7 @@ def event_type(
                 types=frozenset({name}),
                 form=form,
                 timestamp_unit=timestamp_unit,
+                on_failure=on_failure,
                 listing=listing,
                 admin_link=admin_link,
                 metrics=tuple(metrics),

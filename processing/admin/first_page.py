@@ -58,6 +58,7 @@ def _tiles(page: FirstPage, lists: dict[str | None, str]) -> list[tuple[str, str
     numbers = page.state.numbers
     dead = sum(page.dead_letters.values())
     lanes: dict[str, int] = numbers.get("waiting_lanes") or {}
+    parked = lanes.get(Lane.WaitsFor.PARK, 0)
     last = page.steps[-2]
     seconds = max([each.seconds or 0.0 for each in page.lags] or [0.0])
     behind = f" · {charts.duration(seconds * 1000)}" if seconds >= 1 else ""
@@ -69,6 +70,7 @@ def _tiles(page: FirstPage, lists: dict[str | None, str]) -> list[tuple[str, str
         ("retrying", _counted(numbers.get("retrying")), f"{lists['inboxevent']}?status=retrying", False),
         ("open dead letters", charts.number(dead), lists["deadletter"], dead > 0),
         ("lanes that wait", charts.number(sum(lanes.values())), lists["lane"], False),
+        ("parked lanes", charts.number(parked), f"{lists['lane']}?waiting={Lane.WaitsFor.PARK.value}", parked > 0),
         ("passed gaps", _counted(numbers.get("passed_gaps")), lists["passedgap"], False),
     ]
 

@@ -22,8 +22,10 @@ from processing.domain.away import StoppedError
 from processing.domain.statuses import WAITING, Status
 from processing.models import DeadLetter, InboxEvent, Kind, Lane, OperatorAction
 from processing.operators.set_lane import foresee, set_lane
+from processing.postgres.counts import count_waiting_behind
 
 SHOWN = 20
+COUNTED = 1_000  # events behind a parked lane, at most: a page has many lanes
 MAX_DIGITS = 16
 
 
@@ -41,7 +43,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 @admin.register(Lane)
 class LaneAdmin(ReadOnlyAdmin):
-    list_display = ("user_id", "next_seq", "waits_for", "waiting_for_so_long")
+    list_display = ("user_id", "next_seq", "waits_for", "waiting_for_so_long", "waiting_behind")
     list_filter = (WaitingFilter, time_filter("waiting_since"))
     ordering = ("user_id",)
     search_prefixes = ("user_id",)
@@ -120,12 +122,22 @@ class LaneAdmin(ReadOnlyAdmin):
     def waiting_for_so_long(self, obj: Lane) -> SafeString | str:
         return show.when(obj.waiting_since)
 
+    @admin.display(description="behind")
+    def waiting_behind(self, obj: Lane) -> str:
+        """Of a parked lane: others go on by themselves."""
+        if obj.waits_for != Lane.WaitsFor.PARK:
+            return ""
+        number = count_waiting_behind(obj.user_id, obj.next_seq, COUNTED + 1)
+        return f"{number} wait" if number <= COUNTED else f"over {COUNTED} wait"
+
     @admin.display(description="waits since")
     def waits_since(self, obj: Lane) -> str:
         return show.utc(obj.waiting_since)
 
     @admin.display(description="waits for")
     def what_it_waits_for(self, obj: Lane) -> SafeString | str:
+        if obj.waits_for == Lane.WaitsFor.PARK:
+            return self._what_it_is_parked_on(obj)
         front = _waiting(obj).first()
         if front is None:
             return "nothing"
@@ -148,6 +160,17 @@ class LaneAdmin(ReadOnlyAdmin):
                 front.attempt_limit,
             )
         return format_html("nothing: event {} has its turn", show.link(InboxEvent, front.pk))
+
+    def _what_it_is_parked_on(self, obj: Lane) -> SafeString:
+        failed = InboxEvent.objects.filter(user_id=obj.user_id, seq=obj.next_seq, status=Status.FAILED)
+        return format_html(
+            "an operator, since {}: it is parked on the failed event {}, until a replay of that succeeds or it is "
+            "discarded",
+            show.utc(obj.waiting_since),
+            format_html_join(
+                ", ", "{}", ((show.link(DeadLetter, id),) for id in failed.values_list("pk", flat=True)[:1])
+            ),
+        )
 
     @admin.display(description="events that wait here")
     def waiting_events(self, obj: Lane) -> SafeString | str:

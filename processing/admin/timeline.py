@@ -121,7 +121,13 @@ def _wait(event: InboxEvent) -> SafeString | str:
         return format_html("{} until {} is open", event.status, show.link(Kind, event.waits_for))
     if event.status == Status.RETRYING:
         return f"retrying: the next attempt is due at {show.utc(event.next_attempt_at)}"
-    if event.status != Status.HELD:
+    if event.seq is None or event.status not in (Status.HELD, Status.FAILED):
         return ""
-    next_seq = Lane.objects.filter(pk=event.user_id).values_list("next_seq", flat=True).first()
-    return format_html("held for seq {} of {}", next_seq, show.link(Lane, event.user_id, "its lane"))
+    lane = Lane.objects.filter(pk=event.user_id).first()
+    parked = lane is not None and lane.waits_for == Lane.WaitsFor.PARK
+    link = show.link(Lane, event.user_id, "its lane")
+    if event.status == Status.FAILED:
+        stands = parked and lane is not None and lane.next_seq == event.seq
+        return format_html("failed: {} is parked on it until its replay or its discarding", link) if stands else ""
+    why = ", which is parked on a failed event" if parked else ""
+    return format_html("held for seq {} of {}{}", lane and lane.next_seq, link, why)

@@ -9,6 +9,7 @@ from processing.domain.kinds import KindState
 from processing.domain.process import BEHIND_S, NEEDED
 from processing.models import FailureGroup
 from processing.postgres import alerts, losses
+from processing.postgres.counts import any_parked
 from processing.postgres.kinds import find_kinds
 from processing.postgres.processes import find_processes
 
@@ -29,7 +30,7 @@ def tell_changes() -> None:
 
 def states() -> dict[str, str]:
     """What is wrong now, in words, by a key that stays the same while it is so."""
-    return {**_processes(), **_kinds(), **_losses(), **_groups()}
+    return {**_processes(), **_kinds(), **_losses(), **_groups(), **_parked()}
 
 
 def _processes() -> dict[str, str]:
@@ -75,6 +76,11 @@ def _groups() -> dict[str, str]:
     if len(newest) > GROUPS:
         found["groups"] = f"more than {GROUPS} groups of failures are open"
     return found
+
+
+def _parked() -> dict[str, str]:
+    told = "a lane is parked: it stands on a failed event until that is mended and replayed, or discarded"
+    return {"parked": told} if any_parked() else {}
 
 
 def _send(text: str) -> bool:

@@ -54,4 +54,6 @@ def fill_in(settings: Any, environment: Mapping[str, str] = os.environ) -> None:
 
 def as_text(value: Any) -> str:
     """A Django setting as a variable would say it."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={each}" for key, each in value.items())
     return ",".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else str(value)

@@ -114,6 +114,18 @@ def parse_attributes(text: str) -> list[str]:
     return names
 
 
+def parse_on_failure(text: str) -> dict[str, str]:
+    """By family what its users' lanes do after a failure: `revenue=park,game=fail`. Which families there are is checked
+    once they are declared."""
+    pairs = [word.partition("=") for word in parse_words(text)]
+    if not all(name.isidentifier() and choice in ("fail", "park") for name, _, choice in pairs):
+        raise ValidationError("allowed are families with what their failures do, fail or park: revenue=park,game=fail")
+    names = [name for name, _, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValidationError("allowed is each family once")
+    return {name: choice for name, _, choice in pairs}
+
+
 PARSERS: dict[str, Parser] = {
     "flag": parse_flag,
     "number": parse_number,
@@ -121,4 +133,5 @@ PARSERS: dict[str, Parser] = {
     "choice": parse_choice,
     "words": parse_words,
     "attributes": parse_attributes,
+    "on_failure": parse_on_failure,
 }

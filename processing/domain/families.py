@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 from django.conf import settings
@@ -19,6 +19,8 @@ from processing.domain.envelope import Envelope, Event, Invalid
 from processing.domain.timestamps import UNITS
 
 Handler = Callable[[Sequence[Event]], None]
+OnFailure = Literal["fail", "park"]
+ON_FAILURE: tuple[OnFailure, ...] = get_args(OnFailure)
 
 ANY_TYPE = ""  # no event's type is empty
 SITE_UNIT: str = settings.TIMESTAMP_UNIT  # of a bare number as a time, where no declaration says it
@@ -43,8 +45,9 @@ class Family:
 
     `topic` is a Kafka topic of its own that others write to, in a form that `read_message` and `explain` know.
     `timestamp_unit`: what a bare number means as a time in its messages, and in its bodies at the door and in files,
-    one of `timestamps.UNITS`. `admin_link` finds the row that the handler wrote for an
-    event's id, and a text for the admin's link to it; `user_link` what the family keeps of a user.
+    one of `timestamps.UNITS`. `on_failure`: what the user's lane does when a numbered event has failed for good: it
+    goes on, or is parked on it until an operator has seen to it. `admin_link` finds the row that the handler wrote for
+    an event's id, and a text for the admin's link to it; `user_link` what the family keeps of a user.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Family:
     locks: Handler | None = None
     topic: str = ""
     timestamp_unit: str = SITE_UNIT
+    on_failure: OnFailure = "fail"
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None
     user_link: Callable[[str], tuple[Any, str] | None] | None = None
 
@@ -62,6 +66,11 @@ class Family:
             raise ValueError(
                 f"event family {self.name!r}: timestamp_unit must be one of {', '.join(UNITS)}, not "
                 f"{self.timestamp_unit!r}"
+            )
+        if self.on_failure not in ON_FAILURE:
+            raise ValueError(
+                f"event family {self.name!r}: on_failure must be one of {', '.join(ON_FAILURE)}, not "
+                f"{self.on_failure!r}"
             )
 
     def read_message(self, value: bytes) -> tuple[Envelope, Decoded | None]:
@@ -174,6 +183,16 @@ def find_kind(name: str | None, event_type: str) -> Family | None:
         if name is None:
             return None
     return kind_of(name, event_type)
+
+
+def parks_lane(event: Event) -> bool:
+    """Whether the lane of such an event stands on it once it has failed for good: what the site says of its family, or
+    else its declaration."""
+    own = _kinds.get(event.family, {})
+    kind = own.get(event.type) or own.get(ANY_TYPE)
+    if kind is None or event.seq is None:
+        return False
+    return settings.FAMILY_ON_FAILURE.get(kind.name, kind.on_failure) == "park"
 
 
 def _kinds_of(name: str) -> dict[str, Family]:

@@ -20,6 +20,7 @@ class LaneState:
     order_version: int
     moved_at: datetime | None = None  # the time of the last outcome that moved it
     set_back_from: int | None = None  # an operator set it back: below this, final events may own seqs ahead of it
+    parked: bool = False  # it stands on the event with its next seq, which failed for good and waits for an operator
 
     @property
     def holds(self) -> bool:
@@ -29,7 +30,7 @@ class LaneState:
     @property
     def has_begun(self) -> bool:
         """Whether anything of it has an outcome or was passed."""
-        return self.next_seq > 1 or self.set_back_from is not None
+        return self.next_seq > 1 or self.set_back_from is not None or self.parked
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class PassableGaps:
 
     def before(self, lane: LaneState) -> int:
         """The gaps before this seq can be passed; 0: none."""
-        return self.until if lane.next_seq >= self.next_seq else 0
+        return self.until if lane.next_seq >= self.next_seq and not lane.parked else 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def share_turns(groups: Sequence[Sequence[str]], room: int) -> list[str]:
 
 def highest_of(lane: LaneState, highest_waiting: int) -> int:
     """The highest seq that a lane has or has passed."""
-    return max(lane.next_seq - 1, highest_waiting)
+    return max(lane.next_seq if lane.parked else lane.next_seq - 1, highest_waiting)
 
 
 def is_far(lane: LaneState, seq: int, highest_waiting: int, max_ahead: int) -> bool:
@@ -107,14 +108,15 @@ def plan_arrivals(
     `owned` has the seqs among them that an event of the inbox already has. The first id of a seq owns it, so any other
     is skipped, like one whose seq was passed. In a lane where others wait nothing runs here: the new ones are held with
     them, and the lane is released afterwards. Those that are too far ahead own no seq; a front that comes before one in
-    the log counts as an outcome.
+    the log counts as an outcome. The event that a lane is parked on owns its seq.
     """
     plan = LanePlan()
+    passed = lane.next_seq if lane.parked else lane.next_seq - 1
     fresh: dict[int, Event] = {}
     highest, begun = highest_of(lane, highest_waiting), lane.has_begun
     for event in arrivals:
         assert event.seq is not None
-        if event.seq < lane.next_seq or event.seq in owned or event.seq in fresh:
+        if event.seq <= passed or event.seq in owned or event.seq in fresh:
             plan.skipped.append(event)
         elif begun and 0 < max_ahead < event.seq - highest:
             plan.far.append((event, highest))

@@ -32,6 +32,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     ordering_key: Hashable = None
     since: int | None = None  # Unix ms: since when its outcome is waited for; None: as its message says
 
+    @property
+    def in_lane(self) -> bool:
+        """Whether its lane moves by it; one that is replayed after its lane has passed it takes effect late."""
+        return self.event.seq is not None and self.ordering_key == self.event.user_id
+
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an attempt made of its event. `retry_in_ms` is set when it is retrying."""
@@ -43,6 +48,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     attempt_limit: int | None = None
     retry_in_ms: int | None = None
     injected: bool = False  # the failure was asked for, by `payload.fail`
+    parks: bool = False  # its lane stands on it from now on
 
 
 def unhappy(outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from processing.domain.call_order import INJECTED_FAILURE, plan_calls
 from processing.domain.failures import Cause, Failure, cause_of, message_of, traceback_of
-from processing.domain.families import families, get_family
+from processing.domain.families import families, get_family, parks_lane
 from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
@@ -34,8 +34,8 @@ def run_handlers(attempts: Sequence[Attempt]) -> list[Outcome]:
     Rows of families that are called several times are locked beforehand, so that all transactions lock in one order.
 
     A call that fails is made again in halves until the guilty event is found. A guilty event holds up the later ones
-    of its ordering key, of whatever family, unless its tries are used up. Raises transient errors; then the
-    whole transaction is to run again.
+    of its ordering key, of whatever family, unless its tries are used up and it does not park its lane. Raises
+    transient errors; then the whole transaction is to run again.
     """
     batch = _Batch(attempts, retry_policy())
     calls = plan_calls(attempts, injected_failures=settings.FAULT_INJECTION)
@@ -120,11 +120,17 @@ class _Batch:
         limit = self.policy.attempt_limit(attempt.attempts) if attempt.limit is None else attempt.limit
         failure = self._failure(error)
         if attempts >= limit:
-            self.outcomes.append(Outcome(attempt.event, Status.FAILED, attempts, failure, limit, None, injected))
+            parks = attempt.in_lane and parks_lane(attempt.event)
+            self.outcomes.append(Outcome(attempt.event, Status.FAILED, attempts, failure, limit, None, injected, parks))
+            if parks:
+                self._block(attempt)
             return
         failures = max(1, attempts - (limit - self.policy.attempt_limit()))
         delay = self.policy.delay_ms(failures)
         self.outcomes.append(Outcome(attempt.event, Status.RETRYING, attempts, failure, limit, delay, injected))
+        self._block(attempt)
+
+    def _block(self, attempt: Attempt) -> None:
         if attempt.ordering_key is not None:
             self.blocked[attempt.ordering_key] = self.places[attempt.event.id]
 

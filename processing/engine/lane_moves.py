@@ -37,13 +37,19 @@ def as_it_stands(lane: LaneState) -> LaneMove:
 
 
 def lane_fronts(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """The next seq of the lanes that these outcomes have moved, by user."""
+    """The next seq of the lanes that these outcomes have moved, by user: behind them, or that of one that parks it."""
     fronts: dict[str, int] = {}
     for outcome in outcomes:
         event = outcome.event
         if event.seq is not None and outcome.status not in WAITING:
-            fronts[event.user_id] = max(event.seq + 1, fronts.get(event.user_id, 0))
+            front = event.seq if outcome.parks else event.seq + 1
+            fronts[event.user_id] = max(front, fronts.get(event.user_id, 0))
     return fronts
+
+
+def parked_by(outcomes: Iterable[Outcome]) -> set[str]:
+    """The users whose lanes these outcomes park."""
+    return {outcome.event.user_id for outcome in outcomes if outcome.parks}
 
 
 def front_behind(

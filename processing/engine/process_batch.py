@@ -23,7 +23,7 @@ from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Out
 from processing.domain.statuses import WAITING, Status
 from processing.engine.batch_tally import outcomes_of, tally_arrivals, tally_poisons
 from processing.engine.handlers import run_handlers
-from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes
+from processing.engine.lane_moves import lane_fronts, lane_moves, order_changes, parked_by
 from processing.engine.other_content import find_other_contents
 from processing.metrics import POSTGRES_SECONDS
 from processing.models import DeadLetter
@@ -78,7 +78,7 @@ def process_batch(
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING} | plan.waits
         ordered = [outcome for outcome in outcomes if outcome.event.seq is not None] if lanes else ()
         orders = order_changes(lanes, ordered)
-        move_lanes(cursor, lane_moves(lanes, lane_fronts(ordered), orders, waits, plan.stuck), at)
+        move_lanes(cursor, lane_moves(lanes, lane_fronts(ordered), orders, waits, plan.stuck), at, parked_by(failed))
         _record_failures(cursor, failed, [p for p in all_poisons if p.id not in known_poisons], plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in all_poisons]
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)

@@ -17,7 +17,7 @@ from processing.domain.statuses import WAITING, Status
 from processing.domain.tally import NO_KIND, PASSED, Tally, tally_of
 from processing.engine.after_commit import after_commit
 from processing.engine.handlers import run_handlers
-from processing.engine.lane_moves import front_behind, lane_moves, order_changes
+from processing.engine.lane_moves import front_behind, lane_moves, order_changes, parked_by
 from processing.engine.process_batch import letters_of_failed, status_changes
 from processing.engine.turns import Turns
 from processing.metrics import POSTGRES_SECONDS
@@ -148,7 +148,7 @@ def release_in(
     cursor: Cursor, lanes: Mapping[str, LaneState], turns: Turns, passable: Mapping[str, PassableGaps] = NOTHING
 ) -> BatchResult:
     """Run the events whose turn it is: those of `turns` and those at the front of these (locked) lanes."""
-    waiting = waiting_in_lanes(cursor, list(lanes.values()), passable)
+    waiting = waiting_in_lanes(cursor, [lane for lane in lanes.values() if not lane.parked], passable)
     for rows in waiting.values():
         turns.take_lane(rows)
     at = outcome_time(cursor)
@@ -156,14 +156,15 @@ def release_in(
     orders = order_changes(lanes, outcomes)
     fronts, gaps = _fronts(lanes, waiting, outcomes)
     record_passed_gaps(cursor, gaps, at)
-    moved = _stepped_over(cursor, lanes, fronts)
+    parked = parked_by(outcomes)
+    moved = _stepped_over(cursor, lanes, fronts, parked)
     # a lane whose front stayed may wait for something else than before
     touched = {user for user in lanes if user in moved or user in turns.users}
     touched |= {o.event.user_id for o in outcomes if o.event.seq is not None and o.event.user_id in lanes}
     still = still_waiting(cursor, {user: moved.get(user, lanes[user].next_seq) for user in touched})
     moves = lane_moves({user: lanes[user] for user in touched}, moved, orders, still, touched)
-    move_lanes(cursor, moves, at)
-    ready = frozenset(still.intersection(moved))
+    move_lanes(cursor, moves, at, parked)
+    ready = frozenset(still.intersection(moved).difference(parked))
     tally = _tally(turns, outcomes, at)
     tally[NO_KIND, PASSED] = len(gaps)
     add_tally(cursor, tally, at)
@@ -174,7 +175,7 @@ def _fronts(
     lanes: Mapping[str, LaneState], waiting: Mapping[str, Sequence[WaitingEvent]], outcomes: Sequence[Outcome]
 ) -> tuple[dict[str, int], list[PassedGap]]:
     """The next seqs of the lanes that these outcomes, or passed gaps, have moved; and these gaps."""
-    final = {outcome.event.id for outcome in outcomes if outcome.status not in WAITING}
+    final = {outcome.event.id for outcome in outcomes if outcome.status not in WAITING and not outcome.parks}
     fronts: dict[str, int] = {}
     passed: list[PassedGap] = []
     for user, rows in waiting.items():
@@ -222,9 +223,11 @@ def _run_waiting(cursor: Cursor, turns: Turns, at: datetime) -> tuple[list[Outco
     return outcomes, HotStateUpdate(refresh=tried, outbox_id=add_to_outbox(cursor, final))
 
 
-def _stepped_over(cursor: Cursor, lanes: Mapping[str, LaneState], fronts: dict[str, int]) -> dict[str, int]:
-    """The fronts, in lanes that were set back behind final events, which own their seqs."""
+def _stepped_over(
+    cursor: Cursor, lanes: Mapping[str, LaneState], fronts: dict[str, int], parked: Collection[str]
+) -> dict[str, int]:
+    """The fronts, in lanes that were set back behind final events, which own their seqs; a parked one stands on its."""
     return {
-        user: front if lanes[user].set_back_from is None else first_unowned(cursor, user, front)
+        user: front if lanes[user].set_back_from is None or user in parked else first_unowned(cursor, user, front)
         for user, front in fronts.items()
     }

@@ -17,6 +17,7 @@ class Lane(models.Model):
         RETRY = "retry", "the retry of its next event"
         KIND = "kind", "its next event's kind, which is set aside"
         TURN = "turn", "its turn: its next event is there"
+        PARK = "park", "an operator: it is parked on its next event, which has failed"
 
     user_id = models.TextField(primary_key=True, db_collation=BYTE_ORDER)
     next_seq = models.BigIntegerField(db_default=1)

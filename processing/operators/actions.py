@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from processing.domain.statuses import Status
 from processing.kafka import dead_letter_topic
+from processing.operators import parked
 from processing.operators import replay as replays
 from processing.operators.chunks import (
     CHUNK,
@@ -22,8 +23,9 @@ from processing.operators.chunks import (
     why_not,
 )
 from processing.postgres.dead_letters import discard_dead_letters, lock_dead_letters
-from processing.postgres.due import make_due
+from processing.postgres.due import make_due, users_of_late_events
 from processing.postgres.inbox import StatusChange, change_statuses
+from processing.postgres.lanes import lock_lanes
 from processing.postgres.operator_records import next_number, record, states
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.transaction import outcome_time, transaction
@@ -49,16 +51,19 @@ def retry_now(*, ids: Collection[str], actor: str) -> Result:
 
 
 def discard(*, ids: Collection[str], actor: str) -> Result:
-    """Put dead letters away for good: they stay failed, and only the admin shows them."""
+    """Put dead letters away for good: they stay failed, and only the admin shows them. Lanes that are parked on them go
+    on."""
 
     def act(chunk: Sequence[str]) -> Effects:
         with transaction() as cursor:
+            lanes = lock_lanes(cursor, users_of_late_events(cursor, chunk))
             claimed = list(lock_dead_letters(cursor, chunk))
             discard_dead_letters(cursor, claimed)
             # they stay failed; their version tells the hot state that they are on no list any more
             changes = [StatusChange(id, Status.FAILED, None) for id in claimed]
             change_statuses(cursor, changes, outcome_time(cursor), fresh=False)
             effects = Effects(done=dict.fromkeys(claimed, "discarded"), refresh=claimed)
+            effects.due = parked.go_on_without(cursor, claimed, lanes)
             effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is no dead letter")
             record(cursor, DISCARD, actor, dict.fromkeys(claimed, ""))
             effects.outbox_id = add_to_outbox(cursor, effects.refresh)

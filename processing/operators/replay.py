@@ -24,7 +24,7 @@ from processing.postgres.dead_letters import (
 )
 from processing.postgres.due import users_of_late_events
 from processing.postgres.inbox import StatusChange, change_statuses
-from processing.postgres.lanes import LaneMove, lock_lanes, move_lanes
+from processing.postgres.lanes import LaneMove, await_retry, lock_lanes, move_lanes, parked_on
 from processing.postgres.operator_records import record
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.poisons import insert_ids
@@ -180,3 +180,4 @@ def _retry(cursor: Cursor, failed: Mapping[str, LockedDeadLetter], orders: Mappi
         for id, letter in failed.items()
     ]
     change_statuses(cursor, changes, outcome_time(cursor), fresh=False)
+    await_retry(cursor, parked_on(cursor, failed))

@@ -38,8 +38,8 @@ LOCK_WAIT_S = 2.0  # longer than a batch's transaction
 class Setting:
     """What setting a lane does, or `refused`: why it does not. `lands` is beyond final events that own their seqs.
 
-    How many: `skip` are waiting events below it, `free` skipped ones that lose their seq, `replay` skipped ones that
-    wait in the lane again.
+    `parked`: it stands on a failed event until then. How many: `skip` are waiting events below it, `free` skipped ones
+    that lose their seq, `replay` skipped ones that wait in the lane again.
     """
 
     user_id: str
@@ -49,6 +49,7 @@ class Setting:
     skip: int = 0
     free: int = 0
     replay: int = 0
+    parked: bool = False
 
     @property
     def changed(self) -> int:
@@ -64,6 +65,11 @@ class Setting:
         if not self.changes:
             return f"the lane of {self.user_id!r} stands at {self.stands}: nothing changes"
         parts = [f"the lane of {self.user_id!r} goes from {self.stands} to {self.lands}"]
+        parts += (
+            [f"it is parked no longer: its failed event of seq {self.stands} stays a dead letter"]
+            if self.parked
+            else []
+        )
         parts += [f"held events below, which end as skipped: {self.skip}"] if self.skip else []
         parts += [f"skipped events from there, which lose their seq: {self.free}"] if self.free else []
         parts += [f"skipped events from there, which wait in the lane again: {self.replay}"] if self.replay else []
@@ -201,6 +207,7 @@ def _count_on(before: Setting, lane: LaneState, lands: int, changed: _Changed) -
         before.skip + len(changed.skip),
         before.free + len(changed.free),
         before.replay + len(changed.replay),
+        lane.parked,
     )
 
 
@@ -210,6 +217,12 @@ def _refusal(cursor: Cursor, asked: _Asked, lane: LaneState | None) -> Setting |
         return Setting(user_id, f"a lane's next seq is an integer from 1 to {MAX_SEQ}")
     if lane is None:
         return Setting(user_id, f"{user_id!r} has no lane: no numbered event of this user has come")
+    if lane.parked and seq < lane.next_seq:
+        return Setting(
+            user_id,
+            f"the lane of {user_id!r} is parked on its failed event of seq {lane.next_seq}: replay or discard that "
+            "first, or set the lane past it",
+        )
     tried = rows.find_tried(cursor, user_id)
     return None if tried is None else Setting(user_id, f"{tried!r} of this lane is being tried: wait until it is final")
 
@@ -219,7 +232,8 @@ def _work_out(cursor: Cursor, asked: _Asked, lane: LaneState | None) -> Setting:
     user, front, seq = lane.user_id, lane.next_seq, asked.seq
     lands = rows.first_unowned(cursor, user, seq)
     if seq >= front:
-        return Setting(user, None, front, lands, skip=rows.count_waiting_between(cursor, user, front, seq))
+        skip = rows.count_waiting_between(cursor, user, front, seq)
+        return Setting(user, None, front, lands, skip=skip, parked=lane.parked)
     found, readable = rows.count_skipped_from(cursor, user, seq, firsts=asked.replay)
     again = readable if asked.replay else 0
     return Setting(user, None, front, lands, free=found - again, replay=again)

@@ -35,6 +35,25 @@ def count_waiting_lanes() -> dict[str, int]:
     return {waits_for: int(number) for waits_for, number in cursor if waits_for}
 
 
+def any_parked() -> bool:
+    cursor = raw_cursor().execute(
+        "SELECT FROM processing_lane WHERE waits_for = 'park' AND waiting_since IS NOT NULL LIMIT 1"
+    )
+    return cursor.fetchone() is not None
+
+
+def count_waiting_behind(user_id: str, seq: int, most: int) -> int:
+    """How many events of a user wait behind that seq; it counts up to `most`."""
+    return _count(
+        """SELECT count(*) FROM (SELECT FROM processing_inboxevent
+             WHERE user_id = %s AND seq > %s AND (status = ANY(%s)) IS TRUE LIMIT %s) w""",
+        user_id,
+        seq,
+        WAITING_STATUSES,
+        most,
+    )
+
+
 def open_dead_letters_by_reason() -> dict[str, int]:
     """As their groups have counted them."""
     cursor = raw_cursor().execute("SELECT reason, sum(open)::bigint FROM processing_failuregroup GROUP BY 1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from processing.domain.lanes import LaneState, PassableGaps
 from processing.domain.outcomes import Attempt
@@ -21,14 +21,23 @@ from processing.postgres.transaction import Cursor, raw_cursor
 TURN_ROWS = 1000  # events that one transaction releases at most
 TURN_CHARS = 16_000_000  # and their payloads' text, at most
 
-_EVENT_COLUMNS = """id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
-                    attempts, attempt_limit, status, next_attempt_at <= clock_timestamp(), topic, waits_for,
-                    received_at"""
+_IS_DUE: LiteralString = "next_attempt_at <= clock_timestamp()"
+# an event `r` of a lane with that front: what was replayed before it outside of the lane is through with its tries
+_IS_DUE_IN_LANE: LiteralString = f"""{_IS_DUE} AND (replay IS NULL OR NOT EXISTS (
+    SELECT FROM processing_inboxevent e WHERE e.status = 'retrying' AND e.user_id = r.user_id AND e.replay = r.replay
+      AND e.replay IS NOT NULL AND e.replay_order < r.replay_order AND (e.seq IS NULL OR e.seq < front)))"""
+
+
+def _columns(is_due: LiteralString) -> LiteralString:
+    """As `_waiting` reads them."""
+    return f"""id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
+               attempts, attempt_limit, status, {is_due}, topic, waits_for, received_at"""
 
 
 @dataclass(frozen=True)
 class WaitingEvent:
-    """An inbox row that waits, as it can be tried again. `due`: it is retrying, and its pause is over.
+    """An inbox row that waits, as it can be tried again. `due`: it is retrying, its pause is over, and it waits for
+    nothing that was replayed with it.
 
     `waits_for`: the kind that it waits for, unless that is its lane or its pause.
     """
@@ -58,7 +67,7 @@ def waiting_in_lanes(
     if not lanes:
         return {}
     cursor.execute(
-        f"""SELECT {_EVENT_COLUMNS} FROM unnest(%(users)s::text[], %(fronts)s::bigint[], %(until)s::bigint[],
+        f"""SELECT {_columns(_IS_DUE_IN_LANE)} FROM unnest(%(users)s::text[], %(fronts)s::bigint[], %(until)s::bigint[],
                                                 %(set_back)s::bool[]) AS l(lane, front, until, set_back),
             LATERAL (
               SELECT p.*, bool_or(seq > before + 1 AND (seq > until OR (set_back AND position > 1))) OVER (
@@ -104,7 +113,7 @@ def lock_retries(cursor: Cursor, ids: Collection[str], lanes: Collection[LaneSta
     fronts = {lane.user_id: lane.next_seq for lane in lanes}
     places = _with_what_was_replayed(cursor, ids)
     cursor.execute(
-        f"""SELECT {_EVENT_COLUMNS}, replay FROM processing_inboxevent
+        f"""SELECT {_columns(_IS_DUE)}, replay FROM processing_inboxevent
             WHERE id = ANY(%s) AND (status = 'retrying' OR status = 'held' AND seq IS NULL) IS TRUE
             ORDER BY id FOR UPDATE SKIP LOCKED""",
         (list(places),),
@@ -202,6 +211,17 @@ def still_waiting(cursor: Cursor, fronts: dict[str, int]) -> set[str]:
         (list(fronts), list(fronts.values()), WAITING_STATUSES),
     )
     return {user_id for (user_id,) in cursor}
+
+
+def waiting_fronts(cursor: Cursor, users: Collection[str]) -> list[str]:
+    """The waiting events that are next in these users' lanes."""
+    cursor.execute(
+        """SELECT i.id FROM processing_lane l
+           JOIN processing_inboxevent i ON i.user_id = l.user_id AND i.seq = l.next_seq
+           WHERE l.user_id = ANY(%s) AND (i.status = ANY(%s)) IS TRUE""",
+        (list(users), WAITING_STATUSES),
+    )
+    return [id for (id,) in cursor]
 
 
 def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import LiteralString
 from processing.domain.lanes import LaneState
 from processing.domain.statuses import Status
 from processing.postgres.inbox import WAITING_STATUSES
-from processing.postgres.lanes import WHAT_FOR
+from processing.postgres.lanes import LANE_COLUMNS, WHAT_FOR
 from processing.postgres.transaction import Cursor, raw_cursor
 
 OWN_FOR_GOOD = [Status.PROCESSED, Status.FAILED]
@@ -22,13 +22,7 @@ def limit_lock_wait(cursor: Cursor, seconds: float) -> None:
 def find_lane(user_id: str) -> LaneState | None:
     """A lane as it is now, not locked."""
     row = (
-        raw_cursor()
-        .execute(
-            """SELECT user_id, next_seq, waiting_since IS NOT NULL, order_version, moved_at, set_back_from
-               FROM processing_lane WHERE user_id = %s""",
-            (user_id,),
-        )
-        .fetchone()
+        raw_cursor().execute(f"SELECT {LANE_COLUMNS} FROM processing_lane l WHERE user_id = %s", (user_id,)).fetchone()
     )
     return None if row is None else LaneState(*row)
 

@@ -22,7 +22,7 @@ class Sent:
     user: str
     seq: int | None = None
     family: str | None = None
-    fail: bool = False
+    fail: bool | int = False
 
     @property
     def type(self) -> str:
@@ -33,7 +33,7 @@ class Sent:
         if self.seq is not None:
             payload["seq"] = self.seq
         if self.fail:
-            payload["fail"] = True
+            payload["fail"] = self.fail
         envelope = {"id": self.id, "userId": self.user, "type": self.type, "payload": payload, "timestamp": STARTED_MS}
         if self.family is not None:
             envelope["family"] = self.family

@@ -42,6 +42,15 @@ def test_an_attribute_of_cloudevents_has_a_name_that_they_allow() -> None:
     assert "CLOUDEVENTS_USER" in done.stderr and "lower-case letters and digits" in done.stderr
 
 
+@pytest.mark.parametrize("process", ["manage.py", "celery"])
+def test_only_a_declared_family_can_park(process: str) -> None:
+    done = run(PROCESSES[process], DEBUG="1", FAMILY_ON_FAILURE="games=park")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "FAMILY_ON_FAILURE='games=park' cannot be used: no family is called games; allowed are game, product, revenue\n"
+    )
+
+
 @pytest.mark.parametrize("process", ["manage.py", "web", "celery"])
 def test_with_debug_off_and_no_secret_key_nothing_starts(process: str) -> None:
     done = run(PROCESSES[process])

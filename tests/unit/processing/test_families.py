@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace as changed
 
 import msgspec
 import pytest
+from pytest_django import Settings
 
 from processing.domain import families as registry
 from processing.domain.envelope import Envelope, Event, Invalid
-from processing.domain.families import Family, families, get_family, register
+from processing.domain.families import Family, OnFailure, families, get_family, parks_lane, register, replace
 from processing.domain.validate import EVERY_TRY, decoded, restore_event
 from tests.support.events import checked
 
@@ -63,6 +65,33 @@ def test_a_family_is_known_by_its_name() -> None:
 def test_a_declaration_that_cannot_be_is_refused_loudly(family: Family, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         register(family)
+
+
+def test_its_failures_do_one_of_two_things() -> None:
+    with pytest.raises(ValueError, match="on_failure must be one of fail, park, not 'wait'"):
+        Family(name="shots", schema=Shot, handler=handle, on_failure="wait")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("declared", "said", "seq", "parks"),
+    [
+        ("fail", {}, 1, False),
+        ("park", {}, 1, True),
+        ("park", {}, None, False),  # it is in no lane
+        ("fail", {"shots": "park"}, 1, True),  # the site has the last word
+        ("park", {"shots": "fail"}, 1, False),
+        ("fail", {"open": "park"}, 1, False),
+    ],
+)
+def test_whose_failure_parks_its_lane(
+    declared: OnFailure, said: dict[str, str], seq: int | None, parks: bool, settings: Settings
+) -> None:
+    settings.FAMILY_ON_FAILURE = said
+    old = get_family("shots")
+    replace(old, changed(old, on_failure=declared))
+    event = checked(envelope(b'{"points": 3, "seq": 1}' if seq else b'{"points": 3}'))
+    assert parks_lane(event) is parks
+    assert not parks_lane(checked(envelope(b'{"seq": 1}', type="other"))), "of no family"
 
 
 @pytest.mark.parametrize(

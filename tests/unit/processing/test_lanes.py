@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from processing.domain.envelope import Event
-from processing.domain.lanes import LanePlan, LaneState, plan_arrivals, share_turns
+from processing.domain.lanes import LanePlan, LaneState, PassableGaps, is_far, plan_arrivals, share_turns
 
 
 def event(seq: int, id: str = "") -> Event:
@@ -119,3 +119,23 @@ def test_in_a_lane_that_was_set_back_nothing_runs_before_it_is_released() -> Non
 )
 def test_small_groups_go_before_a_crowd(groups: list[str], room: int, chosen: str) -> None:
     assert share_turns([list(group) for group in groups], room) == list(chosen)
+
+
+def test_the_event_that_a_lane_is_parked_on_owns_its_seq_and_nothing_runs_behind_it() -> None:
+    lane = LaneState("u-1", 4, waiting=True, order_version=0, parked=True)
+    result = plan_arrivals(lane, [event(4), event(5), event(3)], set())
+    assert (seqs(result.run), seqs(result.held), seqs(result.skipped)) == ([], [5], [4, 3])
+    assert not result.ready
+
+
+def test_it_counts_as_one_that_the_lane_has() -> None:
+    lane = LaneState("u-1", 1, waiting=True, order_version=0, parked=True)
+    result = plan_arrivals(lane, [event(12), event(11)], set(), max_ahead=10)
+    assert (seqs(result.held), [(each.seq, top) for each, top in result.far]) == ([11], [(12, 1)])
+    assert (is_far(lane, 11, 0, 10), is_far(lane, 12, 0, 10)) == (False, True)
+
+
+def test_a_gap_that_was_found_before_a_lane_was_parked_is_not_passed() -> None:
+    found = PassableGaps("u-1", next_seq=2, until=6)
+    assert found.before(LaneState("u-1", 3, True, 0)) == 6
+    assert found.before(LaneState("u-1", 3, True, 0, parked=True)) == 0
