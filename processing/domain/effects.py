@@ -68,7 +68,7 @@ class After:
 
     @cached_property
     def name(self) -> str:
-        if type(self.task) is str:
+        if isinstance(self.task, str):
             return self.task
         name = getattr(self.task, "name", None)  # of a Celery task
         return name if isinstance(name, str) else f"{self.task.__module__}.{self.task.__qualname__}"
@@ -87,7 +87,7 @@ def after(payload_type: object, *, ordered: bool = False, lease_s: int = LEASE_S
     kind = kind_of_schema(payload_type)
 
     def declare(task: T) -> T:
-        if type(task) is str and "." not in task:
+        if type(task) is str and "." not in str(task):
             raise ValueError(f"@after: {task!r} is no task's name: it needs a dot, as in 'shop.tasks.send_receipt'")
         for event_type in kind.types or {ANY_TYPE}:
             others = _after.setdefault((kind.name, event_type), [])

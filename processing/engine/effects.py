@@ -26,7 +26,7 @@ from processing.postgres.effects import Claimed
 from processing.postgres.errors import is_transient
 
 AT_ONCE = 2  # threads of a worker: slow tasks must not keep retries of handlers from theirs
-CLAIMED = 10
+MOST_CLAIMED = 10  # at once, where tasks are quick
 HAND_S = 1.0  # what was claimed so long ago is given back, so that no lease ends before its task begins
 TURN_S = 2.0
 
@@ -84,7 +84,8 @@ def _tell(ended: Ended) -> None:
 
 def run_due_effects() -> Generator[Ended]:
     """Each as soon as it is recorded; the caller may stop at any of them."""
-    while (claimed := effects.claim(CLAIMED)) is not None:
+    size = 1
+    while (claimed := effects.claim(size)) is not None:
         began = time.monotonic()
         left = list(claimed)
         try:
@@ -93,6 +94,7 @@ def run_due_effects() -> Generator[Ended]:
         finally:
             if left:
                 effects.put_off(left, 0)
+        size = 1 if left else min(2 * size, MOST_CLAIMED)
 
 
 def _run(effect: Claimed) -> Ended:

@@ -116,7 +116,7 @@ def _read(cursor: Cursor, ids: Sequence[int]) -> list[Claimed]:
            WHERE e.id = ANY(%s) ORDER BY e.id""",
         (list(ids),),
     )
-    return [Claimed(*row[:9], event=_event(row[4], row[9:])) for row in cursor]
+    return [Claimed(*(*row[:9], _event(row[4], row[9:]))) for row in cursor]
 
 
 def _event(id: str, row: tuple[Any, ...]) -> Event | None:

@@ -179,5 +179,6 @@ class TestKafka:
         first.save()
         follow_ups.publish_follow_ups()
         assert Effect.objects.get(pk=first.pk).status == "failed"
+        let_pass(60)
         follow_ups.publish_follow_ups()
         assert [envelope.id for _, envelope in written(topic)] == [token_of("b", "emit 0")]
