@@ -116,14 +116,16 @@ def _read(cursor: Cursor, ids: Sequence[int]) -> list[Claimed]:
            WHERE e.id = ANY(%s) ORDER BY e.id""",
         (list(ids),),
     )
-    return [Claimed(*(*row[:9], _event(row[4], row[9:]))) for row in cursor]
+    return [_claimed(row) for row in cursor]
 
 
-def _event(id: str, row: tuple[Any, ...]) -> Event | None:
-    user_id, event_type, family, seq, timestamp, payload = row
-    if payload is None:
-        return None
-    return restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    id, claims, name, token, event_id, user_id, attempts, limit, value, *of_event, payload = row
+    event = None
+    if payload is not None:
+        owner, event_type, family, seq, timestamp = of_event
+        event = restore_event(event_id, owner, event_type, family, seq, timestamp, payload.encode())
+    return Claimed(id, claims, name, token, event_id, user_id, attempts, limit, value, event)
 
 
 def end_done(ids: Sequence[int]) -> None:
