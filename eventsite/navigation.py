@@ -37,6 +37,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
         Page("stacks", "processing.failuregroup"),
         Page("mail", "processing.deadletter"),
         Page("pause_circle", "processing.kind"),
+        Page("output", "processing.effect"),
         Page("heart_broken", "processing.loss"),
         Page("step_over", "processing.passedgap"),
     ),

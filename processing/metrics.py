@@ -21,6 +21,7 @@ EVENTS = Counter(
     "processing_events_total", "Events by what this process's transactions made of them", ["kind", "outcome"]
 )
 ATTEMPTS = Counter("processing_attempts_total", "Attempts that ended, well or not", ["kind"])
+EFFECTS = Counter("processing_effects_total", "Effects by what became of a try, by task", ["task", "outcome"])
 PASSED_GAPS = Counter("processing_gaps_passed_total", "Gaps of lanes that this process passed")
 BATCH_EVENTS = Histogram(
     "processing_batch_events", "Events of a transaction", buckets=(1, 10, 50, 100, 500, 1_000, 2_000, 5_000, 10_000)

@@ -1,4 +1,4 @@
-"""Celery's tasks: retries that are due, the sweeper, retention. One that is lost, doubled or late does no harm."""
+"""Celery's tasks: what is due, the sweeper, retention. One that is lost, doubled or late does no harm."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from processing.background import import_gaps, kinds, retention, sweeper
 from processing.domain.away import leave_while_away
 from processing.domain.failures import cause_of
 from processing.domain.process import note_error
-from processing.engine import after_commit, release
-from processing.kafka import dead_letter_topic
+from processing.engine import after_commit, effects, release
+from processing.kafka import dead_letter_topic, follow_ups
 from processing.postgres.schema import has_migrations
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,16 @@ def run_due(ids: list[str]) -> None:
 
 
 @shared_task
+def run_effects() -> None:
+    _unless_away(effects.run_effects)
+
+
+@shared_task
+def publish_follow_ups() -> None:
+    _unless_away(follow_ups.publish_follow_ups)
+
+
+@shared_task
 def sweep() -> None:
     """The sweeper's quick part, every two seconds. A function that fails does not keep the others from their work."""
     for each in (
@@ -31,7 +41,9 @@ def sweep() -> None:
         sweeper.rescue_lanes,
         sweeper.rescue_hot_state,
         sweeper.rescue_dead_letter_list,
+        sweeper.rescue_effects,
         dead_letter_topic.publish_pending,
+        follow_ups.publish_follow_ups,
     ):
         try:
             _unless_away(each)

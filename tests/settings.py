@@ -20,5 +20,5 @@ from eventsite.settings import *  # noqa: E402, F403
 
 KAFKA_SESSION_TIMEOUT_MS = 3_000  # the embedded broker's first assignment takes half of it
 WHITENOISE_AUTOREFRESH = True  # static files are found where they are, none have been collected
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.shop"]  # noqa: F405 - a team's own app
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.shop", "tests.support.warehouse"]  # noqa: F405 - a team's own apps
 DATABASES["default"]["IDLE_S"] = 0.0  # noqa: F405 - a database that somebody is connected to cannot be copied

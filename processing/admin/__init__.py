@@ -1,6 +1,7 @@
 """The operator's pages: what they show is read-only, what they do is in `processing.operators`."""
 
 from processing.admin import dead_letters as dead_letters
+from processing.admin import effects as effects
 from processing.admin import events as events
 from processing.admin import failure_groups as failure_groups
 from processing.admin import import_runs as import_runs

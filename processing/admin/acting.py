@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from processing.admin.readonly import ReadOnlyAdmin
 from processing.domain.away import StoppedError
-from processing.operators import actions, kinds, losses
+from processing.operators import actions, effects, kinds, losses
 from processing.operators.chunks import Result
 
 AT_ONCE = 10_000  # events that one click acts on, at most
@@ -42,8 +42,22 @@ PAUSE = Action("pause", "Pause", "Paused", kinds.pause_all, noun="kind")
 RESUME = Action("resume", "Resume", "Resumed", kinds.resume_all, noun="kind")
 PAUSE_TYPE = Action("pause_type", "Pause its type", "Paused its type", kinds.pause_type_of)
 PAUSE_FAMILY = Action("pause_family", "Pause its family", "Paused its family", kinds.pause_family_of)
+REPLAY_EFFECT = Action("replay_effect", "Replay", "Replayed", effects.replay, noun="effect")
+DISCARD_EFFECT = Action("discard_effect", "Discard", "Discarded", effects.discard, noun="effect")
 ACTIONS = {
-    action.name: action for action in (RETRY_NOW, REPLAY, DISCARD, PAUSE, RESUME, PAUSE_TYPE, PAUSE_FAMILY, ACKNOWLEDGE)
+    action.name: action
+    for action in (
+        RETRY_NOW,
+        REPLAY,
+        DISCARD,
+        PAUSE,
+        RESUME,
+        PAUSE_TYPE,
+        PAUSE_FAMILY,
+        ACKNOWLEDGE,
+        REPLAY_EFFECT,
+        DISCARD_EFFECT,
+    )
 }
 
 

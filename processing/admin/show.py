@@ -20,6 +20,7 @@ HOVER_CHARS = 1_000
 LINE_CHARS = 120
 NOTHING = "-"
 TONES = {"processed": "good", "failed": "bad", "retrying": "wait", "held": "wait", "open": "bad", "resolved": "good"}
+TONES |= {"waiting": "wait", "done": "good"}
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode  # numbers with all their digits
 

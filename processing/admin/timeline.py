@@ -1,4 +1,4 @@
-"""What happened to an event, in order: from its row, its failed attempts and what operators did to it."""
+"""What happened to an event, in order: from its row, its failed attempts, its effects and what operators did to it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from processing.admin import show
+from processing.domain.effects import FOLLOW_UP
 from processing.domain.statuses import FINAL, Status
 from processing.models import (
     DeadLetter,
+    Effect,
     FailedAttempt,
     FailureGroup,
     InboxEvent,
@@ -38,7 +40,7 @@ class Step:
 
 
 def timeline(event: InboxEvent, letter: DeadLetter | None) -> SafeString:
-    own = [*_arrival(event), *_gap(event), *_attempts(event), *_actions(event)]
+    own = [*_arrival(event), *_gap(event), *_attempts(event), *_actions(event), *_effects(event)]
     steps = sorted([*own, *_letter(letter), *_outcome(event, letter)], key=lambda step: step.at)
     lines = format_html_join(
         "", '<li class="{}">{} <div>{}</div></li>', ((each.tone, show.when(each.at), each.what) for each in steps)
@@ -94,6 +96,16 @@ def _actions(event: InboxEvent) -> Iterator[Step]:
         done = DONE.get(each.action, each.action)
         detail = "" if REPLAY_NUMBER.fullmatch(each.detail) else each.detail
         yield Step(each.at, f"{done} by {each.actor}" + (f": {detail}" if detail else ""))
+
+
+def _effects(event: InboxEvent) -> Iterator[Step]:
+    """What it has outside the database; one that waits stands where it is due."""
+    for each in Effect.objects.filter(event_id=event.pk).defer("value").order_by("-id")[:SHOWN]:
+        what = "its follow-up" if each.name == FOLLOW_UP else f"its task {each.name}"
+        tries = f", attempt {each.attempts}" if each.attempts > 1 else ""
+        error = f": {each.error[: show.HOVER_CHARS]}" if each.error else ""
+        line = format_html("{}: {}{}{}", show.link(Effect, each.pk, what), each.status, tries, error)
+        yield Step(each.ended_at or each.due_at, line, show.TONES.get(each.status, "quiet"))
 
 
 def _letter(letter: DeadLetter | None) -> Iterator[Step]:

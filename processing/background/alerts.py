@@ -11,6 +11,7 @@ from processing.models import FailureGroup
 from processing.postgres import alerts, losses
 from processing.postgres.counts import any_parked
 from processing.postgres.kinds import find_kinds
+from processing.postgres.pipeline_state import read_state
 from processing.postgres.processes import find_processes
 
 GROUPS = 100  # of failures, the newest, beside those that were told already; that there are more is one alert
@@ -30,7 +31,7 @@ def tell_changes() -> None:
 
 def states() -> dict[str, str]:
     """What is wrong now, in words, by a key that stays the same while it is so."""
-    return {**_processes(), **_kinds(), **_losses(), **_groups(), **_parked()}
+    return {**_processes(), **_kinds(), **_losses(), **_groups(), **_parked(), **_effects()}
 
 
 def _processes() -> dict[str, str]:
@@ -81,6 +82,11 @@ def _groups() -> dict[str, str]:
 def _parked() -> dict[str, str]:
     told = "a lane is parked: it stands on a failed event until that is mended and replayed, or discarded"
     return {"parked": told} if any_parked() else {}
+
+
+def _effects() -> dict[str, str]:
+    failed = read_state().numbers.get("effects", {}).get("failed", 0)
+    return {"effects": "tasks after events, or follow-ups, have failed for good: see Effects"} if failed else {}
 
 
 def _send(text: str) -> bool:

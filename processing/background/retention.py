@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 
 from processing.postgres import retention
+from processing.postgres.effects import delete_ended_before
 from processing.postgres.failures import delete_failures_before
 from processing.postgres.passed_gaps import delete_passed_before
 from processing.postgres.processes import forget_processes
@@ -20,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 
 def retire() -> int:
-    """Strip final events older than RETENTION_DAYS of payload, bytes, key and error; returns how many. Failed attempts
-    and counts of that age are forgotten.
+    """Strip final events older than RETENTION_DAYS of payload, bytes, key and error; returns how many. Failed attempts,
+    counts and ended effects of that age are forgotten.
 
     After RETENTION_FORGET_DAYS (0: never) their rows are deleted, and the record of passed gaps. Open dead
     letters stay as they are.
@@ -30,6 +31,7 @@ def retire() -> int:
     unneeded = now - timedelta(days=settings.RETENTION_DAYS)
     stripped = _strip(unneeded)
     delete_failures_before(unneeded)
+    delete_ended_before(unneeded)
     merge_writers_before(now - BY_THE_MINUTE)
     roll_up_before(now - BY_THE_MINUTE, "10 minutes")
     roll_up_before(now - BY_TEN_MINUTES, "1 hour")

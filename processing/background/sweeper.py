@@ -13,10 +13,11 @@ from django.conf import settings
 
 from processing.domain.outcomes import HotStateUpdate
 from processing.domain.positions import Partition
-from processing.engine import release
+from processing.engine import enqueue, release
 from processing.engine.release import pass_gaps
 from processing.hot_state.write import has_dead_letter_list, is_on, put_dead_letters_back, write_hot_state
 from processing.kafka import clients
+from processing.postgres import effects
 from processing.postgres.added_partitions import any_unreached
 from processing.postgres.due import overdue_fronts, overdue_retries, retrying_after
 from processing.postgres.gaps import find_passable_without_partition, origins_at_gaps
@@ -53,6 +54,13 @@ def _write_from_outbox(outbox_id: int) -> int:
         return 0
     write_hot_state(HotStateUpdate(refresh=ids, outbox_id=outbox_id))
     return 1
+
+
+def rescue_effects() -> int:
+    """Have tasks run that have been due for a while: in threads of their own, since they may be slow."""
+    waiting = effects.count_due_tasks(PATIENCE_S, ROWS)
+    enqueue.enqueue_effects(waiting)
+    return waiting
 
 
 def renew_marks() -> int:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import msgspec
 
+from processing.domain.effects import FOLLOW_UP, Effect
 from processing.domain.envelope import Event
 from processing.domain.failures import Failure
 from processing.domain.statuses import Status
@@ -49,10 +50,15 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     retry_in_ms: int | None = None
     injected: bool = False  # the failure was asked for, by `payload.fail`
     parks: bool = False  # its lane stands on it from now on
+    effects: Sequence[Effect] = ()
 
 
 def unhappy(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.status is not Status.PROCESSED]
+
+
+def effects_of(outcomes: Iterable[Outcome]) -> list[Effect]:
+    return [effect for outcome in outcomes for effect in outcome.effects]
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,12 @@ class BatchResult:
     def retries(self) -> list[tuple[str, int]]:
         """Ids that are to be tried again, and in how many milliseconds."""
         return [(o.event.id, o.retry_in_ms) for o in self.unhappy if o.retry_in_ms is not None]
+
+    def count_effects(self) -> tuple[int, int]:
+        """The tasks, and the follow-ups, that its events have left."""
+        effects = effects_of(self.outcomes)
+        follow_ups = sum(each.name == FOLLOW_UP for each in effects)
+        return len(effects) - follow_ups, follow_ups
 
     def counts(self) -> dict[str, int]:
         """How many events became what, for a line of the log; what is 0 is left out."""

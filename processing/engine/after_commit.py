@@ -1,7 +1,8 @@
-"""What follows every commit: failures are told and counted, the hot state is written, retries are enqueued.
+"""What follows every commit: failures are told and counted, the hot state is written, retries and effects are
+enqueued.
 
 A crash in between loses nothing: a redelivered batch writes its hot state again, the outbox names events that no
-redelivery brings, and the sweeper rescues retries that were not enqueued.
+redelivery brings, and the sweeper rescues what was not enqueued.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ def publish(result: BatchResult, write: Callable[[HotStateUpdate], None] | None 
     if result.hot_state:
         (write or leave_to_sweeper)(result.hot_state)
     enqueue.enqueue_retries(result.retries)
+    tasks, follow_ups = result.count_effects()
+    if tasks:
+        enqueue.enqueue_effects(tasks)
+    if follow_ups:
+        enqueue.enqueue_follow_ups()
 
 
 def leave_to_sweeper(update: HotStateUpdate) -> None:

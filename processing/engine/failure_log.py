@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from processing.domain.failures import Cause, kind_of
+from processing.domain.failures import Cause, Failure, kind_of
 from processing.domain.outcomes import Outcome
 from processing.domain.process import note_error
 
@@ -19,19 +19,24 @@ _told: dict[Cause, float] = {}  # as many as the code has places that raise
 
 def tell_failures(outcomes: Sequence[Outcome], now: float | None = None) -> None:
     """After their commit. What the error says is in the row only: it may hold an event's content."""
-    now = time.monotonic() if now is None else now
     for outcome in outcomes:
-        if (failure := outcome.failure) is None:
-            continue
-        note_error(failure.cause)
-        line = log.bind(error_class=failure.cause.error_class, place=failure.cause.place)
-        if failure.traceback and now - _told.get(failure.cause, -HOUR_S) >= HOUR_S:
-            _told[failure.cause] = now
-            line = line.bind(traceback=failure.traceback)
-        line.warning(
-            "a handler failed on an event",
-            id=outcome.event.id,
-            kind=kind_of(outcome.event),
-            attempt=outcome.attempts,
-            becomes=str(outcome.status),
-        )
+        if outcome.failure is not None:
+            tell_failure(
+                outcome.failure,
+                "a handler failed on an event",
+                now,
+                id=outcome.event.id,
+                kind=kind_of(outcome.event),
+                attempt=outcome.attempts,
+                becomes=str(outcome.status),
+            )
+
+
+def tell_failure(failure: Failure, what: str, now: float | None = None, **more: object) -> None:
+    now = time.monotonic() if now is None else now
+    note_error(failure.cause)
+    line = log.bind(error_class=failure.cause.error_class, place=failure.cause.place)
+    if failure.traceback and now - _told.get(failure.cause, -HOUR_S) >= HOUR_S:
+        _told[failure.cause] = now
+        line = line.bind(traceback=failure.traceback)
+    line.warning(what, **more)

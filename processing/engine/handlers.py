@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 
 from django.conf import settings
 from django.db import transaction
 
 from processing.domain.call_order import INJECTED_FAILURE, plan_calls
+from processing.domain.effects import Effect, any_after, collecting, effects_after
 from processing.domain.failures import Cause, Failure, cause_of, message_of, traceback_of
 from processing.domain.families import families, get_family, parks_lane
 from processing.domain.outcomes import Attempt, Outcome
@@ -18,6 +19,8 @@ from processing.domain.statuses import Status
 from processing.domain.validate import decoded
 from processing.postgres.databases import connection, no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
+
+NOTHING: Mapping[str, Sequence[Effect]] = {}
 
 
 class InjectedFailureError(Exception):
@@ -81,7 +84,9 @@ class _Batch:
     def _call_handler(self, family: str, attempts: Sequence[Attempt], *, again: bool = False) -> None:
         try:
             with transaction.atomic(using=connection.alias):
-                get_family(family).handler([decoded(attempt.event) for attempt in attempts])
+                events = [decoded(attempt.event) for attempt in attempts]
+                with collecting(events) as run:
+                    get_family(family).handler(events)
         except Exception as error:
             if connection_is_lost():
                 raise TransientError("the connection was lost while a handler ran") from error
@@ -99,7 +104,7 @@ class _Batch:
             if rest:
                 self._call_handler(family, rest)
         else:
-            self._processed(attempts)
+            self._processed(attempts, run.emitted)
 
     def _unblocked(self, attempts: Sequence[Attempt]) -> Sequence[Attempt]:
         if not self.blocked:
@@ -112,8 +117,13 @@ class _Batch:
                 free.append(each)
         return free
 
-    def _processed(self, attempts: Sequence[Attempt]) -> None:
-        self.outcomes += [Outcome(each.event, Status.PROCESSED, each.attempts + 1) for each in attempts]
+    def _processed(self, attempts: Sequence[Attempt], emitted: Mapping[str, Sequence[Effect]] = NOTHING) -> None:
+        if not emitted and not any_after():
+            self.outcomes += [Outcome(each.event, Status.PROCESSED, each.attempts + 1) for each in attempts]
+            return
+        for each in attempts:
+            effects = [*emitted.get(each.event.id, ()), *effects_after(each.event)]
+            self.outcomes.append(Outcome(each.event, Status.PROCESSED, each.attempts + 1, effects=effects))
 
     def _failed(self, attempt: Attempt, error: Exception, *, injected: bool = False) -> None:
         attempts = attempt.attempts + 1

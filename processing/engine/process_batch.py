@@ -1,8 +1,8 @@
 """The transaction of a batch: arrivals are recorded, and those that no lane holds back run.
 
-What commits, in this order: inbox rows, lanes, the handlers' effects, statuses, lane positions, dead letters, the row
-of the outbox for what no redelivery would bring again, and how far the log has been read. What follows the commit is in
-`after_commit`.
+What commits, in this order: inbox rows, lanes, the handlers' effects, statuses, lane positions, dead letters, what is
+to be done outside the database, the row of the outbox for what no redelivery would bring again, and how far the log has
+been read. What follows the commit is in `after_commit`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from processing.domain.failures import TOO_FAR_AHEAD, Letter, kind_of, kind_of_p
 from processing.domain.kinds import SetAside
 from processing.domain.lanes import LanePlan, LaneState, plan_arrivals
 from processing.domain.messages import Arrived, Message, Poison
-from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, unhappy
+from processing.domain.outcomes import Attempt, BatchResult, HotStateUpdate, Outcome, effects_of, unhappy
 from processing.domain.statuses import WAITING, Status
 from processing.engine.batch_tally import outcomes_of, tally_arrivals, tally_poisons
 from processing.engine.handlers import run_handlers
@@ -29,6 +29,7 @@ from processing.metrics import POSTGRES_SECONDS
 from processing.models import DeadLetter
 from processing.postgres.dead_letters import add_dead_letters
 from processing.postgres.due import highest_waiting
+from processing.postgres.effects import add_effects
 from processing.postgres.failures import record_failures
 from processing.postgres.inbox import (
     SetAsideArrival,
@@ -72,8 +73,7 @@ def process_batch(
         outcomes = run_handlers(plan.attempts)
         failed = unhappy(outcomes)
         arrived = [o.event for o in outcomes if not failed or o.status is Status.PROCESSED]
-        if at > inserted_at:
-            move_final_time(cursor, [event.id for event in arrived], at)
+        move_final_time(cursor, arrived, inserted_at, at)
         changes = _change_statuses(cursor, plan, failed, first, at)
         waits = {first[change.id].event.user_id for change in changes if change.status in WAITING} | plan.waits
         ordered = [outcome for outcome in outcomes if outcome.event.seq is not None] if lanes else ()
@@ -81,6 +81,7 @@ def process_batch(
         move_lanes(cursor, lane_moves(lanes, lane_fronts(ordered), orders, waits, plan.stuck), at, parked_by(failed))
         _record_failures(cursor, failed, [p for p in all_poisons if p.id not in known_poisons], plan.far, at)
         refresh = [change.id for change in changes if change.status not in WAITING] + [p.id for p in all_poisons]
+        add_effects(cursor, effects_of(outcomes))
         outbox_id = None if comes_again else add_to_outbox(cursor, [event.id for event in arrived] + refresh)
         tally = add_tally(
             cursor,

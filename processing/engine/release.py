@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from processing.domain.lanes import LaneState, PassableGaps, PassedGap, share_turns
-from processing.domain.outcomes import BatchResult, HotStateUpdate, Outcome
+from processing.domain.outcomes import BatchResult, HotStateUpdate, Outcome, effects_of
 from processing.domain.statuses import WAITING, Status
 from processing.domain.tally import NO_KIND, PASSED, Tally, tally_of
 from processing.engine.after_commit import after_commit
@@ -31,6 +31,7 @@ from processing.postgres.due import (
     users_of_late_events,
     waiting_in_lanes,
 )
+from processing.postgres.effects import add_effects
 from processing.postgres.failures import record_failures
 from processing.postgres.inbox import change_statuses
 from processing.postgres.kinds import read_set_aside
@@ -218,6 +219,7 @@ def _run_waiting(cursor: Cursor, turns: Turns, at: datetime) -> tuple[list[Outco
     change_statuses(cursor, turns.changes + status_changes(outcomes), at, fresh=False)
     add_dead_letters(cursor, letters_of_failed(outcomes), DeadLetter.Reason.FAILED, at)
     record_failures(cursor, outcomes, at)
+    add_effects(cursor, effects_of(outcomes))
     final = [outcome.event.id for outcome in outcomes if outcome.status not in WAITING]
     tried = [outcome.event.id for outcome in outcomes]
     return outcomes, HotStateUpdate(refresh=tried, outbox_id=add_to_outbox(cursor, final))

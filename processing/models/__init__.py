@@ -2,6 +2,7 @@
 
 from processing.models.alerts import Alert
 from processing.models.counts import Count
+from processing.models.effects import Effect
 from processing.models.events import DeadLetter, HotStateOutbox, ImportRun, InboxEvent, Retention
 from processing.models.failures import FailedAttempt, FailureGroup, Traceback
 from processing.models.kinds import Kind
@@ -15,6 +16,7 @@ __all__ = [
     "Alert",
     "Count",
     "DeadLetter",
+    "Effect",
     "FailedAttempt",
     "FailureGroup",
     "HotStateOutbox",

@@ -64,7 +64,7 @@ def first_page(period: Period) -> FirstPage:
         together(plotted),
         outcomes_by_kind(rows),
         _troubles(processes, state, lags),
-        _notes(),
+        _notes(state),
         state,
         open_dead_letters_by_reason(),
         lags,
@@ -96,11 +96,13 @@ def _told(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _notes() -> list[str]:
+def _notes(state: State) -> list[str]:
     """What an operator should see to, or know, while the pipeline runs."""
     groups = FailureGroup.objects.filter(open__gt=0).count()
     open_groups = [f"dead letters wait for an operator, of {groups} causes"] if groups else []
-    return open_groups + [
+    failed = state.numbers.get("effects", {}).get("failed", 0)
+    failed_effects = [f"{failed} effects have failed and wait for an operator"] if failed else []
+    return [*open_groups, *failed_effects] + [
         f"{describe(row.name)} is {row.state.value} since {row.since:%Y-%m-%d %H:%M} UTC"
         + (f" by {row.actor}" if row.actor else "")
         for row in find_kinds()

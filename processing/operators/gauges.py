@@ -91,6 +91,12 @@ class StateGauges(Collector):
             "waits_for",
             state.numbers.get("waiting_lanes", {}),
         )
+        yield _labelled(
+            "processing_effects",
+            "Effects of events outside the database, by their state: waiting, or failed and not discarded",
+            "state",
+            state.numbers.get("effects", {}),
+        )
         yield _labelled("processing_dead_letters", "Open dead letters", "reason", dead_letters)
         lag = GaugeMetricFamily(
             "processing_group_lag_messages", "Messages that the group has not committed", labels=["topic", "partition"]

@@ -16,7 +16,7 @@ from processing.kafka.lag import group_lag
 from processing.kafka.open_transactions import OpenTransaction, open_transactions
 from processing.kafka.troubles import reason
 from processing.operators import losses
-from processing.postgres import counts, kinds
+from processing.postgres import counts, effects, kinds
 from processing.postgres.kinds import KindRow
 from processing.postgres.passed_gaps import count_passed_gaps
 
@@ -51,6 +51,7 @@ def overview() -> dict[str, Any]:
         "deadLetters": counts.count_open_dead_letters(),
         "unpublishedDeadLetters": counts.count_unpublished_dead_letters(),
         "hotStateToWrite": counts.count_outbox(),
+        "effects": effects.count_by_status(),
         **losses.overview(),
         **_gaps(),
         "passedGaps": count_passed_gaps(),

@@ -15,4 +15,7 @@ def let_pass(seconds: float) -> None:
            WHERE status = ANY(%(waiting)s)""",
         {"by": seconds, "waiting": WAITING_STATUSES},
     )
+    cursor.execute(
+        "UPDATE processing_effect SET due_at = due_at - %s * interval '1 second' WHERE status = 'waiting'", (seconds,)
+    )
     cursor.execute("UPDATE processing_lane SET waiting_since = waiting_since - %s * interval '1 second'", (seconds,))

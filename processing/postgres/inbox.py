@@ -268,9 +268,11 @@ def give_seqs(cursor: Cursor, seqs: Mapping[str, int]) -> None:
         )
 
 
-def move_final_time(cursor: Cursor, ids: Sequence[str], at: datetime) -> None:
-    """Correct the final time of events that this transaction inserted as processed, to the later `at`."""
-    cursor.execute("UPDATE processing_inboxevent SET final_at = %s WHERE id = ANY(%s)", (at, list(ids)))
+def move_final_time(cursor: Cursor, events: Sequence[Event], inserted_at: datetime, at: datetime) -> None:
+    """Correct the final time of events that this transaction inserted as processed, if their outcome came later."""
+    if at > inserted_at:
+        ids = [event.id for event in events]
+        cursor.execute("UPDATE processing_inboxevent SET final_at = %s WHERE id = ANY(%s)", (at, ids))
 
 
 def _columns(messages: Sequence[Message | None]) -> dict[str, list[Any]]:

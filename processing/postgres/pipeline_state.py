@@ -10,6 +10,7 @@ import msgspec
 
 from processing.domain.statuses import Status
 from processing.postgres import counts
+from processing.postgres.effects import count_by_status
 from processing.postgres.passed_gaps import count_passed_gaps
 from processing.postgres.transaction import raw_cursor, transaction
 
@@ -67,4 +68,5 @@ def count_what_waits() -> dict[str, Any]:
             "passed_gaps": count_passed_gaps(),
             "unpublished": counts.count_unpublished_dead_letters(),
             "hot_state_to_write": counts.count_outbox(),
+            "effects": count_by_status(),
         }

@@ -11,6 +11,9 @@ from processing.postgres.transaction import raw_cursor
 
 ROWS = 5_000  # of one statement
 THE_ROW = 1
+# A task that is still to run, or may be replayed, needs its event's payload.
+NO_EFFECT: LiteralString = """NOT EXISTS (
+    SELECT FROM processing_effect e WHERE e.event_id = i.id AND (e.status = 'waiting' OR e.status = 'failed'))"""
 
 
 def now() -> datetime:
@@ -39,11 +42,12 @@ def strip_received(start: datetime, end: datetime) -> int:
     """Strip final events received from `start` on and before `end` of their content, except dead letters that are open
     or without a copy on their topic. Returns how many."""
     return _repeat(
-        """UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
+        f"""UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
            WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                AND (d.discarded_at IS NULL OR d.published_at IS NULL)
              WHERE i.received_at >= %s AND i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL
+               AND {NO_EFFECT}
                AND (i.payload IS NOT NULL OR i.raw IS NOT NULL OR i.headers IS NOT NULL) ORDER BY i.id LIMIT %s)
              AND status = ANY(%s)""",
         (start, end, sorted(FINAL), ROWS, sorted(FINAL)),
@@ -54,11 +58,12 @@ def strip_kept(before: datetime) -> int:
     """As `strip_received`, of all that were received before then and were not final on arrival: one that waited, or was
     an open dead letter, when its time was stripped may be final by now. Returns how many."""
     return _repeat(
-        """UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
+        f"""UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
            WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                AND (d.discarded_at IS NULL OR d.published_at IS NULL)
              WHERE i.raw IS NOT NULL AND i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL
+               AND {NO_EFFECT}
              ORDER BY i.id LIMIT %s)
              AND status = ANY(%s)""",
         (before, sorted(FINAL), ROWS, sorted(FINAL)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,15 @@ from django.conf import settings
 from processing.domain.compose import compose, encode_event, kind_of_schema
 from processing.domain.envelope import Event
 from processing.domain.families import Family, replace
-from processing.domain.messages import Arrival, Message
+from processing.domain.messages import Arrival, Message, read_message
 from processing.domain.outcomes import BatchResult
 from processing.domain.statuses import Status
+from processing.engine.effects import run_due_effects
 from processing.engine.process_batch import process_batch
 from processing.engine.release import ReadyLanes, due_turns
 from processing.models import InboxEvent
 from processing.operators import replay as replays
+from processing.postgres import effects
 from processing.postgres.due import overdue_fronts, overdue_retries
 from processing.postgres.elapsed import let_pass
 from processing.postgres.gaps import find_passable_without_partition
@@ -110,12 +113,24 @@ class Pipeline:
         plan, number = replays.plan(ids), next_number()
         refused = dict(plan.refused)
         for chunk in replays.bounded(plan.entries):
-            effects = replays.replay_chunk(chunk, number=number, actor=OPERATOR)
-            refused |= effects.refused
-            self._run(effects.due)
+            replayed = replays.replay_chunk(chunk, number=number, actor=OPERATOR)
+            refused |= replayed.refused
+            self._run(replayed.due)
         if refused:
             raise ValueError("; ".join(f"{id} {why}" for id, why in refused.items()))
         return [self.outcome(id) for id in ids]
+
+    def run_effects(self) -> list[tuple[str, str]]:
+        """Run the tasks that are due after their events, and send the follow-ups. Returns, for each, the task's name
+        (`emit`: a follow-up) and what became of it: done, retrying or failed."""
+        with closing(run_due_effects()) as turns:
+            ran = [(ended.effect.name, ended.became) for ended in turns]
+        while (claimed := effects.claim(MOST, follow_ups=True)) is not None:
+            messages = [Message(None, None, each.id, each.user_id.encode(), each.value) for each in claimed]
+            self._go_on(process_batch([a for a in map(read_message, messages) if isinstance(a, Arrival)], []))
+            effects.end_done([each.id for each in claimed])
+            ran += [(each.name, "done") for each in claimed]
+        return ran
 
     def close(self) -> None:
         """Give handlers that were to fail back."""
@@ -136,5 +151,5 @@ def _message(number: int, event: Event) -> Message:
     return Message(None, None, number, event.user_id.encode(), encode_event(event))
 
 
-def _exhaust(results: Iterable[BatchResult] | Iterator[BatchResult]) -> None:
+def _exhaust(results: Iterable[BatchResult]) -> None:
     deque(results, maxlen=0)

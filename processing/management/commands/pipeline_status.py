@@ -38,6 +38,7 @@ def table(status: dict[str, Any]) -> str:
     rows.append(("gaps waited for", f"{status['gaps']}{since}"))
     rows.append(("gaps passed", str(status["passedGaps"])))
     rows.append(("hot state to be written", str(status["hotStateToWrite"])))
+    rows += [(f"effects {name}", str(number)) for name, number in status["effects"].items()]
     rows.append(("kinds set aside", str(len(status["kinds"]))))
     rows += [(f"  {kind['kind']}", _of_kind(kind)) for kind in status["kinds"]]
     width = max(len(name) for name, _ in rows)
