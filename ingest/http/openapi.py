@@ -15,6 +15,7 @@ from ingest.http.codings import TAKEN
 from ingest.http.examples import MOMENT, example_of, problem_example
 from ingest.http.problems import MEDIA_TYPE, ProblemBody
 from ingest.parsing.forms import Formed
+from processing.domain.payloads import payload_of
 
 REF = "#/components/schemas/{name}"
 EVENT_ID = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -229,10 +230,8 @@ def example_of_struct(struct: type[msgspec.Struct]) -> Any:
     return example_of(schema, found)
 
 
-def resolved(struct: type[msgspec.Struct]) -> Schema:
-    """A Struct's schema with nothing left to look up at its top; nested Structs become components."""
-    (_,), found = msgspec.json.schema_components([struct], ref_template=REF)
-    for name in found:
-        if name != struct.__name__:
-            nested_schemas[name] = found[name]
-    return dict(found[struct.__name__])
+def resolved(payload: type[Any]) -> Schema:
+    """A payload's schema with nothing left to look up at its top; nested ones become components."""
+    schema, found = payload_of(payload).describe(REF)
+    nested_schemas.update(found)
+    return dict(schema)
