@@ -160,7 +160,7 @@ def _watch(
             _say_where_to_look()
             if any(service.variable == "KAFKA_BOOTSTRAP_SERVERS" for service in services):
                 say(
-                    "transactional producers need a real Kafka (docs/running.md): this broker hands out aborted messages"
+                    "transactional producers need a real Kafka, see docs/running.md: this broker hands out aborted ones"
                 )
 
 
