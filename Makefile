@@ -26,6 +26,7 @@ pins: ## requirements*.txt anew, from pyproject.toml and requirements-dev.in (ne
 	$(PIN) requirements-dev.in -o requirements-dev.txt
 
 wheel: install ## the apps as a wheel, in dist/
+	@rm -rf build # or what an earlier one held would be in it
 	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 run: install ## everything on this machine, until Ctrl-C
