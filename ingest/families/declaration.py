@@ -157,7 +157,7 @@ def _check_payload(name: str, payload: type[Any], user: str) -> frozenset[str]:
     try:
         described, _ = payload_of(payload).describe("{name}")
     except (TypeError, ValueError) as error:  # what a library says of a type that it does not know
-        raise ValueError(f"event type {name!r}: {error}") from error
+        raise ValueError(f"event type {name!r}: {' '.join(str(error).split())}") from error
     members: dict[str, Any] = described.get("properties", {})
     if taken := sorted(members.keys() & (ENVELOPE_MEMBERS | PIPELINE_MEMBERS)):
         raise ValueError(
