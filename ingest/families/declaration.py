@@ -144,7 +144,7 @@ def _app_label(payload: type) -> str:
     return app.label
 
 
-def _check_payload(name: str, payload: type[Any], user: str) -> frozenset[str]:
+def _check_payload(name: str, payload: type, user: str) -> frozenset[str]:
     """The names of the payload's members on the wire."""
     if other := next((kind for kind in event_kinds() if kind.schema is payload), None):
         # `on` names a type by its class: a second type would be recorded as processed, and never handled

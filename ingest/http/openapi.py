@@ -230,7 +230,7 @@ def example_of_struct(struct: type[msgspec.Struct]) -> Any:
     return example_of(schema, found)
 
 
-def resolved(payload: type[Any]) -> Schema:
+def resolved(payload: type) -> Schema:
     """A payload's schema with nothing left to look up at its top; nested ones become components."""
     schema, found = payload_of(payload).describe(REF)
     nested_schemas.update(found)

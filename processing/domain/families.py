@@ -52,7 +52,7 @@ class Family:
     """
 
     name: str
-    schema: type[Any]
+    schema: type
     handler: Handler = record_only
     types: frozenset[str] = frozenset()
     locks: Handler | None = None

@@ -10,17 +10,17 @@ from processing.domain.payloads import Fields, payload_of
 
 
 @cache
-def fields_of(schema: type[Any]) -> Fields:
+def fields_of(schema: type) -> Fields:
     """The payload's members by their names on the wire, those of nested objects within."""
     return {**payload_of(schema).fields, **dict.fromkeys(PIPELINE_MEMBERS)}
 
 
-def check_fields(schema: type[Any], payload: dict[str, Any]) -> None:
+def check_fields(schema: type, payload: dict[str, Any]) -> None:
     """Raises `Invalid` at the first member that the schema does not name."""
     _check(fields_of(schema), payload, "payload")
 
 
-def unnamed_fields(schema: type[Any], payload: dict[str, Any]) -> dict[str, Any]:
+def unnamed_fields(schema: type, payload: dict[str, Any]) -> dict[str, Any]:
     """What a payload has that the schema does not name, as it stood: of a nested object its unknown members alone."""
     return _unknown(fields_of(schema), payload)
 

@@ -28,8 +28,9 @@ class Payload:
 
 
 @cache
-def payload_of(schema: type[Any]) -> Payload:
+def payload_of(schema: type) -> Payload:
     """Raises `ValueError` for a class that is none of the three."""
+    declared: Any = schema
     if issubclass(schema, msgspec.Struct):
         from processing.domain.payloads import structs
 
@@ -38,11 +39,11 @@ def payload_of(schema: type[Any]) -> Payload:
     if "pydantic.BaseModel" in bases:
         from processing.domain.payloads import pydantic_models
 
-        return pydantic_models.payload(schema)
+        return pydantic_models.payload(declared)
     if "rest_framework.Serializer" in bases:
         from processing.domain.payloads import serializers
 
-        return serializers.payload(schema)
+        return serializers.payload(declared)
     raise ValueError(
         f"{schema.__name__} must be a msgspec.Struct, a pydantic.BaseModel or a serializer of Django REST framework"
     )

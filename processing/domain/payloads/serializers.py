@@ -89,7 +89,8 @@ def _of_type(field: serializers.Field[Any, Any, Any, Any]) -> Schema:
     if isinstance(field, serializers.Serializer):
         return _object(field)
     if isinstance(field, serializers.ListSerializer | serializers.ListField):
-        return {"type": "array", "items": _described(field.child)}
+        child: Any = field.child
+        return {"type": "array", "items": _described(child)}
     if isinstance(field, serializers.MultipleChoiceField):
         return {"type": "array", "items": {"enum": list(field.choices)}}
     if isinstance(field, serializers.ChoiceField):

@@ -20,8 +20,9 @@ BEGIN = f"BEGIN; {FROZEN_LOSE_THEIR_LOCKS}"
 class Creation(DatabaseCreation):
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
         """`manage.py test` would find it in use."""
-        self.connection._own_pool().close_idle()
-        super()._destroy_test_db(test_database_name, verbosity)
+        own: Any = self.connection
+        own._own_pool().close_idle()
+        super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]  # not in its stubs
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
