@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 
 from ingest.http.answers import SAMPLE_ID
 from ingest.http.codings import TAKEN
@@ -28,6 +29,7 @@ TIMESTAMP = {
     ],
     "examples": [MOMENT],
 }
+API_KEY = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Api-Key …"}
 SEQ = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 
 Schema = dict[str, Any]
@@ -53,7 +55,12 @@ class Operation(AutoSchema):
 
     def get_operation(self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any) -> Schema | None:
         described = self.view_operations().get(method)
-        return None if described is None else write_operation(path, method, described)
+        if described is None:
+            return None
+        operation = write_operation(path, method, described)
+        for each in components():
+            registry.register_on_missing(each)
+        return operation
 
     def view_operations(self) -> Mapping[str, Described]:
         operations: Mapping[str, Described] = getattr(self.view, "operations", {})
@@ -175,18 +182,17 @@ def body_schema(kind: Formed) -> Schema:
     }
 
 
-def add_components(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
-    """A postprocessing hook of drf-spectacular: the schemas that the operations point to."""
-    components = result.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
+def components() -> Iterator[ResolvedComponent]:
+    """What the operations written so far point to."""
     for struct in _structs:
         _, found = msgspec.json.schema_components([struct], ref_template=REF)
-        schemas.update(found)
-    schemas.update(nested_schemas)
-    components["securitySchemes"] = {
-        "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Api-Key …"}
-    }
-    return result
+        yield from (_component(name, schema) for name, schema in found.items())
+    yield from (_component(name, schema) for name, schema in nested_schemas.items())
+    yield _component("ApiKey", API_KEY, ResolvedComponent.SECURITY_SCHEMA)
+
+
+def _component(name: str, schema: Schema, kind: str = ResolvedComponent.SCHEMA) -> ResolvedComponent:
+    return ResolvedComponent(name=name, type=kind, schema=schema, object=name)
 
 
 _structs: list[type[msgspec.Struct]] = []  # that an operation names

@@ -68,8 +68,15 @@ app.autodiscover_tasks(["accounts"])
     "config/urls.py": """
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView
+from ingest.http.asyncapi import asyncapi
 
-urlpatterns = [path("control/", admin.site.urls), path("api/v1/", include("ingest.urls"))]
+urlpatterns = [
+    path("control/", admin.site.urls),
+    path("api/v1/schema", SpectacularJSONAPIView.as_view()),
+    path("api/v1/asyncapi", asyncapi),
+    path("api/v1/", include("ingest.urls")),
+]
 """,
     "accounts/__init__.py": "",
     "accounts/migrations/__init__.py": "",

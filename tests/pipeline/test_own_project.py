@@ -90,6 +90,7 @@ def drive(project: OwnProject, server_url: str, api: httpx.Client, admin: httpx.
     assert rows(server_url, project, "SELECT event_id, customer_id, total::text FROM shop_order") == [
         ("order 1", "u-1", "19.90")
     ]
+    documents(api)
     assert "order 1" in admin.get("/processing/inboxevent/").text
     replay(admin)
     wait_until(lambda: status(api, "bad") == "processed", 60, "the replayed one is processed")
@@ -98,6 +99,14 @@ def drive(project: OwnProject, server_url: str, api: httpx.Client, admin: httpx.
     wait_until(
         lambda: rows(server_url, project, greeted, "PG_ACCOUNTS") == [("greeted",)], 60, "the team's own task has run"
     )
+
+
+def documents(api: httpx.Client) -> None:
+    """With all that they point to."""
+    openapi = api.get("/schema", headers={"Accept": "application/json"}).json()
+    assert "/api/v1/shop/order.placed" in openapi["paths"] and "/api/v1/stock/item.counted" in openapi["paths"]
+    assert {"Result", "ProblemBody"} <= openapi["components"]["schemas"].keys()
+    assert "shop.order.placed" in api.get("/asyncapi").json()["channels"]["events"]["messages"]
 
 
 def status(api: httpx.Client, id: str) -> object:
