@@ -6,4 +6,5 @@ from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
-BASE = _CHECKOUT if (_CHECKOUT / "manage.py").is_file() else Path.cwd()
+IS_CHECKOUT = (_CHECKOUT / "manage.py").is_file()
+BASE = _CHECKOUT if IS_CHECKOUT else Path.cwd()

@@ -127,7 +127,7 @@ def replay(admin: httpx.Client) -> None:
     assert admin.post("/processing/deadletter/bad/act/replay/", data=data).status_code == 200
 
 
-@pytest.mark.parametrize("payload", ["msgspec", "drf"])
+@pytest.mark.parametrize("payload", ["msgspec", "pydantic", "drf"])
 def test_the_written_event_passes_the_written_test(project: OwnProject, payload: str) -> None:
     project.make()
     project.manage("makemigrations", "accounts", "shop")
