@@ -1,11 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run dev reset test test-unit test-pipeline test-kafka test-services lint bench interop services
+.PHONY: help install pins wheel run dev reset test test-unit test-pipeline test-kafka test-services lint bench interop services
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 WORKERS ?= 3 # tests wait more than they work, so there may be more than cores
 ARGS ?= # of the tests: make test ARGS="-k kinds -x"
-REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt
+REQUIREMENTS := requirements-local.txt requirements-dev.txt # the first has all of requirements.txt, the image's
+PATIENTLY := $(PYTHON) .ci/patient.py
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,9 +14,20 @@ help: ## list these
 install: .venv/installed ## make .venv with all that is needed
 
 .venv/installed: $(REQUIREMENTS)
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(REQUIREMENTS:%=-r %)
+	@$(PATIENTLY) "making .venv" $(PYTHON) -m venv .venv
+	@$(PATIENTLY) "installing what requirements*.txt pin" $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(REQUIREMENTS:%=-r %)
 	@touch $@
+
+PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+
+pins: ## requirements*.txt anew, from pyproject.toml and requirements-dev.in (needs uv)
+	$(PIN) pyproject.toml --extra alerts --extra site -o requirements.txt
+	$(PIN) pyproject.toml --extra local -c requirements.txt -o requirements-local.txt
+	$(PIN) requirements-dev.in -o requirements-dev.txt
+
+wheel: install ## the apps as a wheel, in dist/
+	@rm -rf build # or what an earlier one held would be in it
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 run: install ## everything on this machine, until Ctrl-C
 	@exec $(BIN)/python -m eventsite.local.run

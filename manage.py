@@ -4,7 +4,10 @@
 import os
 import sys
 
-from eventsite.commandline import run
+try:
+    from eventsite.commandline import run
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is not installed for {sys.executable}: `make install`, then .venv/bin/python manage.py …")
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventsite.settings")

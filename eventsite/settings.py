@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from eventsite import env, logs
+from eventsite.place import BASE
 from processing import conf
 from processing.conf import addresses
 from processing.conf.declared import *  # noqa: F403 - their types
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = BASE
 VAR_DIR = BASE_DIR / "var"
 
 _read = conf.reader(env.load(BASE_DIR))
@@ -77,7 +78,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "eventsite" / "templates"],  # before those of unfold
+        "DIRS": [Path(__file__).resolve().parent / "templates"],  # before those of unfold
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -155,7 +156,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": ["ingest.http.openapi.add_components"],
+    "POSTPROCESSING_HOOKS": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -35,8 +35,9 @@ class ProcessingConfig(AppConfig):
 
     def ready(self) -> None:
         """Import `events` of every installed app that has one: kinds of event register themselves there."""
-        for checks in ("processing.checks", "processing.postgres.checks"):
-            import_module(checks)
+        from processing import checks as checks
+        from processing.postgres import checks as checks_of_sessions  # noqa: F401
+
         for app in apps.get_app_configs():
             if app.module is not None and module_has_submodule(app.module, DECLARATIONS):
                 try:
@@ -44,8 +45,9 @@ class ProcessingConfig(AppConfig):
                 except Exception as error:
                     raise ImproperlyConfigured(f"{app.name}.{DECLARATIONS}: {error}") from error
         # Their tasks are known, and their signals, whichever apps the project's Celery looks for tasks in.
-        import_module("processing.tasks")
-        import_module("processing.celery")
+        from processing import celery as celery
+        from processing import tasks as tasks
+
         check_families(settings.FAMILY_ON_FAILURE)
 
 

@@ -19,7 +19,8 @@ from redis import Redis
 
 from eventsite import env, runfile
 from eventsite.commandline import SERVICES
-from eventsite.local.run import BASE, RUN_FILE, VAR, complete
+from eventsite.local.run import RUN_FILE, VAR, complete
+from eventsite.place import BASE
 
 DATA = ("postgres", "redis", "broker")
 KAFKA_TIMEOUT_S = 15

@@ -24,21 +24,30 @@ from eventsite.local.services.service import Service
 from eventsite.local.signals import StopRequests
 from eventsite.local.supervisor import Supervisor, read_procfile
 from eventsite.parent import die_with_parent
+from eventsite.place import BASE
 from eventsite.web import require_free_port
 
-BASE = Path(__file__).resolve().parents[2]
 VAR = BASE / "var"
 RUN_FILE = VAR / "run.env"
 STOP_WITHIN_S = 10.0
 DRAIN_WITHIN_S = 30
 RELOADED = ("web", "consumer", "worker")
-MANAGE = (sys.executable, "manage.py")
+CELERY = "celery --quiet -A eventsite"
+PROCESSES = {  # as in the Procfile
+    "web": "python -m eventsite.web",
+    "consumer": "python -m eventsite consume_kafka",
+    "worker": f"{CELERY} worker --pool threads --concurrency 4 --without-gossip --without-mingle --without-heartbeat "
+    "--loglevel INFO",
+    "beat": f"{CELERY} beat --loglevel INFO",
+}
+MANAGE = (sys.executable, "-m", "eventsite")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="eventsite.local.run")
+    parser = argparse.ArgumentParser(prog="eventsite.run")
     parser.add_argument("--reload", action="store_true", help="start web, consumer and worker again when code changes")
-    reload = parser.parse_args().reload
+    parser.add_argument("--services", action="store_true", help="Postgres, Redis and a broker alone, for your project")
+    options = parser.parse_args()
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)  # a make that was killed would leave us behind
     requests = StopRequests()
@@ -47,12 +56,26 @@ def main() -> None:
     port = settings.WEB_PORT  # the first look at the settings, which say what is wrong
     try:
         with runfile.held(RUN_FILE):
+            if options.services:
+                return _run_services(requests)
             require_free_port(settings.WEB_HOST, port)
-            _run(variables, requests, reload=reload)
+            _run(variables, requests, reload=options.reload)
     except runfile.StackIsUp as error:
         sys.exit(f"make run is up here already (process {error}): its addresses are in {RUN_FILE}")
     except ServiceFailed as error:
         sys.exit(str(error))
+
+
+def _run_services(requests: StopRequests) -> None:
+    """Without a run file: nothing of ours uses them."""
+    services = embedded.laptop_services(VAR)
+    with embedded.running(services, say) as addresses:
+        say("up; Ctrl-C ends them. In the terminals of your project:")
+        for name, value in addresses.items():
+            print(f"export {name}={value}", flush=True)
+        while not requests.count:
+            embedded.revive(services, say)
+            time.sleep(0.2)
 
 
 def complete(variables: Mapping[str, str]) -> dict[str, str]:
@@ -84,11 +107,16 @@ def _run(variables: Mapping[str, str], requests: StopRequests, *, reload: bool) 
         if not _prepare(environment, requests):
             return
         runfile.write(RUN_FILE, published(environment))
-        supervisor = Supervisor(read_procfile(BASE), environment, BASE, say_for)
+        supervisor = Supervisor(processes(BASE), environment, BASE, say_for)
         try:
             _watch(supervisor, services, requests, CodeChanges(_code()) if reload else None)
         finally:
             _stop(supervisor, requests, drain="KAFKA_BOOTSTRAP_SERVERS" in addresses)
+
+
+def processes(folder: Path) -> dict[str, str]:
+    """Those of the folder's Procfile; a wheel has none."""
+    return read_procfile(folder) if (folder / "Procfile").is_file() else PROCESSES
 
 
 def published(environment: Mapping[str, str]) -> dict[str, str]:
@@ -132,7 +160,7 @@ def _watch(
             _say_where_to_look()
             if any(service.variable == "KAFKA_BOOTSTRAP_SERVERS" for service in services):
                 say(
-                    "transactional producers need a real Kafka (see README): the broker here hands out aborted messages"
+                    "transactional producers need a real Kafka, see docs/running.md: this broker hands out aborted ones"
                 )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from functools import cached_property
 from typing import Any, TypeVar
 
-import msgspec
-import msgspec.inspect
 from django.apps import apps
 from prometheus_client.registry import Collector
 
@@ -18,10 +16,12 @@ from ingest.parsing.forms import EventForm, Formed
 from ingest.reading.listing import Listing
 from processing.domain.envelope import PIPELINE_MEMBERS, Event
 from processing.domain.families import SITE_UNIT, OnFailure, kinds, record_only, register, replace
+from processing.domain.payloads import payload_of
 
-S = TypeVar("S", bound=msgspec.Struct)
+S = TypeVar("S")
 
 ENVELOPE_MEMBERS = frozenset({"eventId", "timestamp"})
+PROCESSING = "processing"  # the member of lists that tells what the pipeline knows; the others are the event's own
 _PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*")
 
 
@@ -38,6 +38,11 @@ class EventKind(Formed):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if PROCESSING in payload_of(self.schema).fields:
+            raise ValueError(
+                f"event family {self.name!r}: give {PROCESSING!r} of {self.schema.__name__} another name; lists "
+                "tell by it what became of an event"
+            )
         if self.topic and (self.form.event_id, self.form.timestamp) != ("required", "required"):
             raise ValueError(
                 f"topic {self.topic!r}: its form must require eventId and timestamp, so that a message read again is "
@@ -61,31 +66,27 @@ def event_type(
     user: str = "userId",
     family: str = "",
     path: str = "",
+    topic: str = "",
     timestamp_unit: str = SITE_UNIT,
     on_failure: OnFailure = "fail",
     listing: Listing | None = None,
     admin_link: Callable[[str], tuple[Any, str] | None] | None = None,
     metrics: Sequence[Collector] = (),
 ) -> Callable[[type[S]], type[S]]:
-    """Declare the events of one type, whose payload is the decorated Struct. Raises `ValueError` when that cannot be.
+    """Declare the events of one type, whose payload is the decorated class: a Struct of msgspec, a model of pydantic or
+    a serializer of Django REST framework. Raises `ValueError` when that cannot be.
 
-    `POST /{family}/{name}` (or `path`) takes the Struct's members beside the user's own (`user`) and, if they like,
+    `POST /{family}/{name}` (or `path`) takes the payload's members beside the user's own (`user`) and, if they like,
     `eventId`, `timestamp` (a bare number in `timestamp_unit`) and `seq`. The family is the app's label unless it is
-    named; several types may share one. With `on_failure="park"` a user's numbered events wait behind one that has
-    failed for good, until an operator has seen to it. `on` gives the type its handler; without one its events are
-    recorded, nothing more.
+    named; several types may share one. Others may write such bodies, with `eventId` and `timestamp`, to a `topic` of
+    its own. With `on_failure="park"` a user's numbered events wait behind one that has failed for good, until an
+    operator has seen to it. `on` gives the type its handler; without one its events are recorded, nothing more.
     """
 
     def declare(payload: type[S]) -> type[S]:
         members = _check_payload(name, payload, user)
         own = family or _app_label(payload)
-        form = EventForm(
-            path=path or f"{own}/{name}",
-            user=user,
-            fixed_type=name,
-            timestamp="optional",
-            user_in_payload=user in members,
-        )
+        form = _form(path or f"{own}/{name}", user, name, members, own_topic=bool(topic))
         _check_path(name, form.path)
         register(
             EventKind(
@@ -93,6 +94,7 @@ def event_type(
                 schema=payload,
                 types=frozenset({name}),
                 form=form,
+                topic=topic,
                 timestamp_unit=timestamp_unit,
                 on_failure=on_failure,
                 listing=listing,
@@ -105,8 +107,21 @@ def event_type(
     return declare
 
 
+def _form(path: str, user: str, name: str, members: Collection[str], *, own_topic: bool) -> EventForm:
+    """A message of its own topic that is read again must be the same event."""
+    presence = "required" if own_topic else "optional"
+    return EventForm(
+        path=path,
+        user=user,
+        fixed_type=name,
+        event_id=presence,
+        timestamp=presence,
+        user_in_payload=user in members,
+    )
+
+
 def on(payload: type[S]) -> Callable[[Callable[[Sequence[Event[S]]], None]], Callable[[Sequence[Event[S]]], None]]:
-    """Make the decorated function the handler of an event type, named by its Struct. Raises `ValueError`."""
+    """Make the decorated function the handler of an event type, named by its payload's class. Raises `ValueError`."""
     kind = next((kind for kind in event_kinds() if kind.schema is payload), None)
     if kind is None:
         raise ValueError(f"@on({payload.__name__}): this is no event type; put @event_type(…) above the class")
@@ -130,27 +145,26 @@ def _app_label(payload: type) -> str:
 
 
 def _check_payload(name: str, payload: type, user: str) -> frozenset[str]:
-    """The names of the Struct's members on the wire."""
-    if not (isinstance(payload, type) and issubclass(payload, msgspec.Struct)):
-        raise ValueError(f"event type {name!r}: decorate a msgspec.Struct, which {payload!r} is not")
+    """The names of the payload's members on the wire."""
     if other := next((kind for kind in event_kinds() if kind.schema is payload), None):
-        # `on` names a type by its Struct: a second type would be recorded as processed, and never handled
+        # `on` names a type by its class: a second type would be recorded as processed, and never handled
         raise ValueError(
-            f"event type {name!r}: {payload.__name__} is {other.label}'s already; give each type a Struct of its own, "
+            f"event type {name!r}: {payload.__name__} is {other.label}'s already; give each type a class of its own, "
             "which may be a subclass"
         )
     if not 1 <= len(name) <= 100 or name.isspace():
         raise ValueError(f"event type {name!r}: the name must have 1 to 100 characters and not be blank")
-    kind = msgspec.inspect.type_info(payload)
-    assert isinstance(kind, msgspec.inspect.StructType)
-    members = {each.encode_name: each for each in kind.fields}
-    taken = sorted(members.keys() & (ENVELOPE_MEMBERS | PIPELINE_MEMBERS))
-    if taken:
+    try:
+        described, _ = payload_of(payload).describe("{name}")
+    except (TypeError, ValueError) as error:  # what a library says of a type that it does not know
+        raise ValueError(f"event type {name!r}: {' '.join(str(error).split())}") from error
+    members: dict[str, Any] = described.get("properties", {})
+    if taken := sorted(members.keys() & (ENVELOPE_MEMBERS | PIPELINE_MEMBERS)):
         raise ValueError(
             f"event type {name!r}: take {', '.join(taken)} out of {payload.__name__}; every event has them, read them "
             "of the Event"
         )
-    if user in members and not (isinstance(members[user].type, msgspec.inspect.StrType) and members[user].required):
+    if user in members and not (members[user].get("type") == "string" and user in described.get("required", ())):
         raise ValueError(f"event type {name!r}: {payload.__name__}.{user} names the user, so make it a required str")
     return frozenset(members)
 

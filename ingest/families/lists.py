@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from ingest.families.declaration import EventKind
-from ingest.http.openapi import example_of_struct
+from ingest.families.declaration import PROCESSING, EventKind
+from ingest.http.examples import example_of
+from ingest.http.openapi import nested_schemas, resolved
 from ingest.parsing.forms import EventForm
-from ingest.reading.events import sample_event
+from ingest.reading.events import sample_event, show_processing
 from ingest.reading.listing import STATUS, Listing, Lists, unix_ms, without_nulls
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
@@ -34,7 +35,6 @@ COLUMNS = (
     "final_at",
     "next_attempt_at",
 )
-OURS = frozenset({STATUS, "attempts", "error", "receivedAt", "processedAt", "nextAttemptAt"})
 COLUMN_OF = {"type": "type", "userId": "user_id"}  # by the envelope's names
 STATUSES = {STATUS: [status.value for status in Status]}
 
@@ -42,13 +42,6 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def family_lists(kind: EventKind) -> Lists:
-    """Raises `ValueError` for a kind whose members would be taken for the pipeline's."""
-    taken = {field.encode_name for field in msgspec.structs.fields(kind.schema)} & OURS
-    if taken:
-        raise ValueError(
-            f"event family {kind.name!r}: {', '.join(sorted(taken))} of its schema is what GET /{kind.form.path} "
-            "calls a fact of the pipeline's; give it another name"
-        )
     if kind.listing is None:
         inbox = replace(_from_inbox(kind), name=kind.form.path)
         return Lists(usual=replace(inbox, partial=()), unhappy=inbox)
@@ -57,7 +50,8 @@ def family_lists(kind: EventKind) -> Lists:
 
 def _processed(listing: Listing) -> Listing:
     def show(row: Any) -> dict[str, Any]:
-        return {**listing.show(row), STATUS: Status.PROCESSED}
+        at = {"processedAt": unix_ms(getattr(row, listing.stored_at))} if listing.stored_at else {}
+        return {**listing.show(row), PROCESSING: {STATUS: Status.PROCESSED, **at}}
 
     return replace(listing, show=show, common={STATUS: Status.PROCESSED}, choices={**listing.choices, **STATUSES})
 
@@ -88,7 +82,7 @@ def _from_inbox(kind: EventKind) -> Listing:
 
 
 def _sample(kind: EventKind) -> InboxEvent:
-    payload = msgspec.json.encode(example_of_struct(kind.schema)).decode()
+    payload = msgspec.json.encode(example_of(resolved(kind.schema), nested_schemas)).decode()
     return sample_event(type=f"{kind.name}.created", payload=payload)
 
 
@@ -96,15 +90,7 @@ def show_from_inbox(form: EventForm, row: InboxEvent) -> dict[str, Any]:
     """An event as the inbox has it, in its family's own form; times in Unix ms. A payload may be gone."""
     kind = {} if form.fixed_type else {form.type: row.type or None}
     head = {"eventId": row.id, **kind, form.user: row.user_id or None, "seq": row.seq}
-    tail = {
-        "timestamp": unix_ms(row.occurred_at),
-        "status": row.status,
-        "attempts": row.attempts,
-        "error": row.error or None,
-        "receivedAt": unix_ms(row.received_at),
-        "processedAt": unix_ms(row.final_at),
-        "nextAttemptAt": unix_ms(row.next_attempt_at),
-    }
+    tail = {"timestamp": unix_ms(row.occurred_at), PROCESSING: show_processing(row)}
     payload = _members.decode(row.payload) if row.payload else {}
     own = {name: raw for name, raw in payload.items() if name not in head and name not in tail}
     return without_nulls({**head, **own, **tail})

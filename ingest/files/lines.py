@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gzip import BadGzipFile
 from typing import BinaryIO
 
-from backports.zstd import ZstdError
+from ingest.zstd import ZstdError
 
 BOM = b"\xef\xbb\xbf"
 PIECE_LINES = 6_000

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from drf_spectacular.settings import spectacular_settings
 
 from ingest.http.examples import MOMENT_MS, example_of
 from ingest.http.openapi import EVENT_ID, EVENT_TYPE, SEQ, USER_ID, Schema, body_schema, nested_schemas, resolved
@@ -64,8 +65,8 @@ def asyncapi_document() -> Schema:
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": settings.SPECTACULAR_SETTINGS["TITLE"],
-            "version": settings.SPECTACULAR_SETTINGS["VERSION"],
+            "title": spectacular_settings.TITLE or "Events",
+            "version": spectacular_settings.VERSION,
             "description": "What stands in Kafka. Partitions by the key, murmur2, as Java's clients choose them.",
         },
         "defaultContentType": "application/json",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+from ingest.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 PIECE_BYTES = 64 * 2**10  # a decoder copies what stands behind a part's end
 # A part of few bytes costs as much as one of many. `bgzip` makes the most parts of what we know: 160 of 10 MiB.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 
 from ingest.http.answers import SAMPLE_ID
 from ingest.http.codings import TAKEN
 from ingest.http.examples import MOMENT, example_of, problem_example
 from ingest.http.problems import MEDIA_TYPE, ProblemBody
 from ingest.parsing.forms import Formed
+from processing.domain.payloads import payload_of
 
 REF = "#/components/schemas/{name}"
 EVENT_ID = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -27,6 +29,7 @@ TIMESTAMP = {
     ],
     "examples": [MOMENT],
 }
+API_KEY = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Api-Key …"}
 SEQ = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 
 Schema = dict[str, Any]
@@ -52,7 +55,12 @@ class Operation(AutoSchema):
 
     def get_operation(self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any) -> Schema | None:
         described = self.view_operations().get(method)
-        return None if described is None else write_operation(path, method, described)
+        if described is None:
+            return None
+        operation = write_operation(path, method, described)
+        for each in components():
+            registry.register_on_missing(each)
+        return operation
 
     def view_operations(self) -> Mapping[str, Described]:
         operations: Mapping[str, Described] = getattr(self.view, "operations", {})
@@ -174,18 +182,17 @@ def body_schema(kind: Formed) -> Schema:
     }
 
 
-def add_components(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
-    """A postprocessing hook of drf-spectacular: the schemas that the operations point to."""
-    components = result.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
+def components() -> Iterator[ResolvedComponent]:
+    """What the operations written so far point to."""
     for struct in _structs:
         _, found = msgspec.json.schema_components([struct], ref_template=REF)
-        schemas.update(found)
-    schemas.update(nested_schemas)
-    components["securitySchemes"] = {
-        "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Api-Key …"}
-    }
-    return result
+        yield from (_component(name, schema) for name, schema in found.items())
+    yield from (_component(name, schema) for name, schema in nested_schemas.items())
+    yield _component("ApiKey", API_KEY, ResolvedComponent.SECURITY_SCHEMA)
+
+
+def _component(name: str, schema: Schema, kind: str = ResolvedComponent.SCHEMA) -> ResolvedComponent:
+    return ResolvedComponent(name=name, type=kind, schema=schema, object=name)
 
 
 _structs: list[type[msgspec.Struct]] = []  # that an operation names
@@ -229,10 +236,8 @@ def example_of_struct(struct: type[msgspec.Struct]) -> Any:
     return example_of(schema, found)
 
 
-def resolved(struct: type[msgspec.Struct]) -> Schema:
-    """A Struct's schema with nothing left to look up at its top; nested Structs become components."""
-    (_,), found = msgspec.json.schema_components([struct], ref_template=REF)
-    for name in found:
-        if name != struct.__name__:
-            nested_schemas[name] = found[name]
-    return dict(found[struct.__name__])
+def resolved(payload: type) -> Schema:
+    """A payload's schema with nothing left to look up at its top; nested ones become components."""
+    schema, found = payload_of(payload).describe(REF)
+    nested_schemas.update(found)
+    return dict(schema)

@@ -44,10 +44,19 @@ def show_event(row: InboxEvent) -> dict[str, Any]:
             "type": row.type,
             "family": row.family or None,
             "seq": row.seq,
-            "status": row.status,
+            "timestamp": unix_ms(row.occurred_at),
+            **show_processing(row),
+        }
+    )
+
+
+def show_processing(row: InboxEvent) -> dict[str, Any]:
+    """What the pipeline knows of an event."""
+    return without_nulls(
+        {
+            STATUS: row.status,
             "attempts": row.attempts,
             "error": row.error or None,
-            "timestamp": unix_ms(row.occurred_at),
             "receivedAt": unix_ms(row.received_at),
             "processedAt": unix_ms(row.final_at),
             "nextAttemptAt": unix_ms(row.next_attempt_at),

@@ -40,6 +40,7 @@ class Listing:
     common: Mapping[str, str] = field(default_factory=dict)  # members that all rows have, each a parameter as well
     period: str = ""  # the column that `since` and `until` are about, if it is not `time`
     partial: Sequence[str] = ()  # partial indexes that hold all its rows
+    stored_at: str = ""  # the column of the time at which the row's event was processed
     sample: Callable[[], Any] | None = None  # makes a row for the OpenAPI document to show; it is not stored
 
     def parameters(self) -> list[str]:

@@ -196,7 +196,10 @@ def _parse_url(text: str, schemes: tuple[str, ...], allowed: str) -> str:
 def parse_alert_urls(text: str) -> list[str]:
     """Addresses of Apprise, by commas; they hold passwords, so no error quotes them. Apprise is large: it is imported
     only where it is asked for."""
-    from apprise import Apprise
+    try:
+        from apprise import Apprise
+    except ModuleNotFoundError as error:
+        raise ValidationError("Apprise is not installed: pip install 'eventsite[alerts]'") from error
 
     urls = [word.strip() for word in text.split(",") if word.strip()]
     for place, url in enumerate(urls, 1):

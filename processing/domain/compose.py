@@ -16,8 +16,8 @@ from processing.domain.messages import Message, Poison, read_message
 
 
 def compose(payload: object, *, id: str, user: str, timestamp: int, event_type: str = "", **members: Any) -> Event:
-    """`payload` is an instance of a declared Struct, or a dict with the `event_type` that owns it; `members` are the
-    pipeline's own (`seq`, `fail`). Raises `Invalid` for what the door would refuse, `TypeError` for what nobody
+    """`payload` is an instance of a declared Struct or model, or a dict with the `event_type` that owns it; `members`
+    are the pipeline's own (`seq`, `fail`). Raises `Invalid` for what the door would refuse, `TypeError` for what nobody
     declared.
     """
     kind, event_type = _kind_of(payload, event_type)
@@ -61,5 +61,7 @@ def _kind_of(payload: object, event_type: str) -> tuple[Family, str]:
 def _members(payload: object) -> Mapping[str, Any]:
     if isinstance(payload, Mapping):
         return payload
+    if model_dump := getattr(payload, "model_dump", None):  # pydantic's
+        payload = model_dump(by_alias=True)
     members: dict[str, Any] = msgspec.to_builtins(payload, builtin_types=(Decimal,))
     return members

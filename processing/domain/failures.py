@@ -15,8 +15,9 @@ from django.conf import settings
 from processing.domain.cloudevents import ATTRIBUTES, KAFKA
 from processing.domain.envelope import Envelope, Event, Invalid
 from processing.domain.families import declared_types, kinds
-from processing.domain.fields import Fields, fields_of
+from processing.domain.fields import fields_of
 from processing.domain.kinds import topic_kind, type_kind
+from processing.domain.payloads import Fields
 from processing.domain.texts import storable
 
 MAX_TRACEBACK_CHARS = 8_000  # within 8 KiB, unless it has more than ASCII

@@ -16,6 +16,7 @@ from django.conf import settings
 from processing.domain.carried import Names
 from processing.domain.decode import Decoded, decode_envelope
 from processing.domain.envelope import Envelope, Event, Invalid
+from processing.domain.payloads import payload_of
 from processing.domain.timestamps import UNITS
 
 Handler = Callable[[Sequence[Event]], None]
@@ -34,11 +35,11 @@ def record_only(events: Sequence[Event]) -> None:
 class Family:
     """A kind of event.
 
-    `schema` describes the payload; `seq` and `fail` belong to the pipeline and are not part of it. Unknown members
-    pass. `handler` gets the events of a batch, in order, inside the transaction that records them: it writes with
-    Django's default connection and raises to have the event retried. `types` are event types that belong to the
-    family when a message names no family; a family that has any takes no others. Kinds with types of their own may
-    share a family.
+    `schema` describes the payload (see `payloads`); `seq` and `fail` belong to the pipeline and are not part of it.
+    Unknown members pass. `handler` gets the events of a batch, in order, inside the transaction that records them: it
+    writes with the connection of EVENTS_DATABASE and raises to have the event retried. `types` are event types that
+    belong to the family when a message names no family; a family that has any takes no others. Kinds with types of
+    their own may share a family.
 
     A handler that locks rows which other transactions lock too does so in byte order. If it is to be called several
     times in a transaction, `locks` gets all those events beforehand, and locks what is there of their rows.
@@ -51,7 +52,7 @@ class Family:
     """
 
     name: str
-    schema: type[msgspec.Struct]
+    schema: type
     handler: Handler = record_only
     types: frozenset[str] = frozenset()
     locks: Handler | None = None
@@ -62,6 +63,7 @@ class Family:
     user_link: Callable[[str], tuple[Any, str] | None] | None = None
 
     def __post_init__(self) -> None:
+        payload_of(self.schema)
         if self.timestamp_unit not in UNITS:
             raise ValueError(
                 f"event family {self.name!r}: timestamp_unit must be one of {', '.join(UNITS)}, not "

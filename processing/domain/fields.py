@@ -5,28 +5,22 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import msgspec
-from msgspec import inspect
-
 from processing.domain.envelope import PIPELINE_MEMBERS, Invalid
-
-Fields = dict[str, "Fields | None"]  # None: whatever it holds is the sender's own
+from processing.domain.payloads import Fields, payload_of
 
 
 @cache
-def fields_of(schema: type[msgspec.Struct]) -> Fields:
+def fields_of(schema: type) -> Fields:
     """The payload's members by their names on the wire, those of nested objects within."""
-    kind = inspect.type_info(schema)
-    assert isinstance(kind, inspect.StructType)
-    return {**_members(kind), **dict.fromkeys(PIPELINE_MEMBERS)}
+    return {**payload_of(schema).fields, **dict.fromkeys(PIPELINE_MEMBERS)}
 
 
-def check_fields(schema: type[msgspec.Struct], payload: dict[str, Any]) -> None:
+def check_fields(schema: type, payload: dict[str, Any]) -> None:
     """Raises `Invalid` at the first member that the schema does not name."""
     _check(fields_of(schema), payload, "payload")
 
 
-def unnamed_fields(schema: type[msgspec.Struct], payload: dict[str, Any]) -> dict[str, Any]:
+def unnamed_fields(schema: type, payload: dict[str, Any]) -> dict[str, Any]:
     """What a payload has that the schema does not name, as it stood: of a nested object its unknown members alone."""
     return _unknown(fields_of(schema), payload)
 
@@ -37,16 +31,6 @@ def _unknown(members: Fields, node: dict[str, Any]) -> dict[str, Any]:
         if inner is not None and isinstance(child := node.get(name), dict) and (within := _unknown(inner, child)):
             found[name] = within
     return found
-
-
-def _members(kind: inspect.StructType) -> Fields:
-    return {field.encode_name: _nested(field.type) for field in kind.fields}
-
-
-def _nested(kind: inspect.Type) -> Fields | None:
-    if isinstance(kind, inspect.UnionType):
-        return next((members for members in map(_nested, kind.types) if members is not None), None)
-    return _members(kind) if isinstance(kind, inspect.StructType) else None
 
 
 def _check(members: Fields, node: dict[str, Any], path: str) -> None:

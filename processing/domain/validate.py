@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from processing.domain.decode import Decoded, read_as, read_payload
+from processing.domain.decode import Decoded, read_payload
 from processing.domain.envelope import MAX_SEQ, Envelope, Event, Invalid
 from processing.domain.families import Family, kind_of
 from processing.domain.fields import check_fields
 from processing.domain.numbers import as_integer
+from processing.domain.payloads import payload_of
 
 EVERY_TRY = 999_999_999
 
@@ -33,7 +34,7 @@ def check_event(
     if envelope.type.isspace():
         raise Invalid("type", "is blank")
     members, text = decoded or read_payload(envelope.payload)
-    payload = None if kind is None else read_as(kind.schema, members)
+    payload = None if kind is None else payload_of(kind.schema).read(members)
     seq = read_seq(members)
     if kind is not None and not unknown_pass:
         check_fields(kind.schema, members)
@@ -85,4 +86,4 @@ def decoded(event: Event) -> Event:
     if event.payload is not None:
         return event
     kind = kind_of(event.family, event.type)
-    return msgspec.structs.replace(event, payload=read_as(kind.schema, event.members))
+    return msgspec.structs.replace(event, payload=payload_of(kind.schema).read(event.members))

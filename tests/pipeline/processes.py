@@ -30,7 +30,7 @@ def command_of(name: str) -> str:
 class Process:
     """A running process in a group of its own; its output goes to `log`."""
 
-    def __init__(self, command: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, command: str, environment: Mapping[str, str], log: Path, folder: Path = ROOT) -> None:
         self.log = log
         self.meant_to_run = True
         with log.open("wb") as output:
@@ -38,7 +38,7 @@ class Process:
                 shlex.split(command),
                 death_signal=signal.SIGKILL,
                 output=output.fileno(),
-                folder=ROOT,
+                folder=folder,
                 environment={
                     **environment,
                     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from eventsite import env, runfile
 from eventsite.local import embedded
-from eventsite.local.run import BASE, VAR, complete
+from eventsite.local.run import VAR, complete
 from eventsite.local.services.kafka import Kafka
 from eventsite.local.services.postgres import Postgres
 from eventsite.local.services.process import ServiceFailed
@@ -18,6 +18,7 @@ from eventsite.local.services.service import Service
 from eventsite.local.services.valkey import Valkey
 from eventsite.local.signals import StopRequests
 from eventsite.parent import die_with_parent
+from eventsite.place import BASE
 
 ENV_FILE = VAR / "services.env"
 DATA = VAR / "services"

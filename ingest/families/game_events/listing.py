@@ -23,7 +23,6 @@ def show_game_event(row: GameEvent) -> dict[str, Any]:
             "seq": row.seq,
             "timestamp": unix_ms(row.timestamp),
             "data": row.data,
-            "processedAt": unix_ms(row.created_at),
         }
     )
 
@@ -34,6 +33,7 @@ GAME_EVENTS = Listing(
     show=show_game_event,
     filters={"eventType": "event_type", "playerId": "player_id"},
     time="timestamp",
+    stored_at="created_at",
     sample=lambda: GameEvent(
         event_id=SAMPLE_ID,
         event_type="game.created",

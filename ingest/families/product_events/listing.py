@@ -34,7 +34,6 @@ def show_product_event(row: ProductEvent) -> dict[str, Any]:
             "taxAmount": _money(row.tax_amount, row.currency),
             "shippingAddress": row.shipping_address,
             "unknownFields": row.unknown_fields,
-            "processedAt": unix_ms(row.created_at),
         }
     )
 
@@ -49,6 +48,7 @@ PRODUCT_EVENTS = Listing(
     show=show_product_event,
     filters={"eventType": "event_type", "userId": "user_id"},
     time="timestamp",
+    stored_at="created_at",
     sample=lambda: ProductEvent(
         event_id=SAMPLE_ID,
         event_type="product.created",

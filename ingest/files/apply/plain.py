@@ -37,7 +37,7 @@ class Form:
         self.schema = kind.schema
         self.members = fields_of(self.schema)
         self.is_flat = not any(self.members.values())
-        self.is_usable = not form.fixed_type and not form.user_in_payload
+        self.is_usable = not (form.fixed_type or form.user_in_payload) and issubclass(kind.schema, msgspec.Struct)
 
     def read(self, members: dict[str, Any], own_id: str | None, now: int) -> Event | None:
         """Takes out of `members` what is no payload. Raises `TROUBLE` or returns None where a closer look is needed."""

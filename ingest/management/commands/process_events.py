@@ -13,12 +13,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
 from ingest.families.declaration import event_kinds
 from ingest.files.apply.batches import Source
 from ingest.files.apply.run import Report, Run
 from ingest.files.opening import open_events, source_name
+from ingest.files.progress import progress_bar
 from ingest.files.recognise import kind_named
 from processing.background.heartbeat import Heartbeat
 from processing.domain.away import StoppedError
@@ -73,7 +73,7 @@ class Command(BaseCommand):
             open_events(path) as file,
             _stopped_by_signals() as stop,
             busy(),
-            tqdm(total=file.size, unit="B", unit_scale=True, disable=None, desc=path.name) as bar,
+            progress_bar(file.size, path.name) as bar,
         ):
             Run(
                 source,

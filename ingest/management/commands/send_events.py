@@ -8,11 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
 from ingest.families.declaration import event_kinds
 from ingest.files.lines import BrokenFile
 from ingest.files.opening import open_events, source_name
+from ingest.files.progress import progress_bar
 from ingest.files.recognise import kind_named
 from ingest.files.send.client import Client, Rejected, Unreachable
 from ingest.files.send.lines import read_lines
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 file = opened.enter_context(open_events(path))
             except (OSError, ValueError) as error:
                 raise CommandError(str(error)) from error
-            bar = opened.enter_context(tqdm(total=file.size, unit="B", unit_scale=True, disable=None, desc=path.name))
+            bar = opened.enter_context(progress_bar(file.size, path.name))
             sender = Sender(
                 client,
                 tell=lambda number, reason: bar.write(f"line {number}: {reason}", file=sys.stderr),

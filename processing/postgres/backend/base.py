@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.utils import debug_transaction
 
 from processing.postgres.backend.pool import IDLE_S, LIMIT, Connection, Pool, pool_of
@@ -16,9 +17,19 @@ FROZEN_LOSE_THEIR_LOCKS = f"SET LOCAL idle_in_transaction_session_timeout = '{ID
 BEGIN = f"BEGIN; {FROZEN_LOSE_THEIR_LOCKS}"
 
 
+class Creation(DatabaseCreation):
+    def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
+        """`manage.py test` would find it in use."""
+        own: Any = self.connection
+        own._own_pool().close_idle()
+        super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]  # not in its stubs
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """MAX_CONNECTIONS of `DATABASES` is the bound, IDLE_S how long an idle one is kept. What Django closes, at the end
     of a request or of a task, goes back to the pool."""
+
+    creation_class = Creation
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         connect = super().get_new_connection

@@ -73,6 +73,13 @@ class Pool:
             if taken is not None and taken.detach():
                 self._places.put(None)
 
+    def close_idle(self) -> None:
+        """All of them, now."""
+        with self._lock:
+            idle, self._idle = self._idle, deque()
+        for _, connection in idle:
+            connection.close()
+
     def _take_idle(self) -> Connection | None:
         while True:
             with self._lock:

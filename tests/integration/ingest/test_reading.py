@@ -79,7 +79,7 @@ def test_a_family_lists_its_table_unless_another_status_is_asked_for(client: Cli
     inbox("bad", family="game", status="failed")
     for path in ("/game-events?", "/game-events?status=processed"):
         (event,) = client.get(path).json()["events"]
-        assert (event["eventId"], event["status"]) == ("done", "processed")
+        assert (event["eventId"], event["processing"]["status"]) == ("done", "processed")
     assert read_all(client, "/game-events?status=failed") == ["bad"]
 
 
@@ -99,12 +99,15 @@ def test_what_was_not_processed_is_shown_in_the_familys_own_form(client: Client,
             "seq": 7,
             "data": {"price": 1.1, "san": "e4"},
             "gameId": "g",
+            "status": "of the sender",
             "timestamp": NOW_MS,
-            "status": status,
-            "attempts": 2,
-            "error": "why",
-            "receivedAt": NOW_MS,
-            "nextAttemptAt": NOW_MS,
+            "processing": {
+                "status": status,
+                "attempts": 2,
+                "error": "why",
+                "receivedAt": NOW_MS,
+                "nextAttemptAt": NOW_MS,
+            },
         }
     ]
 
@@ -115,8 +118,8 @@ def test_a_payload_may_be_gone_and_poison_has_none(client: Client) -> None:
     InboxEvent.objects.filter(id="stripped").update(payload=None)
     poison, stripped = client.get("/game-events?status=failed").json()["events"]
     assert "eventType" not in poison
-    assert (poison["eventId"], poison["error"]) == ("poison", "the message is not valid JSON")
-    assert (stripped["eventId"], stripped["playerId"], stripped["attempts"]) == ("stripped", "u-1", 4)
+    assert (poison["eventId"], poison["processing"]["error"]) == ("poison", "the message is not valid JSON")
+    assert (stripped["eventId"], stripped["playerId"], stripped["processing"]["attempts"]) == ("stripped", "u-1", 4)
 
 
 def test_what_was_not_processed_is_filtered_too(client: Client) -> None:
@@ -149,13 +152,15 @@ def test_a_filter_that_the_inbox_does_not_have_is_of_processed_events_only(clien
         lists.choose({"gameId": "g", "status": "failed"})
 
 
-def test_a_family_whose_members_are_the_pipelines_is_refused_at_start() -> None:
+def test_one_name_alone_is_the_lists_own() -> None:
     class Order(msgspec.Struct):
         status: str
+        error: str
+        processedAt: str  # noqa: N815 - the wire's name
 
-    kind = EventKind(name="order", schema=Order, form=EventForm(path="orders"))
-    with pytest.raises(ValueError, match="'order': status of its schema"):
-        family_lists(kind)
+    EventKind(name="order", schema=Order, form=EventForm(path="orders"))
+    with pytest.raises(ValueError, match=r"'order': give 'processing' of Other another name; lists tell by it"):
+        EventKind(name="order", schema=msgspec.defstruct("Other", ["processing"]), form=EventForm(path="orders"))
 
 
 def test_the_schema_tells_the_lists_parameters(client: Client) -> None:

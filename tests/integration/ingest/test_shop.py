@@ -122,7 +122,7 @@ class TestFromTheBodyToTheRow:
         assert list(rows) == [("A 7", Decimal("19.90"), True), ("A 8", Decimal("19.90"), False)]
         assert set(InboxEvent.objects.values_list("family", "status")) == {("shop", "processed")}
         listed = client.get("/shop/order.placed?customerId=c-1").json()["events"]
-        assert [(each["eventId"], each["orderId"], each["status"]) for each in listed] == [
+        assert [(each["eventId"], each["orderId"], each["processing"]["status"]) for each in listed] == [
             ("o-3", "A 8", "processed"),
             ("o-1", "A 7", "processed"),
         ]
@@ -172,6 +172,8 @@ class TestDeclarationsThatCannotBe:
             ("x", [], {"family": "f", "path": "shop/carts"}, "/shop/carts is shop/cart.viewed's already"),
             ("x", [("who", int)], {"family": "f", "user": "who"}, r"Thing\.who names the user, so make it a required"),
             ("x", [("seq", int)], {"family": "f"}, "take seq out of Thing; every event has them"),
+            ("x", [("processing", int)], {"family": "f"}, "give 'processing' of Thing another name"),
+            ("x", [("z", complex)], {"family": "f"}, "event type 'x': "),
         ],
     )
     def test_each_says_in_one_line_what_to_do(

@@ -1,0 +1,47 @@
+"""What the checks say of a project that lacks something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ingest.checks import check_addresses
+from processing.checks import check_project
+
+MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "id", "told"),
+    [
+        ({"EVENTS_DATABASE": "events"}, "processing.E002", "EVENTS_DATABASE is 'events'"),
+        ({"USE_TZ": False}, "processing.E004", "USE_TZ is off"),
+        ({"CACHES": MEMORY}, "processing.E006", "locmem"),
+        ({"CACHES": {}}, "processing.W002", "REDIS_URL is not set"),
+        ({"KAFKA_CLIENT_CONFIG": {"bootstrap.servers": ""}}, "processing.W003", "KAFKA_BOOTSTRAP_SERVERS"),
+    ],
+)
+def test_what_is_missing_is_named_with_what_to_do(settings: Any, changed: dict[str, Any], id: str, told: str) -> None:
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    (found,) = check_project(app_configs=None)
+    assert found.id == id
+    assert told in found.msg and found.hint
+
+
+def test_another_database_than_postgres_is_named(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.mysql")
+    (found,) = check_project(app_configs=None)
+    assert found.id == "processing.E003" and "EVENTS_DATABASE" in str(found.hint)
+
+
+def test_the_addresses_are_missed_where_nobody_includes_them(settings: Any) -> None:
+    settings.ROOT_URLCONF = "revenue.urls"
+    (found,) = check_addresses(app_configs=None)
+    assert found.id == "ingest.W001" and "include('ingest.urls')" in str(found.hint)
+
+
+def test_a_whole_project_has_nothing_to_be_told() -> None:
+    assert check_project(app_configs=None) == []
+    assert check_addresses(app_configs=None) == []
