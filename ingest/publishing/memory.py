@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from ingest.parsing.candidate import Candidate
+from processing.domain.identity import UUID_LENGTH, VERSION_AT
 from processing.domain.log_positions import Place
 
 SHARED_DIGITS = 3  # so a record has 4,096 events at most; reserve.lua and refuse.lua take ids apart by the same
-UUID_LENGTH = 36
-VERSION_AT = 14
 MADE_VERSION = "7"
 
 encode = msgspec.json.Encoder().encode

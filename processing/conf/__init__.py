@@ -44,7 +44,8 @@ def fill_in(settings: Any, environment: Mapping[str, str] = os.environ) -> None:
     """Give Django's settings what the project left out, and the project's own values their type. Raises
     `BadEnvironment`."""
     own = {name: getattr(settings, name) for name in dir(settings) if name in _DECLARED or name.startswith(SECURITY)}
-    env = reader({**environment, **{name: as_text(value) for name, value in own.items() if value is not None}})
+    # also one that is empty, which is the default: a variable does not fill it
+    env = reader({**environment, **{name: "" if value is None else as_text(value) for name, value in own.items()}})
     values = read(env, debug=settings.DEBUG)
     env.finish()
     for name, value in values.items():

@@ -11,6 +11,8 @@ from environs import Env, EnvValidationError, ValidationError
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 PASSWORD = re.compile(r"(://[^:/@]*):.*@", re.DOTALL)  # greedy: a password may have an @ of its own
+PASSWORD_BEHIND = re.compile(r"([?&]\w*password=)[^&]+", re.IGNORECASE)
+ALL_SECRET = frozenset({"ALERT_URLS"})  # tokens stand anywhere in them
 QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
 UNITS = {"": 1, "kib": 2**10, "mib": 2**20}
 
@@ -55,9 +57,10 @@ class SiteEnv(Env):
 
     def _line(self, name: str, message: str) -> str:
         text = self.variables.get(name, "")
-        if PASSWORD.search(text):
+        told = "***" if name in ALL_SECRET else hide_password(text)
+        if told != text:
             message = QUOTED.sub("'***'", message)  # a parser's error quotes what it could not read, which may be it
-        return f"{name}={hide_password(text)!r} cannot be used: {' '.join(message.split())}"
+        return f"{name}={told!r} cannot be used: {' '.join(message.split())}"
 
     def finish(self) -> None:
         """Raises `BadEnvironment` if anything was wrong."""
@@ -71,7 +74,7 @@ def _of_text(parse: Parser) -> Parser:
 
 
 def hide_password(text: str) -> str:
-    return PASSWORD.sub(r"\1:***@", text)
+    return PASSWORD_BEHIND.sub(r"\1***", PASSWORD.sub(r"\1:***@", text))
 
 
 def parse_flag(text: str) -> bool:

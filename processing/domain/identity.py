@@ -9,6 +9,8 @@ import orjson
 
 from processing.domain.numbers import write_by_value
 
+UUID_LENGTH, VERSION_AT = 36, 14
+
 
 def content_digest(content: Any) -> str:
     """The same for the same JSON, however its members are ordered and spaced and its numbers written."""
@@ -16,7 +18,12 @@ def content_digest(content: Any) -> str:
 
 
 def uuid_shaped(digest: bytes) -> str:
-    """The first 16 bytes as the text of a UUIDv8 (RFC 9562: for uses of one's own)."""
+    """The first 16 bytes as the text of a UUIDv8 (RFC 9562: for uses of one's own), see `is_uuid_shaped`."""
     text = digest.hex()
     variant = "89ab"[digest[8] >> 4 & 0b11]
     return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
+
+
+def is_uuid_shaped(id: str) -> bool:
+    """Whether it looks like one that was made here of texts."""
+    return len(id) == UUID_LENGTH and id[VERSION_AT] == "8"

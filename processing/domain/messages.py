@@ -17,6 +17,7 @@ from processing.domain.decode import decode_envelope
 from processing.domain.envelope import MAX_TIMESTAMP_MS, MIN_BARE_MS, Envelope, Event, Invalid
 from processing.domain.failures import Cause, cause_of_poison
 from processing.domain.families import find_kind, owner_of_topic
+from processing.domain.identity import is_uuid_shaped
 from processing.domain.texts import storable
 from processing.domain.validate import check_event
 
@@ -70,9 +71,10 @@ def _read_cloudevent(message: Message) -> Arrival | Poison:
 
 def may_be_cloudevent(outcome: Arrival | Poison) -> bool:
     """Of a message that was read without its headers: whether they may say more. An envelope that the door made of a
-    CloudEvent has a blank in its id."""
+    CloudEvent has a blank in its id, or an id that was made of a long source and id."""
     if isinstance(outcome, Arrival):
-        return " " in outcome.event.id and owner_of_topic(outcome.message.topic or "") is None
+        id = outcome.event.id
+        return (" " in id or is_uuid_shaped(id)) and owner_of_topic(outcome.message.topic or "") is None
     return owner_of_topic(outcome.message.topic or "") is None
 
 

@@ -10,7 +10,10 @@ import pytest
 from django.test import Client
 from redis import Redis
 
+from processing.consumer.batch import read_batch
+from processing.consumer.partitions import Partitions
 from processing.domain.decode import decode_envelope
+from processing.engine.process_batch import process_batch
 from tests.integration.ingest.conftest import read_topic
 from tests.integration.ingest.test_endpoints import assert_problem
 from tests.support.sdks import HTTP
@@ -167,3 +170,16 @@ def test_the_consumer_is_told_that_an_envelope_was_a_cloudevent(send: Send, door
     send({"userId": "u", "type": "t"}, "application/json")
     first, plain = (list(dict(each.headers() or [])) for each in read_topic(door))
     assert (first, plain) == (["cloudevent"], [])
+
+
+def test_a_long_ids_other_data_is_known_as_such_by_the_consumer(send: Send, door: str, redis: Redis) -> None:
+    """Where the door has forgotten the first one."""
+    long = {**EVENT, "id": "i" * 300}
+    assert send({**long, "data": {"a": 1}}).status_code == 202
+    redis.flushdb()
+    assert send({**long, "data": {"a": 2}}).status_code == 202
+    partitions = Partitions()
+    partitions.assign([(door, 0), (door, 1)])
+    batch = read_batch(read_topic(door), partitions)
+    settled = process_batch(batch.arrivals, batch.poisons)
+    assert (settled.count("processed"), settled.count("poison")) == (1, 1)

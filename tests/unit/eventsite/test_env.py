@@ -5,12 +5,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from environs import ValidationError
 
 from eventsite import env, runfile
+from processing import conf
 from processing.conf import addresses, reading
 from processing.conf.reading import BadEnvironment, SiteEnv
 from processing.postgres.checks import cut_off_noticed_after_s
@@ -228,16 +230,28 @@ def test_several_problems_of_one_text_stay_one_line() -> None:
         ("CELERY_BROKER_URL", "amqp://me:hid?den@host//"),
         ("DATABASE_URL", "postgres://me:hid%zzden@host/name"),
         ("DATABASE_URL", "postgres://me:it's-hidden%zz@host/name"),
+        ("DATABASE_URL", "postgres://host/name?password=hidden&port=x"),
+        ("REDIS_URL", "redis://host:6379/x?username=me&password=hid'den"),
+        ("ALERT_URLS", "json://host/path, tgrm://hidden/42"),
     ],
 )
 def test_a_password_is_told_in_no_part_of_a_line(name: str, text: str) -> None:
     read = site_env({name: text})
+    read.alert_urls("ALERT_URLS", [])
     read.redis("REDIS_URL", "")
     read.celery_broker("CELERY_BROKER_URL", "")
     read.postgres("DATABASE_URL", "")
     (line,) = read.problems()
-    assert line.startswith(f"{name}=") and "allowed is" in line
+    assert line.startswith(f"{name}=") and "allowed " in line
     assert "hid" not in line and "den@" not in line
+
+
+def test_a_projects_setting_goes_before_a_variable_also_an_empty_one() -> None:
+    project = SimpleNamespace(DEBUG=True, ALERT_URLS=[], METRICS_PORT=None, RATE_LIMIT_PER_USER=5)
+    variables = {"ALERT_URLS": "json://host", "METRICS_PORT": "9100", "RATE_LIMIT_PER_USER": "7", "WEB_PORT": "81"}
+    conf.fill_in(project, variables)
+    assert (project.ALERT_URLS, project.METRICS_PORT, project.RATE_LIMIT_PER_USER) == ([], None, 5)
+    assert project.WEB_PORT == 81
 
 
 def test_the_file_of_a_stack_that_was_killed_is_not_believed(tmp_path: Path) -> None:

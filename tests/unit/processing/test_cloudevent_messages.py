@@ -54,6 +54,12 @@ def test_a_subject_goes_before_the_key_of_a_message() -> None:
     [
         ("events", b'{"id":"e","userId":"u","type":"t","payload":{},"timestamp":1790000000000}', False),
         ("events", b'{"id":"/s e","userId":"u","type":"t","payload":{},"timestamp":1790000000000}', True),
+        (
+            "events",
+            b'{"id":"0198a7b2-0000-8000-8000-000000000000","userId":"u","type":"t","payload":{},'
+            b'"timestamp":1790000000000}',
+            True,
+        ),
         ("events", structured(), True),
         ("events", b'{"a":1}', True),
         ("events", None, True),
