@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 WORKERS ?= 3 # tests wait more than they work, so there may be more than cores
 ARGS ?= # of the tests: make test ARGS="-k kinds -x"
-REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt
+REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt requirements-tracing.txt
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

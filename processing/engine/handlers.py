@@ -118,12 +118,13 @@ class _Batch:
         return free
 
     def _processed(self, attempts: Sequence[Attempt], emitted: Mapping[str, Sequence[Effect]] = NOTHING) -> None:
+        done = Status.PROCESSED
         if not emitted and not any_after():
-            self.outcomes += [Outcome(each.event, Status.PROCESSED, each.attempts + 1) for each in attempts]
+            self.outcomes += [Outcome(each.event, done, each.attempts + 1, arrival=each.arrival) for each in attempts]
             return
         for each in attempts:
             effects = [*emitted.get(each.event.id, ()), *effects_after(each.event)]
-            self.outcomes.append(Outcome(each.event, Status.PROCESSED, each.attempts + 1, effects=effects))
+            self.outcomes.append(Outcome(each.event, done, each.attempts + 1, effects=effects, arrival=each.arrival))
 
     def _failed(self, attempt: Attempt, error: Exception, *, injected: bool = False) -> None:
         attempts = attempt.attempts + 1
@@ -131,13 +132,27 @@ class _Batch:
         failure = self._failure(error)
         if attempts >= limit:
             parks = attempt.in_lane and parks_lane(attempt.event)
-            self.outcomes.append(Outcome(attempt.event, Status.FAILED, attempts, failure, limit, None, injected, parks))
+            self.outcomes.append(
+                Outcome(
+                    attempt.event,
+                    Status.FAILED,
+                    attempts,
+                    failure,
+                    limit,
+                    None,
+                    injected,
+                    parks,
+                    arrival=attempt.arrival,
+                )
+            )
             if parks:
                 self._block(attempt)
             return
         failures = max(1, attempts - (limit - self.policy.attempt_limit()))
         delay = self.policy.delay_ms(failures)
-        self.outcomes.append(Outcome(attempt.event, Status.RETRYING, attempts, failure, limit, delay, injected))
+        self.outcomes.append(
+            Outcome(attempt.event, Status.RETRYING, attempts, failure, limit, delay, injected, arrival=attempt.arrival)
+        )
         self._block(attempt)
 
     def _block(self, attempt: Attempt) -> None:
