@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from processing.models import DeadLetter, FailedAttempt, FailureGroup, InboxEvent
+from processing.postgres.newest_events import Wanted, newest_events
 
 MOST = 500  # matches of each way: few enough that Postgres looks each of them up
 ERRORS = 5_000  # the newest open dead letters, whose errors are read
@@ -25,14 +26,13 @@ def terms(search_term: str) -> list[str]:
 
 def find_events(queryset: QuerySet[InboxEvent], term: str) -> set[str]:
     """By the beginning of an id (also one that an unreadable message carries) or a user, a type, an error's class."""
-    ways = (
+    begun = keys(
         queryset.filter(pk__startswith=term).order_by("pk"),
-        queryset.filter(user_id=term).order_by("-received_at"),
         queryset.filter(user_id__startswith=term).order_by("user_id"),
-        queryset.filter(type=term).order_by("-received_at"),
+        queryset.filter(pk__in=[*_carriers(term), *_failed_with(term)]).order_by(),
     )
-    named = keys(*ways)
-    return named | keys(queryset.filter(pk__in=[*_carriers(term), *_failed_with(term)]).order_by())
+    whole = [*newest_events(Wanted(user_id=term), MOST), *newest_events(Wanted(type=term), MOST)]
+    return begun | {event.id for event in whole}
 
 
 def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
@@ -40,7 +40,7 @@ def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
     letters = queryset.order_by("-queued_at", "-pk")
     still_open = letters.filter(discarded_at=None)
     causes = FailureGroup.objects.filter(Q(error_class__icontains=term) | Q(place__icontains=term))
-    groups = causes.order_by("-last_seen").values_list("pk", flat=True)[:GROUPS]
+    groups = list(causes.order_by("-last_seen").values_list("pk", flat=True)[:GROUPS])
     newest = list(still_open.values_list("pk", flat=True)[:ERRORS])
     with_error = InboxEvent.objects.filter(pk__in=newest, error__icontains=term)
     return keys(
@@ -49,9 +49,8 @@ def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
         letters.filter(user_id=term),
         queryset.filter(user_id__startswith=term).order_by("user_id"),
         still_open.filter(type=term),
-        *(still_open.filter(group=group) for group in groups),
         with_error,
-    )
+    ) | _letters_of(groups, still_open)
 
 
 def _carriers(term: str) -> Iterator[str]:
@@ -62,9 +61,18 @@ def _carriers(term: str) -> Iterator[str]:
 def _failed_with(error_class: str) -> set[str]:
     newest = FailedAttempt.objects.order_by("-at").values_list("error_class", "event_id")[:ATTEMPTS]
     found = set([event_id for its_class, event_id in newest if its_class == error_class][:MOST])
-    for group in FailureGroup.objects.filter(error_class=error_class).order_by("-last_seen")[:GROUPS]:
-        found |= keys(group.letters.filter(discarded_at=None).order_by("-queued_at", "-pk"))
-    return found
+    groups = FailureGroup.objects.filter(error_class=error_class).order_by("-last_seen").values_list("pk", flat=True)
+    newest_open = DeadLetter.objects.filter(discarded_at=None).order_by("-queued_at", "-pk")
+    return found | _letters_of(list(groups[:GROUPS]), newest_open)
+
+
+def _letters_of(groups: Sequence[int], letters: QuerySet[DeadLetter]) -> set[str]:
+    """The first of these letters of each group."""
+    return {
+        key
+        for group in groups
+        for key in letters.filter(group=group).values_list("pk", flat=True)[: MOST // len(groups)]
+    }
 
 
 def keys(*ways: QuerySet[Any]) -> set[str]:
