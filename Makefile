@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 WORKERS ?= 3 # tests wait more than they work, so there may be more than cores
 ARGS ?= # of the tests: make test ARGS="-k kinds -x"
-REQUIREMENTS := requirements-local.txt requirements-dev.txt # the first has all of requirements.txt, the image's
+REQUIREMENTS := requirements-local.txt requirements-dev.txt requirements-tracing.txt # the first has all of requirements.txt, the image's
 PATIENTLY := $(PYTHON) .ci/patient.py
 
 help: ## list these
@@ -24,6 +24,7 @@ pins: ## requirements*.txt anew, from pyproject.toml and requirements-dev.in (ne
 	$(PIN) pyproject.toml --extra alerts --extra site -o requirements.txt
 	$(PIN) pyproject.toml --extra local -c requirements.txt -o requirements-local.txt
 	$(PIN) requirements-dev.in -o requirements-dev.txt
+	$(PIN) requirements-tracing.in -o requirements-tracing.txt
 
 wheel: install ## the apps as a wheel, in dist/
 	@rm -rf build # or what an earlier one held would be in it

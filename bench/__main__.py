@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import beside, crowds, limits, lists, report
+from bench import beside, crowds, limits, lists, pages, report
 from bench.events import Kind, records
 from bench.figures import Figure, table
 from bench.machine import machine
@@ -26,6 +26,7 @@ INSIDE: dict[str, tuple[Callable[[Services, int], Iterator[Figure]], int]] = {  
     # minutes, and a page of plans: only when asked for
     "beside": (beside.measure, 1_000_000),
     "lists": (lists.measure, 10_000_000),
+    "pages": (pages.measure, 10_000_000),
 }
 ROUNDS, PAIRS = 3, 5
 WARM_UP = 100_000  # messages, before Kafka's own code is compiled

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,11 +26,12 @@ from ingest.parsing.candidate import Context, Parsed, Refused
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
 from ingest.parsing.forms import is_list, parse_form, parse_form_list
 from ingest.parsing.identity import RequestIds
-from ingest.publishing.admission import take
+from ingest.publishing.admission import Admitted, take
 from ingest.publishing.event_limit import event_limit
 from ingest.publishing.submission import Outcome
 from ingest.publishing.waiting import HERE, Waiting, run_here
 from ingest.reading.views import ListingView, find
+from processing import tracing
 
 PROBLEMS = (400, 401, 405, 408, 409, 413, 415, 429, 503)
 
@@ -74,11 +77,26 @@ class IngestView(DoorView):
         self.caller = caller
         parsed = self.read(request)
         events = parsed if isinstance(parsed, list) else [parsed]
-        admitted = await take(events, read_origin(request.META), waiting, self.patience_s())
+        admitted = await self._admit(request, events, waiting)
         self.remaining = admitted.remaining
         if isinstance(parsed, list):
             return answer_many(admitted.outcomes)
         return self.answer_one(parsed, admitted.outcomes[0])
+
+    async def _admit(self, request: HttpRequest, events: list[Parsed], waiting: Waiting) -> Admitted:
+        origin = read_origin(request.META)
+        if not tracing.is_on():
+            return await take(events, origin, waiting, self.patience_s())
+        with tracing.sending(f"POST {request.path}", origin.traceparent, _told(events)) as traceparent:
+            return await take(events, replace(origin, traceparent=traceparent), waiting, self.patience_s())
+
+
+def _told(events: Sequence[Parsed]) -> dict[str, str | int]:
+    """Of a request, for its trace."""
+    first = events[0]
+    if len(events) > 1 or isinstance(first, Refused):
+        return {"messaging.batch.message_count": len(events)}
+    return {"event.id": first.id, "event.user": first.user_id}
 
 
 class EventsView(IngestView, ListingView):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 
 from ingest.publishing.admission import Origin
+from processing.domain.traces import read_traceparent
 
 UNKNOWN = "unknown"
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def read_origin(meta: Mapping[str, Any]) -> Origin:
@@ -41,8 +40,3 @@ def parse_address(text: str) -> str:
             return str(address.ipv4_mapped)
         return str(ipaddress.IPv6Address(int(address)))  # without a zone, which may be any text
     return str(address)
-
-
-def read_traceparent(header: str) -> str:
-    """The caller's, if it is one (W3C Trace Context), else none."""
-    return header if _TRACEPARENT.fullmatch(header) else ""

@@ -15,6 +15,7 @@ from ingest.parsing.candidate import Candidate
 from ingest.publishing.event_limit import OVERHEAD_BYTES, ask_soon, topic_takes
 from processing.domain.cloudevents import DOOR_HEADER
 from processing.domain.log_positions import Place
+from processing.domain.traces import HEADER as TRACEPARENT
 from processing.kafka.clients import ensure_topics
 from processing.kafka.clients import producer_config as base_config
 from processing.kafka.topic_ids import TopicIds
@@ -77,7 +78,7 @@ class EventProducer:
         if event.one_content:
             headers.append((DOOR_HEADER, event.digest))  # first, as the consumer looks for it
         if traceparent:
-            headers.append(("traceparent", traceparent))
+            headers.append((TRACEPARENT, traceparent))
         producer.produce(self._topic, event.value, event.user_id, headers=headers or None, on_delivery=on_delivery)
 
     def _ask_topic_id(self) -> None:

@@ -108,7 +108,7 @@ def round_up(value: float) -> float:
 def number(value: float) -> str:
     """Short: 950, 1.2 k, 34 M."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= size:
+        if value >= 0.9995 * size:  # less is three digits of the unit below
             return f"{value / size:.3g}{unit}"
     return f"{value:.3g}"
 

@@ -8,18 +8,20 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.acting import DISCARD, PAUSE_FAMILY, PAUSE_TYPE, REPLAY, RETRY_NOW, ActingAdmin, Action
-from processing.admin.readonly import text_filter, time_filter
+from processing.admin.readonly import EndlessChangeList, start_of, text_filter, time_filter
 from processing.admin.searching import find_events
 from processing.admin.timeline import timeline
 from processing.domain.families import families, kinds
 from processing.domain.messages import read_headers
 from processing.domain.statuses import Status
 from processing.models import DeadLetter, FailureGroup, ImportRun, InboxEvent, Lane, OperatorAction
+from processing.postgres.newest_events import LOOKED_AT, Wanted, is_bounded, newest_events
 
 RECORD_LINES = 20
 LEGAL_IN_LIST: dict[str, tuple[Action, ...]] = {  # by the filter's status
@@ -50,6 +52,27 @@ class StatusFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[InboxEvent]) -> QuerySet[InboxEvent]:
         return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class InboxList(EndlessChangeList):
+    """Filters are looked for along one index: with two of them the planner may read the whole inbox."""
+
+    def page_of_keys(self, request: HttpRequest, first: int, most: int) -> list[Any]:
+        if self.query:  # what a search has found is few
+            return super().page_of_keys(request, first, most)
+        values = {name: value for name, value in self.params.items() if value}
+        wanted = Wanted(
+            user_id=values.get("user"),
+            family={"none": ""}.get(values.get("family", ""), values.get("family")),
+            type=values.get("type"),
+            status=values.get("status"),
+            waits_for=values.get("kind"),
+            since=start_of(values.get("time"), timezone.now()),
+        )
+        self.looked_at = LOOKED_AT if is_bounded(wanted) else None
+        if any("\0" in value for value in wanted.equal().values()):
+            return []
+        return [event.id for event in newest_events(wanted, most, first)]
 
 
 @admin.register(InboxEvent)
@@ -90,6 +113,9 @@ class InboxEventAdmin(ActingAdmin):
     )
 
     optional_fields = frozenset({"error", "carried", "seq", "family", "family_row", "letter", "group", "on_record"})
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[EndlessChangeList]:
+        return InboxList
 
     def find(self, queryset: QuerySet[InboxEvent], term: str) -> set[str]:
         return find_events(queryset, term)

@@ -20,7 +20,7 @@ from processing.domain.families import declared_types, families
 from processing.domain.kinds import type_kind
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
-from processing.postgres.newest_events import LOOKED_AT, NewestEvent, newest_events
+from processing.postgres.newest_events import LOOKED_AT, NewestEvent, Wanted, is_bounded, newest_events
 
 MOST_PAGES = 8  # that one process serves at a time
 GONE_S = 3.0  # a page that has not asked for so long is closed, hidden or paused
@@ -59,12 +59,12 @@ def live(request: HttpRequest) -> HttpResponse:
     wanted = {each: _text(request, each) for each in ("kind", "user", "status")}
     admitted = _watchers.admit(name, time.monotonic())
     context = {
-        "rows": [_row(event) for event in _newest(**wanted)] if admitted else [],
+        "rows": [_row(event) for event in newest_events(_wanted(**wanted), MOST_ROWS)] if admitted else [],
         "refused": not admitted,
         "again": f"{reverse('live')}?{urlencode({**wanted, 'page': name})}",
         "most_rows": MOST_ROWS,
         "most_pages": MOST_PAGES,
-        "looked_at": LOOKED_AT if any(wanted.values()) else None,
+        "looked_at": LOOKED_AT if is_bounded(_wanted(**wanted)) else None,
     }
     status = 200 if admitted else TOO_MANY
     if asked_by:
@@ -80,9 +80,9 @@ def _text(request: HttpRequest, name: str) -> str:
     return request.GET.get(name, "").replace("\0", "\ufffd")
 
 
-def _newest(kind: str, user: str, status: str) -> list[NewestEvent]:
+def _wanted(kind: str, user: str, status: str) -> Wanted:
     family, _, event_type = kind.partition("/")
-    return newest_events(family=family, event_type=event_type, user_id=user, status=status, most=MOST_ROWS)
+    return Wanted(user or None, family if kind else None, event_type or None, status or None)
 
 
 def _row(event: NewestEvent) -> dict[str, Any]:

@@ -47,16 +47,19 @@ class KnownCountPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class EndlessChangeList(ChangeList):
-    """A list that knows only whether there is a next page; newest first, as an index has it."""
+    """A list that knows only whether there is a next page; newest first, as an index has it. `looked_at`: so many rows
+    at most, of which it shows those that match; None: all."""
 
     has_more = False
+    looked_at: int | None = None
 
     def get_results(self, request: HttpRequest) -> None:
         first = (self.page_num - 1) * self.list_per_page
-        rows = list(self.queryset[first : first + self.list_per_page + 1])
-        self.has_more = len(rows) > self.list_per_page
-        self.result_list = rows[: self.list_per_page]
-        self.result_count = first + len(rows)
+        keys = self.page_of_keys(request, first, self.list_per_page + 1)
+        self.has_more = len(keys) > self.list_per_page
+        found = {row.pk: row for row in self.queryset.order_by().filter(pk__in=keys[: self.list_per_page])}
+        rows = self.result_list = [found[key] for key in keys if key in found]
+        self.result_count = first + len(keys)
         self.full_result_count = self.result_count  # the same, so that neither is shown
         self.show_full_result_count = False
         self.show_admin_actions = bool(rows)
@@ -64,6 +67,10 @@ class EndlessChangeList(ChangeList):
         self.multi_page = self.has_more or self.page_num > 1
         self.paginator = KnownCountPaginator(rows, self.list_per_page)
         self.paginator.count = self.result_count
+
+    def page_of_keys(self, request: HttpRequest, first: int, most: int) -> list[Any]:
+        """By themselves: what is joined with a row, or large in it, is read for the rows of the page alone."""
+        return list(self.queryset.values_list("pk", flat=True)[first : first + most])
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
         return list(self.model_admin.get_ordering(request))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from processing.models import DeadLetter, FailedAttempt, FailureGroup, InboxEvent
+from processing.models import DeadLetter, FailureGroup, InboxEvent
+from processing.postgres.newest_events import Wanted, newest_events
+from processing.postgres.searches import failed_with, letters_with_error
 
 MOST = 500  # matches of each way: few enough that Postgres looks each of them up
-ERRORS = 5_000  # the newest open dead letters, whose errors are read
-ATTEMPTS = 10_000  # the newest failed ones, whose classes are read
-GROUPS = 20
+GROUPS = 10  # of failures, the last seen
 LAST = chr(sys.maxunicode)
 
 
@@ -25,14 +25,12 @@ def terms(search_term: str) -> list[str]:
 
 def find_events(queryset: QuerySet[InboxEvent], term: str) -> set[str]:
     """By the beginning of an id (also one that an unreadable message carries) or a user, a type, an error's class."""
-    ways = (
+    begun = keys(
         queryset.filter(pk__startswith=term).order_by("pk"),
-        queryset.filter(user_id=term).order_by("-received_at"),
         queryset.filter(user_id__startswith=term).order_by("user_id"),
-        queryset.filter(type=term).order_by("-received_at"),
     )
-    named = keys(*ways)
-    return named | keys(queryset.filter(pk__in=[*_carriers(term), *_failed_with(term)]).order_by())
+    whole = [*newest_events(Wanted(user_id=term), MOST), *newest_events(Wanted(type=term), MOST)]
+    return begun | {event.id for event in whole} | set(_carriers(term)) | _failed_with(term)
 
 
 def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
@@ -40,18 +38,15 @@ def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
     letters = queryset.order_by("-queued_at", "-pk")
     still_open = letters.filter(discarded_at=None)
     causes = FailureGroup.objects.filter(Q(error_class__icontains=term) | Q(place__icontains=term))
-    groups = causes.order_by("-last_seen").values_list("pk", flat=True)[:GROUPS]
-    newest = list(still_open.values_list("pk", flat=True)[:ERRORS])
-    with_error = InboxEvent.objects.filter(pk__in=newest, error__icontains=term)
-    return keys(
+    groups = list(causes.order_by("-last_seen").values_list("pk", flat=True)[:GROUPS])
+    found = keys(
         queryset.filter(pk__gte=term, pk__lt=term + LAST).order_by("pk"),  # a prefix of a foreign key, without a join
         queryset.filter(pk__in=_carriers(term)).order_by(),
         letters.filter(user_id=term),
         queryset.filter(user_id__startswith=term).order_by("user_id"),
         still_open.filter(type=term),
-        *(still_open.filter(group=group) for group in groups),
-        with_error,
     )
+    return found | _letters_of(groups, still_open) | set(letters_with_error(term, MOST))
 
 
 def _carriers(term: str) -> Iterator[str]:
@@ -60,11 +55,18 @@ def _carriers(term: str) -> Iterator[str]:
 
 
 def _failed_with(error_class: str) -> set[str]:
-    newest = FailedAttempt.objects.order_by("-at").values_list("error_class", "event_id")[:ATTEMPTS]
-    found = set([event_id for its_class, event_id in newest if its_class == error_class][:MOST])
-    for group in FailureGroup.objects.filter(error_class=error_class).order_by("-last_seen")[:GROUPS]:
-        found |= keys(group.letters.filter(discarded_at=None).order_by("-queued_at", "-pk"))
-    return found
+    groups = FailureGroup.objects.filter(error_class=error_class).order_by("-last_seen").values_list("pk", flat=True)
+    newest_open = DeadLetter.objects.filter(discarded_at=None).order_by("-queued_at", "-pk")
+    return _letters_of(list(groups[:GROUPS]), newest_open) | set(failed_with(error_class, MOST))
+
+
+def _letters_of(groups: Sequence[int], letters: QuerySet[DeadLetter]) -> set[str]:
+    """The first of these letters of each group."""
+    return {
+        key
+        for group in groups
+        for key in letters.filter(group=group).values_list("pk", flat=True)[: MOST // len(groups)]
+    }
 
 
 def keys(*ways: QuerySet[Any]) -> set[str]:

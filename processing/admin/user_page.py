@@ -11,6 +11,8 @@ from processing.domain.families import kinds
 from processing.domain.lane_strip import BEHIND, Cell, cells, window
 from processing.domain.statuses import WAITING
 from processing.models import DeadLetter, InboxEvent, Lane, PassedGap
+from processing.postgres.newest_events import Wanted
+from processing.postgres.newest_events import newest_events as newest
 
 SHOWN = 10
 GAPS = 200  # the newest, of which those in the picture are shown
@@ -45,15 +47,13 @@ def _cell(cell: Cell, next_seq: int) -> SafeString:
 
 
 def newest_events(user_id: str) -> SafeString | str:
-    rows = list(
-        InboxEvent.objects.filter(user_id=user_id).order_by("-received_at").defer("payload", "raw", "key")[:SHOWN]
-    )
+    rows = newest(Wanted(user_id=user_id), SHOWN)
     if not rows:
         return show.NOTHING
     head = ("id", "status", "type", "seq", "error", "received")
     lines = (
         (
-            show.link(InboxEvent, row.pk),
+            show.link(InboxEvent, row.id),
             show.status(row.status),
             row.type,
             show.NOTHING if row.seq is None else row.seq,

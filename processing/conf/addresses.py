@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -208,8 +209,17 @@ def parse_alert_urls(text: str) -> list[str]:
     return urls
 
 
+def parse_collector(text: str) -> str:
+    """Of traces, by OTLP over HTTP. OpenTelemetry is an extra: it must be there where it is asked for."""
+    url = _parse_url(text, ("http", "https"), "an address such as http://127.0.0.1:4318")
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        raise ValidationError("OpenTelemetry is not installed: pip install -r requirements-tracing.txt")
+    return url
+
+
 PARSERS: dict[str, Parser] = {
     "alert_urls": parse_alert_urls,
+    "collector": parse_collector,
     "postgres": parse_postgres,
     "redis": parse_redis,
     "celery_broker": parse_celery_broker,

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
 from django.conf import settings
 from msgspec.structs import replace
 
+from processing import tracing
 from processing.consumer.partitions import Partition, Partitions
-from processing.domain.cloudevents import Headers, find_headers
+from processing.domain.cloudevents import find_headers
 from processing.domain.envelope import MIN_BARE_MS
 from processing.domain.log_positions import PositionMove
 from processing.domain.messages import Arrival, Message, Poison, may_be_cloudevent, read_message
+from processing.domain.traces import find_traceparent
 
 
 @dataclass
@@ -71,6 +74,7 @@ class Batch:
 def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batch:
     """Read polled messages and end-of-partition marks of assigned partitions. The caller has removed other errors."""
     batch = Batch()
+    traced = tracing.is_on()
     key, partition = None, None
     first: dict[Partition, int] = {}  # when Kafka got it, Unix ms
     for polled in messages:
@@ -91,25 +95,28 @@ def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batc
             at = 0
         first.setdefault(partition, at)
         message = Message(topic, number, offset, polled.key(), polled.value(), written_at=at or None)
-        batch.put(_read(polled, message, batch.max_bytes))
+        batch.put(_read(polled, message, batch.max_bytes, traced=traced))
     for partition, at in first.items():
         partition.note_in_hand(batch.positions[partition], at)
     return batch
 
 
-def _read(polled: KafkaMessage, message: Message, max_bytes: int) -> Arrival | Poison:
-    """Headers cost more than all the rest of a message: only what may be a CloudEvent is asked for them."""
+def _read(polled: KafkaMessage, message: Message, max_bytes: int, *, traced: bool) -> Arrival | Poison:
+    """Headers cost more than all the rest of a message: only what may be a CloudEvent is asked for them, and what may
+    belong to a trace."""
+    all_headers = _headers_of(polled) if traced else None
+    if traced:
+        message = replace(message, traceparent=find_traceparent(all_headers))
     outcome = read_message(message, max_bytes)
-    if may_be_cloudevent(outcome) and (headers := _headers_of(polled)):
+    if may_be_cloudevent(outcome) and (headers := find_headers(all_headers if traced else _headers_of(polled))):
         return read_message(replace(message, headers=headers))
     return outcome
 
 
-def _headers_of(polled: KafkaMessage) -> Headers | None:
-    """Those that tell of a CloudEvent. Asked for once: where a name is no UTF-8 the client fails, and has no second
-    answer that could be looked at."""
+def _headers_of(polled: KafkaMessage) -> Any:
+    """Asked for once: where a name is no UTF-8 the client fails, and has no second answer that could be looked at."""
     try:
-        return find_headers(polled.headers())
+        return polled.headers()
     except (SystemError, UnicodeDecodeError):
         return None
 

@@ -131,7 +131,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     Either `topic` and `partition` are set, or `import_run`, the number of the run over the file; then `offset` is the
     line's number. `headers` are kept where they tell of a CloudEvent. `written_at`: its time in the log (Unix ms),
-    where that is known.
+    where that is known; `traceparent`: where traces are on.
     """
 
     topic: str | None
@@ -142,6 +142,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     import_run: int | None = None
     headers: cloudevents.Headers | None = None
     written_at: int | None = None
+    traceparent: str | None = None
 
 
 _headers = msgspec.json.Decoder(list[tuple[str, bytes | None]])

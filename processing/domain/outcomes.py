@@ -17,6 +17,7 @@ import msgspec
 from processing.domain.effects import FOLLOW_UP, Effect
 from processing.domain.envelope import Event
 from processing.domain.failures import Failure
+from processing.domain.messages import Arrived
 from processing.domain.statuses import Status
 from processing.domain.tally import OUTCOMES, Tally, total
 
@@ -32,6 +33,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     limit: int | None = None  # None: on arrival, the policy's
     ordering_key: Hashable = None
     since: int | None = None  # Unix ms: since when its outcome is waited for; None: as its message says
+    arrival: Arrived | None = None  # its message, for logs and traces, is made when it is asked for
 
     @property
     def in_lane(self) -> bool:
@@ -51,6 +53,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     injected: bool = False  # the failure was asked for, by `payload.fail`
     parks: bool = False  # its lane stands on it from now on
     effects: Sequence[Effect] = ()
+    arrival: Arrived | None = None
 
 
 def unhappy(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -98,13 +101,14 @@ class HotStateUpdate:
 class BatchResult:
     """What a transaction did. If the process dies with it, the sweeper finds all of it in Postgres.
 
-    `ready` are the users whose lanes can release more.
+    `ready` are the users whose lanes can release more. `began`: when the tries did.
     """
 
     hot_state: HotStateUpdate
     outcomes: Sequence[Outcome] = ()
     ready: frozenset[str] = frozenset()
     tally: Tally = field(default_factory=Counter)
+    began: datetime | None = None
 
     @cached_property
     def unhappy(self) -> list[Outcome]:

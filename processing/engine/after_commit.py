@@ -1,4 +1,4 @@
-"""What follows every commit: failures are told and counted, the hot state is written, retries and effects are
+"""What follows every commit: tries and failures are told and counted, the hot state is written, retries and effects are
 enqueued.
 
 A crash in between loses nothing: a redelivered batch writes its hot state again, the outbox names events that no
@@ -13,7 +13,7 @@ from threading import Lock
 
 from redis import RedisError
 
-from processing import metrics
+from processing import metrics, tracing
 from processing.domain.away import leave_while_away, retry_while_away
 from processing.domain.failing_kinds import FailingKinds
 from processing.domain.outcomes import BatchResult, HotStateUpdate
@@ -28,6 +28,7 @@ Publish = Callable[[BatchResult], None]
 def after_commit(result: BatchResult) -> int:
     """All of it, at once, in a process whose tasks run in threads. Returns how many events were tried."""
     metrics.count_tally(result.tally)
+    tracing.tell_tries(result.outcomes, result.began)
     tell_failures(result.outcomes)
     with _counting:
         failing = _window.observe(result.outcomes)
@@ -39,6 +40,7 @@ def after_commit(result: BatchResult) -> int:
 def count_failures(window: FailingKinds, result: BatchResult, stop: Flag) -> None:
     """The first part, for callers that publish in another thread: the next batch must find a failing kind stopped."""
     metrics.count_tally(result.tally)
+    tracing.tell_tries(result.outcomes, result.began)
     tell_failures(result.outcomes)
     failing = window.observe(result.outcomes)
     if failing:

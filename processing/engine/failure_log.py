@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import structlog
 
 from processing.domain.failures import Cause, Failure, kind_of
+from processing.domain.messages import Arrived
 from processing.domain.outcomes import Outcome
 from processing.domain.process import note_error
+from processing.domain.traces import trace_of
 
 HOUR_S = 3_600
 
@@ -26,9 +28,11 @@ def tell_failures(outcomes: Sequence[Outcome], now: float | None = None) -> None
                 "a handler failed on an event",
                 now,
                 id=outcome.event.id,
+                user=outcome.event.user_id,
                 kind=kind_of(outcome.event),
                 attempt=outcome.attempts,
                 becomes=str(outcome.status),
+                **_place(outcome.arrival),
             )
 
 
@@ -40,3 +44,11 @@ def tell_failure(failure: Failure, what: str, now: float | None = None, **more: 
         _told[failure.cause] = now
         line = line.bind(traceback=failure.traceback)
     line.warning(what, **more)
+
+
+def _place(arrival: Arrived | None) -> dict[str, object]:
+    """Where it stood, and its trace, as far as there are."""
+    if arrival is None or (message := arrival.message).topic is None:
+        return {}
+    told: dict[str, object] = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+    return told if message.traceparent is None else {**told, "trace_id": trace_of(message.traceparent)}

@@ -82,6 +82,22 @@ class _Batch:
             self._call_handler(group, attempts)
 
     def _call_handler(self, family: str, attempts: Sequence[Attempt], *, again: bool = False) -> None:
+        error = self._try(family, attempts)
+        if error is None:
+            return
+        if len(attempts) > 1:
+            middle = len(attempts) // 2
+            self._call_handler(family, attempts[:middle])
+            rest = self._unblocked(attempts[middle:])
+            if rest:
+                self._call_handler(family, rest)
+        elif is_missing_object(error) and not again:
+            self._call_handler(family, attempts, again=True)
+        else:
+            self._failed(attempts[0], error)
+
+    def _try(self, family: str, attempts: Sequence[Attempt]) -> Exception | None:
+        """What the handler raised, if it did; no error of a half is then a consequence of that of the whole."""
         try:
             with transaction.atomic(using=connection.alias):
                 events = [decoded(attempt.event) for attempt in attempts]
@@ -92,19 +108,9 @@ class _Batch:
                 raise TransientError("the connection was lost while a handler ran") from error
             if is_transient(error):
                 raise
-            if len(attempts) == 1:
-                if is_missing_object(error) and not again:
-                    self._call_handler(family, attempts, again=True)
-                else:
-                    self._failed(attempts[0], error)
-                return
-            middle = len(attempts) // 2
-            self._call_handler(family, attempts[:middle])
-            rest = self._unblocked(attempts[middle:])
-            if rest:
-                self._call_handler(family, rest)
-        else:
-            self._processed(attempts, run.emitted)
+            return error
+        self._processed(attempts, run.emitted)
+        return None
 
     def _unblocked(self, attempts: Sequence[Attempt]) -> Sequence[Attempt]:
         if not self.blocked:
@@ -118,27 +124,27 @@ class _Batch:
         return free
 
     def _processed(self, attempts: Sequence[Attempt], emitted: Mapping[str, Sequence[Effect]] = NOTHING) -> None:
+        done = Status.PROCESSED
         if not emitted and not any_after():
-            self.outcomes += [Outcome(each.event, Status.PROCESSED, each.attempts + 1) for each in attempts]
+            self.outcomes += [Outcome(each.event, done, each.attempts + 1, arrival=each.arrival) for each in attempts]
             return
         for each in attempts:
             effects = [*emitted.get(each.event.id, ()), *effects_after(each.event)]
-            self.outcomes.append(Outcome(each.event, Status.PROCESSED, each.attempts + 1, effects=effects))
+            self.outcomes.append(Outcome(each.event, done, each.attempts + 1, effects=effects, arrival=each.arrival))
 
     def _failed(self, attempt: Attempt, error: Exception, *, injected: bool = False) -> None:
-        attempts = attempt.attempts + 1
+        ran = attempt.attempts + 1
         limit = self.policy.attempt_limit(attempt.attempts) if attempt.limit is None else attempt.limit
-        failure = self._failure(error)
-        if attempts >= limit:
-            parks = attempt.in_lane and parks_lane(attempt.event)
-            self.outcomes.append(Outcome(attempt.event, Status.FAILED, attempts, failure, limit, None, injected, parks))
-            if parks:
-                self._block(attempt)
-            return
-        failures = max(1, attempts - (limit - self.policy.attempt_limit()))
-        delay = self.policy.delay_ms(failures)
-        self.outcomes.append(Outcome(attempt.event, Status.RETRYING, attempts, failure, limit, delay, injected))
-        self._block(attempt)
+        used_up = ran >= limit
+        status = Status.FAILED if used_up else Status.RETRYING
+        parks = used_up and attempt.in_lane and parks_lane(attempt.event)
+        delay = None if used_up else self.policy.delay_ms(max(1, ran - (limit - self.policy.attempt_limit())))
+        failure, arrival = self._failure(error), attempt.arrival
+        self.outcomes.append(
+            Outcome(attempt.event, status, ran, failure, limit, delay, injected, parks, arrival=arrival)
+        )
+        if parks or not used_up:
+            self._block(attempt)
 
     def _block(self, attempt: Attempt) -> None:
         if attempt.ordering_key is not None:

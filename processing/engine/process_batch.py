@@ -69,7 +69,7 @@ def process_batch(
         fresh = unique if len(new) == len(unique) else [event for event in unique if event.id in new]
         lanes = lock_lanes(cursor, {e.user_id for e in fresh if e.seq is not None}, create=True)
         at = outcome_time(cursor) if _any_moved_since(lanes, inserted_at) else inserted_at
-        plan = _plan(cursor, fresh, lanes, set_aside)
+        plan = _plan(cursor, [first[event.id] for event in fresh], lanes, set_aside)
         outcomes = run_handlers(plan.attempts)
         failed = unhappy(outcomes)
         arrived = [o.event for o in outcomes if not failed or o.status is Status.PROCESSED]
@@ -97,6 +97,7 @@ def process_batch(
         outcomes=outcomes,
         ready=frozenset(plan.ready),
         tally=tally,
+        began=inserted_at,
     )
 
 
@@ -174,16 +175,19 @@ def _find_set_aside(kinds: SetAside, arrivals: Iterable[Arrived]) -> dict[str, S
     return found
 
 
-def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState], set_aside: Collection[str]) -> _Plan:
+def _plan(
+    cursor: Cursor, fresh: Sequence[Arrived], lanes: Mapping[str, LaneState], set_aside: Collection[str]
+) -> _Plan:
     """A lane's attempts share the places that they have in the log, in the order of their seqs."""
     result = _Plan([], waits={user for user, lane in lanes.items() if lane.waiting})
     attempts: dict[int, Attempt] = {}
     by_lane: dict[str, list[Event]] = {}
     places: dict[str, int] = {}
-    for place, event in enumerate(fresh):
+    for place, arrival in enumerate(fresh):
+        event = arrival.event
         if event.seq is None:
             if event.id not in set_aside:
-                attempts[place] = Attempt(event)
+                attempts[place] = Attempt(event, arrival=arrival)
         else:
             by_lane.setdefault(event.user_id, []).append(event)
             places[event.id] = place
@@ -200,7 +204,7 @@ def _plan(cursor: Cursor, fresh: Sequence[Event], lanes: Mapping[str, LaneState]
             highest_waiting=top,
         )
         for place, event in zip(sorted(places[event.id] for event in plan.run), plan.run, strict=True):
-            attempts[place] = Attempt(event, ordering_key=user)
+            attempts[place] = Attempt(event, ordering_key=user, arrival=fresh[places[event.id]])
         result.add_waiting(lane, plan, set_aside)
     result.attempts = [attempts[place] for place in sorted(attempts)]
     return result

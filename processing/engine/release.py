@@ -169,7 +169,7 @@ def release_in(
     tally = _tally(turns, outcomes, at)
     tally[NO_KIND, PASSED] = len(gaps)
     add_tally(cursor, tally, at)
-    return BatchResult(replace(hot_state, orders=orders), outcomes, ready, tally)
+    return BatchResult(replace(hot_state, orders=orders), outcomes, ready, tally, at)
 
 
 def _fronts(
@@ -205,7 +205,7 @@ def retry_in(cursor: Cursor, ids: Collection[str], turns: Turns) -> BatchResult:
     move_lanes(cursor, moves, at)
     tally = _tally(turns, outcomes, at)
     add_tally(cursor, tally, at)
-    return BatchResult(replace(hot_state, orders=orders), outcomes, tally=tally)
+    return BatchResult(replace(hot_state, orders=orders), outcomes, tally=tally, began=at)
 
 
 def _tally(turns: Turns, outcomes: Sequence[Outcome], at: datetime) -> Tally:

@@ -44,6 +44,7 @@ class InboxEvent(models.Model):
     key = models.BinaryField(null=True)
     raw = models.BinaryField(null=True)
     headers = models.TextField(null=True, help_text="of a CloudEvent; JSON, the values in base64")
+    traceparent = models.TextField(null=True, help_text="of its message, while traces are on")
 
     class Meta:
         verbose_name = "event"

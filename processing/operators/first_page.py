@@ -99,7 +99,8 @@ def _told(seconds: float) -> str:
 def _notes(state: State) -> list[str]:
     """What an operator should see to, or know, while the pipeline runs."""
     groups = FailureGroup.objects.filter(open__gt=0).count()
-    open_groups = [f"dead letters wait for an operator, of {groups} causes"] if groups else []
+    causes = "1 cause" if groups == 1 else f"{groups} causes"
+    open_groups = [f"dead letters wait for an operator, of {causes}"] if groups else []
     failed = state.numbers.get("effects", {}).get("failed", 0)
     failed_effects = [f"{failed} effects have failed and wait for an operator"] if failed else []
     return [*open_groups, *failed_effects] + [

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from processing.domain.lanes import LaneState, PassableGaps
+from processing.domain.messages import Arrival, Message
 from processing.domain.outcomes import Attempt
 from processing.domain.statuses import Status
 from processing.domain.tally import ms_of
@@ -31,7 +32,8 @@ _IS_DUE_IN_LANE: LiteralString = f"""{_IS_DUE} AND (replay IS NULL OR NOT EXISTS
 def _columns(is_due: LiteralString) -> LiteralString:
     """As `_waiting` reads them."""
     return f"""id, user_id, type, family, seq, payload, round(extract(epoch FROM occurred_at) * 1000)::bigint,
-               attempts, attempt_limit, status, {is_due}, topic, waits_for, received_at"""
+               attempts, attempt_limit, status, {is_due}, partition, "offset", import_run,
+               traceparent, topic, waits_for, received_at"""
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,9 @@ def overdue_fronts(patience_s: float, limit: int) -> list[str]:
 
 
 def _waiting(row: tuple[Any, ...], ordering_key: Hashable) -> WaitingEvent:
-    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due, *rest = row[:14]
+    id, user_id, event_type, family, seq, payload, timestamp, attempts, limit, status, due = row[:11]
+    partition, offset, import_run, traceparent, topic, waits_for, received_at = row[11:18]
     event = restore_event(id, user_id, event_type, family, seq, timestamp, payload.encode())
-    attempt = Attempt(event, attempts, limit, ordering_key, since=ms_of(rest[-1]))
-    return WaitingEvent(attempt, Status(status), bool(due), *rest)
+    message = Message(topic, partition, offset, None, None, import_run, traceparent=traceparent)
+    attempt = Attempt(event, attempts, limit, ordering_key, ms_of(received_at), Arrival(event, message))
+    return WaitingEvent(attempt, Status(status), bool(due), topic, waits_for, received_at)

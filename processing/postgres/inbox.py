@@ -113,17 +113,18 @@ def _insert_with_set_aside(
     cursor.execute(
         f"""INSERT INTO processing_inboxevent (id, user_id, type, family, seq, status, attempts, payload, occurred_at,
                                                received_at, final_at, waits_for, arrival, topic, partition, "offset",
-                                               import_run, key, raw, headers)
+                                               import_run, key, raw, headers, traceparent)
             SELECT a.id, a.user_id, a.type, a.family, a.seq,
                    CASE WHEN w.id IS NULL THEN %(processed)s ELSE %(held)s END,
                    CASE WHEN w.id IS NULL THEN 1 ELSE 0 END, a.payload, to_timestamp(a.timestamp_ms / 1000.0), now(),
                    CASE WHEN w.id IS NULL THEN %(now)s::timestamptz END, w.kind,
                    (SELECT nextval('processing_arrival')) + w.place, w.topic, w.partition, w."offset", w.import_run,
-                   w.key, w.raw, w.headers
+                   w.key, w.raw, w.headers, w.traceparent
             FROM {ARRIVALS} LEFT JOIN unnest(%(id)s::text[], %(kind)s::text[], %(topic)s::text[], %(partition)s::int[],
                                              %(offset)s::bigint[], %(import_run)s::int[], %(key)s::bytea[],
-                                             %(raw)s::bytea[], %(headers)s::text[]) WITH ORDINALITY
-                 AS w(id, kind, topic, partition, "offset", import_run, key, raw, headers, place) ON w.id = a.id
+                                             %(raw)s::bytea[], %(headers)s::text[], %(traceparent)s::text[])
+                 WITH ORDINALITY AS w(id, kind, topic, partition, "offset", import_run, key, raw, headers, traceparent,
+                                      place) ON w.id = a.id
             ORDER BY a.id COLLATE "C" ON CONFLICT (id) DO NOTHING RETURNING id""",
         {
             "arrivals": arrivals,
@@ -226,13 +227,14 @@ def change_statuses(cursor: Cursor, changes: Sequence[StatusChange], now: dateti
                   topic = coalesce(c.topic, i.topic), partition = coalesce(c.partition, i.partition),
                   "offset" = coalesce(c."offset", i."offset"), import_run = coalesce(c.import_run, i.import_run),
                   key = coalesce(c.key, i.key), raw = coalesce(c.raw, i.raw),
-                  headers = coalesce(c.headers, i.headers)
+                  headers = coalesce(c.headers, i.headers), traceparent = coalesce(c.traceparent, i.traceparent)
            FROM unnest(%(id)s::text[], %(status)s::text[], %(attempts)s::int[], %(error)s::text[], %(limit)s::int[],
                        %(retry)s::int[], %(replay)s::bigint[], %(replay_order)s::int[], %(waits_for)s::text[],
                        %(topic)s::text[], %(partition)s::int[], %(offset)s::bigint[], %(import_run)s::int[],
-                       %(key)s::bytea[], %(raw)s::bytea[], %(headers)s::text[]) WITH ORDINALITY
+                       %(key)s::bytea[], %(raw)s::bytea[], %(headers)s::text[], %(traceparent)s::text[])
+                WITH ORDINALITY
                 AS c(id, status, attempts, error, attempt_limit, retry_in_ms, replay, replay_order, waits_for, topic,
-                     partition, "offset", import_run, key, raw, headers, place)
+                     partition, "offset", import_run, key, raw, headers, traceparent, place)
            WHERE i.id = c.id""",
         {
             "waiting": WAITING_STATUSES,
@@ -285,4 +287,5 @@ def _columns(messages: Sequence[Message | None]) -> dict[str, list[Any]]:
         "key": [None if m is None else m.key for m in messages],
         "raw": [None if m is None else m.value for m in messages],
         "headers": [None if m is None else write_headers(m.headers) for m in messages],
+        "traceparent": [None if m is None else m.traceparent for m in messages],
     }

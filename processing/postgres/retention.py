@@ -42,7 +42,8 @@ def strip_received(start: datetime, end: datetime) -> int:
     """Strip final events received from `start` on and before `end` of their content, except dead letters that are open
     or without a copy on their topic. Returns how many."""
     return _repeat(
-        f"""UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
+        f"""UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL,
+                  traceparent = NULL
            WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                AND (d.discarded_at IS NULL OR d.published_at IS NULL)
@@ -58,7 +59,8 @@ def strip_kept(before: datetime) -> int:
     """As `strip_received`, of all that were received before then and were not final on arrival: one that waited, or was
     an open dead letter, when its time was stripped may be final by now. Returns how many."""
     return _repeat(
-        f"""UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL
+        f"""UPDATE processing_inboxevent SET payload = NULL, raw = NULL, key = NULL, headers = NULL, error = NULL,
+                  traceparent = NULL
            WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
                AND (d.discarded_at IS NULL OR d.published_at IS NULL)

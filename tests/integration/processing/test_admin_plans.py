@@ -15,7 +15,7 @@ from tests.support.plans import plans_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
 EVENTS, LETTERS = 40_000, 20_000
-MOST = 6_000  # rows that one step of a page may read: the newest failures, in which an error is searched
+MOST = 5_000  # rows that one step of a page may read
 
 FILL = (
     """INSERT INTO processing_inboxevent (id, user_id, type, family, status, attempts, error, payload, received_at)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from processing.admin import live
-from processing.postgres.newest_events import LOOKED_AT
 from tests.support import flaky
 from tests.support.batches import value
 from tests.support.dead import consume, fail_for_good
 from tests.support.operator_pages import client_of, page
-from tests.support.plans import plans_of_statements
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -74,22 +71,3 @@ def test_a_ninth_page_is_told_so_and_begins_when_another_is_closed(operator: Cli
 def test_whoever_may_not_see_events_sees_none() -> None:
     assert client_of("eve", may=["view_lane"]).get(LIVE).status_code == 403
     assert Client().get(f"{LIVE}?page=mine").status_code == 302
-
-
-def test_it_reads_so_many_rows_by_an_index_whatever_is_looked_for(operator: Client) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """INSERT INTO processing_inboxevent (id, user_id, type, family, status, attempts, received_at)
-               SELECT 'e-' || n, 'u-' || n %% 50, 't-' || n %% 7, CASE WHEN n %% 2 = 0 THEN 'game' ELSE '' END,
-                      CASE WHEN n %% 100 = 0 THEN 'failed' ELSE 'processed' END, 1, now() - n * interval '1 s'
-               FROM generate_series(1, %s) n""",
-            (4 * LOOKED_AT,),
-        )
-        cursor.execute("ANALYZE processing_inboxevent")
-    queries = ("?", "?user=u-3", "?kind=game", "?kind=game/none", "?kind=/t-1&user=u-8", "?status=failed&kind=nothing")
-    with plans_of_statements() as plans:
-        for query in (*queries, "?status=processed&kind=nothing"):
-            shown(operator, query)
-    read = [plan for plan in plans if "processing_inboxevent" in plan]
-    assert len(read) == len(queries) + 1
-    assert [plan for plan in read if "Seq Scan" in plan or "Index Scan" not in plan] == []

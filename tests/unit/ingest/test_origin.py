@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.http.origin import client_address, read_traceparent
+from ingest.http.origin import client_address
+from processing.domain.traces import read_traceparent
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

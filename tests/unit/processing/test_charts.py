@@ -53,7 +53,8 @@ def test_a_scale_ends_at_a_round_number(value: float, top: float) -> None:
 
 
 def test_numbers_are_short() -> None:
-    assert [number(value) for value in (0, 950, 1_234, 34_000_000)] == ["0", "950", "1.23 k", "34 M"]
+    told = [number(value) for value in (0, 950, 999.7, 1_234, 999_900, 34_000_000)]
+    assert told == ["0", "950", "1 k", "1.23 k", "1 M", "34 M"]
     assert [duration(ms) for ms in (None, 12.34, 1_500, 90_000, 7_200_000)] == [
         "-",
         "12.3 ms",
