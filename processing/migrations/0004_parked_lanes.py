@@ -1,7 +1,7 @@
 from django.db import migrations, models
 
 # Code that knows of no parked lanes goes on behind the failed event, as after a gap.
-GO_ON = "UPDATE processing_lane SET waits_for = 'gap' WHERE waits_for = 'park'"
+GO_ON = "UPDATE processing_lane SET waits_for = 'gap' WHERE waits_for = 'park' AND waiting_since IS NOT NULL"
 
 # Only permissions that do something; groups that have them are made by eventsite's migration.
 VIEW = {"default_permissions": ("view",)}
