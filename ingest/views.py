@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from ingest.api_keys.callers import caller_at_hand, caller_of
 from ingest.families.declaration import EventKind
-from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one, limit_fields
+from ingest.http.answers import ACCEPTED, DUPLICATE, MANY, answer_many, answer_one
 from ingest.http.base import DoorView
 from ingest.http.body import read_body
 from ingest.http.openapi import CLOUDEVENTS, IDEMPOTENCY_KEY, Described, either
@@ -26,14 +26,14 @@ from ingest.parsing.candidate import Context, Parsed, Refused
 from ingest.parsing.events import Batch, EventBody, parse_batch, parse_one
 from ingest.parsing.forms import is_list, parse_form, parse_form_list
 from ingest.parsing.identity import RequestIds
-from ingest.publishing.admission import Admitted, take
+from ingest.publishing.admission import Admitted, Origin, take
 from ingest.publishing.event_limit import event_limit
-from ingest.publishing.submission import Outcome
+from ingest.publishing.submission import KeyLimit, Outcome
 from ingest.publishing.waiting import HERE, Waiting, run_here
 from ingest.reading.views import ListingView, find
 from processing import tracing
 
-PROBLEMS = (400, 401, 405, 408, 409, 413, 415, 429, 503)
+PROBLEMS = (400, 401, 403, 405, 408, 409, 413, 415, 429, 503)
 
 
 class IngestView(DoorView):
@@ -51,7 +51,14 @@ class IngestView(DoorView):
         return answer_one(event, outcome)
 
     def context(self) -> Context:
-        return Context(self.caller, time.time_ns() // 1_000_000, event_limit(), RequestIds())
+        kinds = self.caller.kinds
+        return Context(self.caller.id, time.time_ns() // 1_000_000, event_limit(), RequestIds(), kinds)
+
+    def origin(self, request: HttpRequest) -> Origin:
+        origin, caller = read_origin(request.META), self.caller
+        if not caller.rate_limit:
+            return origin
+        return replace(origin, key_limit=KeyLimit(f"rate:{caller.id.replace(' ', ':')}", caller.rate_limit))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method != "POST":  # `take` asks who calls by itself
@@ -66,7 +73,7 @@ class IngestView(DoorView):
             answer = await self._take(request, waiting)
         except Exception as error:  # noqa: BLE001 - a bug is logged and becomes a problem too
             answer = as_problem(error).answer()
-        answer.headers.update(limit_fields(self.remaining))
+        answer.headers.update(self.limit_fields())
         return answer
 
     async def _take(self, request: HttpRequest, waiting: Waiting) -> Answer:
@@ -75,16 +82,17 @@ class IngestView(DoorView):
         if caller is None:
             caller = await waiting.call(partial(caller_of, authorization, bare=self.bare_keys))
         self.caller = caller
+        caller.require_write()
         parsed = self.read(request)
         events = parsed if isinstance(parsed, list) else [parsed]
         admitted = await self._admit(request, events, waiting)
-        self.remaining = admitted.remaining
+        self.remaining, self.key_remaining = admitted.remaining, admitted.key_remaining
         if isinstance(parsed, list):
             return answer_many(admitted.outcomes)
         return self.answer_one(parsed, admitted.outcomes[0])
 
     async def _admit(self, request: HttpRequest, events: list[Parsed], waiting: Waiting) -> Admitted:
-        origin = read_origin(request.META)
+        origin = self.origin(request)
         if not tracing.is_on():
             return await take(events, origin, waiting, self.patience_s())
         with tracing.sending(f"POST {request.path}", origin.traceparent, _told(events)) as traceparent:
@@ -133,15 +141,22 @@ class EventBatchView(IngestView):
     def read(self, request: HttpRequest) -> list[Parsed]:
         return parse_batch(read_body(request), settings.BATCH_MAX_EVENTS, self.context())
 
+    def check_kinds(self) -> None:
+        """Of the one event, once it is found."""
+
     def get(self, request: Request) -> Response:
         """Of the event whose id is `batch`."""
-        return find("batch")
+        return find("batch", self.caller)
 
 
 class FamilyView(IngestView, ListingView):
     """One event of a family in the family's own form, or a list of them."""
 
     kind: EventKind | None = None  # `as_view` sets it
+
+    def check_kinds(self) -> None:
+        assert self.kind is not None
+        self.caller.require_kind(self.kind.name)
 
     def read(self, request: HttpRequest) -> Parsed | list[Parsed]:
         assert self.kind is not None

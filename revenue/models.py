@@ -19,6 +19,7 @@ class UserRevenue(models.Model):
     class Meta:
         db_table = "users_revenue"
         verbose_name = verbose_name_plural = "revenue of users"
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return f"revenue of {self.user_id}"
@@ -36,6 +37,7 @@ class LedgerEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "ledger entries"
+        default_permissions = ("view",)
         # the proof, and the admin's pages: a user's entries, read backwards the newest first
         constraints = [models.UniqueConstraint(fields=["user_id", "number"], name="revenue_ledger_user_number_unique")]
 

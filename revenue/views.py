@@ -81,10 +81,13 @@ class UserEventsView(CallerView):
         "GET": Described(
             "Tell a user's revenue",
             {200: Revenue("u-1", "12.34")},
-            problems=(401, 404, 503),
+            problems=(401, 403, 404, 503),
             parameters=[path_parameter("user_id", USER_ID, "u-1")],
         )
     }
+
+    def check_kinds(self) -> None:
+        self.caller.require_kind(REVENUE.name)
 
     def get(self, request: Request, user_id: str) -> Response:
         revenue = find_revenue(user_id)

@@ -9,7 +9,13 @@ import psycopg
 from django.db import connection
 from psycopg.sql import SQL, Identifier
 
-WRITTEN_BY_MIGRATE = ["django_migrations", "django_content_type", "auth_permission"]
+WRITTEN_BY_MIGRATE = [
+    "django_migrations",
+    "django_content_type",
+    "auth_permission",
+    "auth_group",
+    "auth_group_permissions",
+]
 # One round trip. Tables that have no row are left alone: to truncate all of them takes ten times as long.
 EMPTY_TABLES = """
 DO $$

@@ -18,12 +18,18 @@ class KeyExists(Exception):
 
 
 def create_api_key(name: str, secret: str | None = None) -> str:
+    """A new key for everything, see `issue`."""
+    return issue(ApiKey(name=name), secret)
+
+
+def issue(key: ApiKey, secret: str | None = None) -> str:
     """Keep a new key's hash, and return the key: nobody can read it again. Raises `KeyExists`."""
-    key = secret or f"ek_{secrets.token_urlsafe(SECRET_BYTES)}"
-    prefix = key[: min(PREFIX_LENGTH, len(key) // 4)]  # little enough of a short one
+    text = secret or f"ek_{secrets.token_urlsafe(SECRET_BYTES)}"
+    key.prefix = text[: min(PREFIX_LENGTH, len(text) // 4)]  # little enough of a short one
+    key.sha256 = sha256(text.encode()).hexdigest()
     try:
         with transaction.atomic(using=router.db_for_write(ApiKey)):
-            ApiKey.objects.create(name=name, prefix=prefix, sha256=sha256(key.encode()).hexdigest())
+            key.save(force_insert=True)
     except IntegrityError as error:
         raise KeyExists("a key with this secret exists already") from error
-    return key
+    return text

@@ -7,5 +7,9 @@ class KeyRefused(Exception):
     """An API key is required, and there is none that counts."""
 
 
+class NotAllowed(Exception):
+    """The API key lacks a right."""
+
+
 class KeysUnreadable(Exception):
     """Postgres cannot be asked for the key."""

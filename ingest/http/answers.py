@@ -70,8 +70,13 @@ def refusal(event: Parsed, outcome: Outcome) -> Problem:
             named: dict[str, Any] = {"eventId": id} if id else {}
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=retry_after(1), **named, outcome=truth)
     assert isinstance(event, Refused)
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if event.too_large else HTTPStatus.BAD_REQUEST
-    return Problem(status, error, errors=[event.error], eventId=id)
+    return Problem(_status_of(event), error, errors=[event.error], eventId=id)
+
+
+def _status_of(event: Refused) -> HTTPStatus:
+    if event.forbidden:
+        return HTTPStatus.FORBIDDEN
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if event.too_large else HTTPStatus.BAD_REQUEST
 
 
 def answer_many(outcomes: Sequence[Outcome]) -> Answer:
@@ -105,13 +110,15 @@ def _below(urlconf: str | None, script_prefix: str) -> str:
     return reverse("ingest:event", urlconf, ["."]).removesuffix(".")
 
 
-def limit_fields(remaining: int | None) -> dict[str, str]:
+def limit_fields(remaining: int | None, key_limit: int = 0, key_remaining: int | None = None) -> dict[str, str]:
     """RateLimit-Policy and RateLimit of the IETF draft; nobody's units are used where no user was told."""
     limit = settings.RATE_LIMIT_PER_USER
     policies = [f'"user";q={limit};w={WINDOW_S}'] if limit else []
     if settings.RATE_LIMIT_PER_IP:
         policies.append(f'"address";q={settings.RATE_LIMIT_PER_IP};w={WINDOW_S}')
-    fields = {"RateLimit-Policy": ", ".join(policies)} if policies else {}
-    if limit:
-        fields["RateLimit"] = f'"user";r={limit if remaining is None else remaining};t={WINDOW_S}'
-    return fields
+    left = [f'"user";r={limit if remaining is None else remaining};t={WINDOW_S}'] if limit else []
+    if key_limit:
+        policies.append(f'"key";q={key_limit};w={WINDOW_S}')
+        left.append(f'"key";r={key_limit if key_remaining is None else key_remaining};t={WINDOW_S}')
+    fields = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+    return {name: value for name, value in fields.items() if value}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import get_user
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ingest.api_keys.callers import caller_of
+from ingest.api_keys.callers import ANONYMOUS, STAFF, caller_of, named_key
 from ingest.http.answers import limit_fields
 from ingest.http.openapi import Described, Operation
 from ingest.http.problems import encode_json, handle_exception
@@ -60,23 +62,41 @@ class JsonView(APIView):
 
 
 class CallerView(JsonView):
-    """For callers with an API key, where one is required."""
+    """For readers with an API key, or a session of the admin, where one is required."""
 
-    caller = ""
+    caller = ANONYMOUS
     bare_keys = False  # whether Authorization may be the key alone, as clients of the old server send it
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.caller = caller_of(request.META.get("HTTP_AUTHORIZATION", ""), bare=self.bare_keys)
+        authorization = request.META.get("HTTP_AUTHORIZATION", "")
+        self.caller = STAFF if self._is_staff(request, authorization) else caller_of(authorization, bare=self.bare_keys)
+        self.caller.require_read()
+        self.check_kinds()
+
+    def check_kinds(self) -> None:
+        """Whether the caller's API key is for the events that can be read here. Raises `NotAllowed`."""
+        self.caller.require_kind(None)
+
+    def _is_staff(self, request: Request, authorization: str) -> bool:
+        """Staff read what the admin shows them. The database is asked only where a key is required and none named."""
+        if not settings.INGEST_REQUIRE_API_KEY or named_key(authorization, bare=self.bare_keys):
+            return False
+        user = get_user(request._request)  # DRF has put nobody in its place
+        return user.is_active and user.is_staff and user.has_perm("processing.view_inboxevent")
 
 
 class DoorView(CallerView):
     """Takes events: every answer tells the limits."""
 
     remaining: int | None = None
+    key_remaining: int | None = None
+
+    def limit_fields(self) -> dict[str, str]:
+        return limit_fields(self.remaining, self.caller.rate_limit, self.key_remaining)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         answer: Response = super().finalize_response(request, response, *args, **kwargs)
-        for name, value in limit_fields(self.remaining).items():
+        for name, value in self.limit_fields().items():
             answer[name] = value
         return answer

@@ -10,7 +10,7 @@ import msgspec
 from django.http import Http404
 from rest_framework.exceptions import MethodNotAllowed
 
-from ingest.api_keys.errors import KeyRefused
+from ingest.api_keys.errors import KeyRefused, NotAllowed
 from ingest.http.answers import SAMPLE_ID, refusal
 from ingest.http.body import too_large, unreadable
 from ingest.http.problems import Problem, as_problem
@@ -68,6 +68,7 @@ def _refused(status: Status) -> Problem:
 _problems: Mapping[int, Problem] = {
     400: as_problem(Invalid("userId", "Expected `str` of length >= 1")),
     401: as_problem(KeyRefused("an API key is needed: Authorization: Api-Key …")),
+    403: as_problem(NotAllowed("this API key may read, not send events")),
     404: as_problem(Http404()),
     405: as_problem(MethodNotAllowed("PUT")),
     408: unreadable(TimeoutError()),

@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from ingest.api_keys.errors import KeyRefused, KeysUnreadable
+from ingest.api_keys.errors import KeyRefused, KeysUnreadable, NotAllowed
 from ingest.parsing.candidate import FieldError
 from ingest.publishing.errors import AddressLimited, Unavailable
 from ingest.publishing.submission import Truth
@@ -121,6 +121,8 @@ def as_problem(error: Exception) -> Problem:
         case KeyRefused():
             realm = {"WWW-Authenticate": 'Api-Key realm="events"'}
             return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=realm)
+        case NotAllowed():
+            return Problem(HTTPStatus.FORBIDDEN, str(error))
         case AddressLimited():
             text = "your address' rate limit is used up: try again later"
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers=retry_after(1))

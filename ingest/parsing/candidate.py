@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -45,10 +45,23 @@ class Refused:
     user_id: str = ""
     type: str = ""
     too_large: bool = False
+    forbidden: bool = False
 
 
 class TooLarge(Invalid):
     """The event would be bigger on Kafka than EVENT_MAX_BYTES."""
+
+
+class Forbidden(Invalid):
+    """The caller's API key is not for events of this kind."""
+
+
+NO_FAMILY = "none"  # among the kinds of an API key: events that belong to no family
+
+
+def is_for(kinds: Collection[str], family: str) -> bool:
+    """Whether a key with these kinds (none: all) is for events of a family, which may be empty."""
+    return not kinds or (family or NO_FAMILY) in kinds
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,7 @@ class Context:
     now: int  # Unix ms
     max_bytes: int  # of a Kafka value
     new_id: Callable[[], str] = new_event_id  # for an event without one
+    kinds: Collection[str] = ()  # that the API key is for; none: all
 
 
 Parsed = Candidate | Refused

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from ingest.parsing import split
-from ingest.parsing.candidate import Candidate, Context, Parsed, Refused, TooLarge
+from ingest.parsing.candidate import Candidate, Context, Forbidden, Parsed, Refused, TooLarge
 from ingest.parsing.events import KEY_HEADER, EventHead, check_count, check_key, decode, field_error, publishable
 from ingest.parsing.forms import is_list
 from processing.domain.cloudevent_mapping import content_of, in_own_names, readable, to_envelope
@@ -101,7 +101,8 @@ def _parse(read: Callable[[], CloudEvent], key: str | None, context: Context, wh
         if event is None:
             return Refused(field_error(error, where))
         told = field_error(in_own_names(event, error), where)
-        return Refused(told, *readable(event), too_large=isinstance(error, TooLarge))
+        too_large, forbidden = isinstance(error, TooLarge), isinstance(error, Forbidden)
+        return Refused(told, *readable(event), too_large=too_large, forbidden=forbidden)
 
 
 def _candidate(event: CloudEvent, key: str | None, context: Context) -> Candidate:

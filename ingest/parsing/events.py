@@ -9,7 +9,17 @@ import msgspec
 from msgspec import Raw
 
 from ingest.parsing import split
-from ingest.parsing.candidate import Candidate, Context, FieldError, Parsed, Refused, TooLarge
+from ingest.parsing.candidate import (
+    NO_FAMILY,
+    Candidate,
+    Context,
+    FieldError,
+    Forbidden,
+    Parsed,
+    Refused,
+    TooLarge,
+    is_for,
+)
 from ingest.parsing.identity import MAX_KEY_LENGTH, identify
 from processing.domain.decode import NUL, NULL, TROUBLE, decode_json, exact_decoder, refuse_nul
 from processing.domain.envelope import (
@@ -173,6 +183,10 @@ def candidate(body: EventBody, key: str | None, context: Context) -> Candidate:
 
 def publishable(head: EventHead, event: Event, envelope: Envelope, key: str | None, context: Context) -> Candidate:
     """A checked event with the envelope that Kafka gets, which is given an id if it has none. Raises `Invalid`."""
+    if not is_for(context.kinds, event.family):
+        raise Forbidden(
+            "", f"is of {event.family or NO_FAMILY}: this API key is for {', '.join(sorted(context.kinds))}"
+        )
     name = digest = ""
     if key is not None:
         stamp = None if head.timestamp is None else envelope.timestamp
@@ -219,12 +233,18 @@ def refused(
         user_id=_usable_text(members.get(user), 255),
         type=fixed_type or _usable_text(members.get(kind), 100),
         too_large=isinstance(error, TooLarge),
+        forbidden=isinstance(error, Forbidden),
     )
 
 
 def refused_struct(error: Invalid, event: EventBody, where: str) -> Refused:
     return Refused(
-        field_error(error, where), event.eventId or "", event.userId, event.type, isinstance(error, TooLarge)
+        field_error(error, where),
+        event.eventId or "",
+        event.userId,
+        event.type,
+        isinstance(error, TooLarge),
+        isinstance(error, Forbidden),
     )
 
 

@@ -17,7 +17,7 @@ from ingest.publishing.batcher import gate
 from ingest.publishing.errors import AddressLimited, Unavailable
 from ingest.publishing.followers import follow, is_same, leaders
 from ingest.publishing.lost import is_unsettled, settle
-from ingest.publishing.submission import Outcome, Status, Submission, Truth
+from ingest.publishing.submission import NO_LIMIT, KeyLimit, Outcome, Status, Submission, Truth
 from ingest.publishing.waiting import HERE, Waiting, run_here
 
 PATIENCE_S = 5.0  # of a client, for Kafka's acknowledgement or for another attempt's outcome
@@ -32,14 +32,17 @@ class Origin:
 
     address: str
     traceparent: str
+    key_limit: KeyLimit = NO_LIMIT
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """The outcome of each event, in their order, and the least remaining limit of their users (None: no limit)."""
+    """The outcome of each event, in their order, and what is left of the limits (None: no limit): the least of their
+    users', and the API key's."""
 
     outcomes: list[Outcome]
     remaining: int | None
+    key_remaining: int | None = None
 
 
 def admit(events: Sequence[Parsed], origin: Origin) -> Admitted:
@@ -67,12 +70,13 @@ async def take(events: Sequence[Parsed], origin: Origin, waiting: Waiting, patie
         address=origin.address,
         counts=bool(refused),
         asked_user=asked if not candidates else "",
+        key_limit=origin.key_limit,
     )
     outcomes = iter(await _publish(candidates, first, waiting))
     refusals = iter(await waiting.call(partial(_remember, refused)) if refused else ())
     answers = [next(refusals) if isinstance(event, Refused) else next(outcomes) for event in events]
     metrics.count_events(answer.status for answer in answers)
-    return Admitted(answers, first.remaining)
+    return Admitted(answers, first.remaining, first.key_remaining)
 
 
 async def _publish(candidates: Sequence[Candidate], first: Submission, waiting: Waiting) -> list[Outcome]:
@@ -128,6 +132,7 @@ def _again(first: Submission, candidates: Sequence[Candidate], outcomes: Iterabl
         # one that may be published already must not be sent away as a whole
         address="" if any(outcome.status in PUBLISHED for outcome in outcomes) else first.address,
         request=first.request,
+        key_limit=first.key_limit,
     )
 
 

@@ -30,7 +30,7 @@ from ingest.publishing.memory import (
     share,
     shared_key,
 )
-from ingest.publishing.submission import OTHER_CONTENT, Outcome, Status, Submission, Truth
+from ingest.publishing.submission import KEY_LIMITED, OTHER_CONTENT, Outcome, Status, Submission, Truth
 from processing.domain.log_positions import Place
 
 WINDOW_US = 1_000_000  # of both rate limits
@@ -51,7 +51,8 @@ def reserve(submissions: Sequence[Submission]) -> None:
     ]
     for submission in submissions:
         arguments += (submission.token, submission.request, submission.address, int(submission.counts))
-        arguments += (submission.asked_user, len(submission.candidates))
+        limit = submission.key_limit
+        arguments += (submission.asked_user, limit.window, limit.events, len(submission.candidates))
         for event in submission.candidates:
             may_be_known = 2 if event.one_content else int(event.known_before)
             arguments += (may_be_known, event.id, event.user_id if event.rated else "", event.key)
@@ -64,6 +65,8 @@ def reserve(submissions: Sequence[Submission]) -> None:
 def _read_answers(submission: Submission, answers: Iterator[Any]) -> None:
     remaining = next(answers)
     submission.remaining = None if remaining < 0 else remaining
+    key_remaining = next(answers)
+    submission.key_remaining = None if key_remaining < 0 else key_remaining
     submission.address_over_limit = next(answers) == 1
     submission.outcomes = [_read_answer(event, next(answers)) for event in submission.candidates]
 
@@ -76,7 +79,7 @@ def _read_answer(event: Candidate, answer: int | bytes) -> Outcome | None:
         return Outcome(_KNOWN[answer[:1]], answer[1:].decode(), OTHER_CONTENT if answer[:1] == b"o" else "")
     if answer == 2:
         return Outcome(Status.PENDING, event.id, truth=Truth.UNKNOWN)
-    return Outcome(Status.RATE_LIMITED, event.id)
+    return Outcome(Status.RATE_LIMITED, event.id, KEY_LIMITED if answer == 4 else "")
 
 
 def confirm(
@@ -98,7 +101,8 @@ def confirm(
             continue
         memory = own(event, places.get(event.id)) if acknowledged else ""
         arguments += (int(acknowledged), submission.token, int(renewed or event.known_before), event.id)
-        arguments += (event.user_id if event.rated else "", event.key, event.digest, memory)
+        window = submission.key_limit.window
+        arguments += (event.user_id if event.rated else "", window, event.key, event.digest, memory)
     records = [each for key, record in share(sharing, places).items() for each in (key, encode(record))]
     _run("confirm", [settings.HOT_STATE_TTL_S, len(records) // 2, *records, *arguments])
 

@@ -13,6 +13,7 @@ from ingest.parsing.candidate import Candidate
 
 LATE = "Kafka has not acknowledged it in time: send it again with this eventId or the same Idempotency-Key"
 OTHER_CONTENT = "this id stands for another event already, with other data: give each event an id of its own"
+KEY_LIMITED = "the API key's rate limit is used up: try again later"
 BUSY = "the server was busy for too long"
 
 
@@ -49,6 +50,17 @@ def unavailable(event: Candidate, error: str, truth: Truth) -> Outcome:
     return Outcome(Status.UNAVAILABLE, event.id, error, truth)
 
 
+@dataclass(frozen=True)
+class KeyLimit:
+    """How many events a second an API key may send, and the window in Redis that counts them; 0: any."""
+
+    window: str = ""
+    events: int = 0
+
+
+NO_LIMIT = KeyLimit()
+
+
 @dataclass(slots=True, eq=False)
 class Submission:
     """One request's events on their way through the gate. `on_done` is called once every outcome is there, or again.
@@ -64,8 +76,10 @@ class Submission:
     address: str = ""  # to be counted for it; empty: it is not
     counts: bool = False  # counts for its address whatever becomes of its events
     asked_user: str = ""  # whose remaining limit the answer shall tell
+    key_limit: KeyLimit = NO_LIMIT
     outcomes: list[Outcome | None] = field(default_factory=list)
     remaining: int | None = None  # units of the rate limit; None: no limit, or not asked
+    key_remaining: int | None = None  # of the API key's limit
     address_over_limit: bool = False
     claimed: bool = False  # the producer is called for it: what has no outcome may be on Kafka
     withdrawn: bool = False  # the request has gone before that: the producer must not be called

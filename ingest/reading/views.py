@@ -10,6 +10,7 @@ import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ingest.api_keys.callers import Caller
 from ingest.http.answers import SAMPLE_ID
 from ingest.http.base import CallerView
 from ingest.http.openapi import Described, Schema, path_parameter
@@ -28,7 +29,7 @@ PAGE = {
     },
     "required": ["events", "next"],
 }
-PROBLEMS = (400, 401, 503)
+PROBLEMS = (400, 401, 403, 503)
 
 
 def listing_operation(lists: Lists) -> Mapping[str, Described]:
@@ -66,18 +67,23 @@ class EventView(CallerView):
         "GET": Described(
             "Tell the state of one event",
             {200: STATE},
-            problems=(401, 404, 503),
+            problems=(401, 403, 404, 503),
             parameters=[path_parameter("event_id", {"type": "string"}, SAMPLE_ID)],
         )
     }
 
+    def check_kinds(self) -> None:
+        """Of the one event, once it is found."""
+
     def get(self, request: Request, event_id: str) -> Response:
-        return find(event_id)
+        return find(event_id, self.caller)
 
 
-def find(event_id: str) -> Response:
-    """Raises `Problem` 404."""
+def find(event_id: str, caller: Caller) -> Response:
+    """Raises `Problem` 404 and `NotAllowed`."""
     state: dict[str, Any] | None = find_event(event_id)
     if state is None:
         raise Problem(HTTPStatus.NOT_FOUND, "no event has this id")
+    if "receivedAt" in state:  # else the door's memory alone has it, which knows of no family
+        caller.require_kind(state.get("family", ""))
     return Response(state)

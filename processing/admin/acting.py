@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
+from processing.admin.permissions import may
 from processing.admin.readonly import ReadOnlyAdmin
 from processing.domain.away import StoppedError
 from processing.operators import actions, effects, kinds, losses
@@ -77,13 +78,11 @@ class ActingAdmin(ReadOnlyAdmin):
         """Those that act on the kind of an event."""
         return ()
 
-    def may_act(self, request: HttpRequest) -> bool:
-        opts = self.model._meta
-        return bool(request.user.has_perm(f"{opts.app_label}.change_{opts.model_name}"))
+    def may_act(self, request: HttpRequest, action: Action) -> bool:
+        """Nobody acts on what they may not see."""
+        return self.has_view_permission(request) and may(request, action.name)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        if not self.may_act(request):
-            return {}
         return {
             action.name: (
                 partial(_act_on_list, action),
@@ -91,6 +90,7 @@ class ActingAdmin(ReadOnlyAdmin):
                 f"{action.label} the selected {_plural(action.noun)}",
             )
             for action in self.legal_in_list(request)
+            if self.may_act(request, action)
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -106,10 +106,10 @@ class ActingAdmin(ReadOnlyAdmin):
         """A button of an object's page. The function that acts decides what is legal by now, under the row's lock."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not self.may_act(request):
-            raise PermissionDenied
         if name not in ACTIONS:
             raise Http404(f"There is no action {name!r}")
+        if not self.may_act(request, ACTIONS[name]):
+            raise PermissionDenied
         act(request, ACTIONS[name], [unquote(object_id)])
         opts = self.model._meta
         if self.get_object(request, unquote(object_id)) is None:  # gone with its replay
@@ -122,10 +122,11 @@ class ActingAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         obj = self.get_object(request, unquote(object_id))
-        may_act = obj is not None and self.may_act(request)
+        legal = self.legal_for(obj) if obj is not None else ()
+        of_kind = self.legal_for_kind_of(obj) if obj is not None else ()
         context = {
-            "buttons": self._buttons(object_id, self.legal_for(obj) if may_act else ()),
-            "buttons_of_kind": self._buttons(object_id, self.legal_for_kind_of(obj) if may_act else ()),
+            "buttons": self._buttons(object_id, [each for each in legal if self.may_act(request, each)]),
+            "buttons_of_kind": self._buttons(object_id, [each for each in of_kind if self.may_act(request, each)]),
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show, user_page
 from processing.admin.passed_gaps import gaps_of
+from processing.admin.permissions import may
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.away import StoppedError
 from processing.domain.statuses import WAITING, Status
@@ -75,7 +76,7 @@ class LaneAdmin(ReadOnlyAdmin):
         return found
 
     def may_set(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("processing.change_lane"))
+        return may(request, "set_lane")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -127,6 +127,8 @@ class ReadOnlyAdmin(_Admin):
         return urls
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST" and request.POST.get("action", "") not in {"", *self.get_actions(request)}:
+            raise PermissionDenied  # Django would show the list, as if nothing had been asked for
         opts = self.model._meta
         name = f"admin:{opts.app_label}_{opts.model_name}_export"
         query = request.GET.copy()

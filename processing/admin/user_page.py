@@ -31,18 +31,20 @@ def picture(lane: Lane) -> SafeString | str:
     newest = PassedGap.objects.filter(user_id=lane.user_id).order_by("-id")[:GAPS]
     gaps = [(gap.first_seq, gap.last_seq) for gap in newest]
     strip = cells(lane.next_seq, events, gaps, more_waits=next_behind is not None)
-    drawn = format_html_join("", "{}", ((_cell(cell, lane.next_seq),) for cell in strip))
+    drawn = format_html_join("", "{}", ((_cell(cell, lane),) for cell in strip))
     legend = format_html_join("", '<span class="{}">{}</span>', ((each, each) for each in LEGEND))
     more = "" if next_behind is None else f"… and behind {lane.next_seq + BEHIND}: seq {next_behind} waits"
     return format_html('<div class="lane">{}</div>{}<div class="lane legend">{}</div>', drawn, more, legend)
 
 
-def _cell(cell: Cell, next_seq: int) -> SafeString:
-    css = f"{cell.state} next" if cell.seq == next_seq else cell.state
+def _cell(cell: Cell, lane: Lane) -> SafeString:
+    is_next = cell.seq == lane.next_seq
+    css = f"{cell.state} next" if is_next else cell.state
     if not cell.event_id:
         return format_html('<span class="{}" title="seq {}: {}">{}</span>', css, cell.seq, cell.state, cell.seq)
     url = show.change_url(InboxEvent, cell.event_id)
-    title = f"seq {cell.seq}: {cell.state}, {cell.event_id}"
+    parked = ", the lane is parked on it" if is_next and lane.waits_for == Lane.WaitsFor.PARK else ""
+    title = f"seq {cell.seq}: {cell.state}, {cell.event_id}{parked}"
     return format_html('<a class="{}" href="{}" title="{}">{}</a>', css, url, title, cell.seq)
 
 

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
             ],
             options={
+                "default_permissions": ("view",),
                 "indexes": [
                     models.Index("event_id", name="effects_of_event"),
                     models.Index("due_at", "id", name="effects_due_tasks", condition=WAITING & A_TASK),

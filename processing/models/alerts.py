@@ -21,5 +21,8 @@ class Alert(models.Model):
     told = models.BooleanField(db_default=False, help_text="that it has begun")
     claimed_at = models.DateTimeField(null=True)
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return self.text

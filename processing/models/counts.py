@@ -22,6 +22,7 @@ class Count(models.Model):
     number = models.BigIntegerField()
 
     class Meta:
+        default_permissions = ()
         indexes = [models.Index("minute", name="counts_of_writers", condition=~models.Q(writer=""))]
 
     def __str__(self) -> str:

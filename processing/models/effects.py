@@ -35,6 +35,7 @@ class Effect(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        default_permissions = ("view",)
         indexes = [
             models.Index("event_id", name="effects_of_event"),
             # what is due, of either sort

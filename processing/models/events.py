@@ -48,6 +48,8 @@ class InboxEvent(models.Model):
 
     class Meta:
         verbose_name = "event"
+        default_permissions = ("view",)
+        permissions = [("retry_inboxevent", "Can have retries of events made at once")]
         indexes = [
             # lanes: the next seq of a user, and who owns a seq
             models.Index(fields=["user_id", "seq"], name="inbox_numbered", condition=models.Q(seq__isnull=False)),
@@ -108,6 +110,11 @@ class DeadLetter(models.Model):
     type = models.TextField(blank=True, db_default="")
 
     class Meta:
+        default_permissions = ("view",)
+        permissions = [
+            ("replay_deadletter", "Can replay dead letters, edited if need be, and effects"),
+            ("discard_deadletter", "Can discard dead letters, and take that back, and effects"),
+        ]
         indexes = [
             # lists, newest first
             models.Index("group", "queued_at", "event", name="dead_letters_of_group", condition=OPEN),
@@ -135,6 +142,9 @@ class HotStateOutbox(models.Model):
     event_ids = ArrayField(models.TextField())
     created_at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return f"{len(self.event_ids)} events"
 
@@ -154,6 +164,9 @@ class ImportRun(models.Model):
     new_lines = models.BigIntegerField(db_default=0)
     known_lines = models.BigIntegerField(db_default=0, help_text="that the inbox had already")
 
+    class Meta:
+        default_permissions = ("view",)
+
     def __str__(self) -> str:
         return f"run {self.pk} of {self.source}"
 
@@ -163,6 +176,9 @@ class Retention(models.Model):
 
     id = models.IntegerField(primary_key=True)
     stripped_until = models.DateTimeField(help_text="events received before this were stripped, if they were final")
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return str(self.stripped_until)

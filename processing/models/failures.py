@@ -20,6 +20,7 @@ class FailedAttempt(models.Model):
     message = models.TextField()
 
     class Meta:
+        default_permissions = ()
         indexes = [
             models.Index("event_id", "attempt", name="failed_attempts_event"),
             models.Index("at", name="failed_attempts_time"),
@@ -37,6 +38,9 @@ class Traceback(models.Model):
     place = models.TextField()
     hour = models.DateTimeField(db_index=True)
     text = models.TextField()
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return f"{self.error_class} in {self.place}"
@@ -58,6 +62,7 @@ class FailureGroup(models.Model):
     class Meta:
         verbose_name = "group of failures"
         verbose_name_plural = "groups of failures"
+        default_permissions = ("view",)
         constraints = [
             models.UniqueConstraint(fields=["reason", "kind", "error_class", "place"], name="one_group_a_cause")
         ]

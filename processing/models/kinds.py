@@ -28,6 +28,8 @@ class Kind(models.Model):
     class Meta:
         verbose_name = "kind set aside"
         verbose_name_plural = "kinds set aside"
+        default_permissions = ("view",)
+        permissions = [("pause_kind", "Can pause and resume kinds of event")]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.state}"

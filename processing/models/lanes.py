@@ -30,6 +30,8 @@ class Lane(models.Model):
     )
 
     class Meta:
+        default_permissions = ("view",)
+        permissions = [("set_lane", "Can set a lane to another seq")]
         indexes = [
             # gap checks read those with a gap only, the longest first
             models.Index(
@@ -51,6 +53,7 @@ class PassedGap(models.Model):
     passed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        default_permissions = ("view",)
         indexes = [
             models.Index(fields=["user_id", "-id"], name="passed_gaps_user"),
             models.Index("passed_at", name="passed_gaps_time"),

@@ -19,6 +19,9 @@ class AddedPartition(models.Model):
     seen_at = models.DateTimeField(db_default=Now())
     reached_at = models.DateTimeField(null=True, help_text="when it had been read to there, or was no more")
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return f"{self.topic}, partition {self.partition}"
 
@@ -35,6 +38,7 @@ class PartitionPosition(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["topic", "partition"], name="one_position_a_partition")]
 
     def __str__(self) -> str:
@@ -56,6 +60,8 @@ class Loss(models.Model):
 
     class Meta:
         verbose_name_plural = "losses"
+        default_permissions = ("view",)
+        permissions = [("acknowledge_loss", "Can acknowledge losses")]
         indexes = [
             models.Index("topic", "partition", name="losses_place"),
             models.Index("found_at", name="losses_open", condition=models.Q(acknowledged_at=None)),

@@ -19,6 +19,7 @@ class OperatorAction(models.Model):
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        default_permissions = ("view",)
         indexes = [
             models.Index(fields=["user_id", "-id"], name="operator_actions_lane", condition=~models.Q(user_id="")),
         ]

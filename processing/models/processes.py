@@ -25,6 +25,7 @@ class Process(models.Model):
 
     class Meta:
         verbose_name_plural = "processes"
+        default_permissions = ("view",)
         indexes = [models.Index("heartbeat_at", name="processes_heartbeat")]
 
     def __str__(self) -> str:
@@ -38,6 +39,9 @@ class PipelineState(models.Model):
     id = models.IntegerField(primary_key=True)
     counted_at = models.DateTimeField()
     numbers = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return f"as of {self.counted_at}"

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, LiteralString
 
 from processing.domain.effects import Effect
 from processing.domain.envelope import Event
 from processing.domain.validate import restore_event
+from processing.postgres.old_rows import OldRows
 from processing.postgres.transaction import Cursor, raw_cursor, transaction
 
 BLOCKED_S = 30
-ROWS = 5_000  # of one statement
+ENDED_EFFECTS = OldRows(
+    "processing_effect",
+    "id",
+    """SELECT id FROM processing_effect
+       WHERE status <> 'waiting' AND status <> 'failed' AND ended_at < %(before)s ORDER BY ended_at""",
+)
 
 # The literals are those of the partial indexes.
 _TASKS: LiteralString = "status = 'waiting' AND NOT name = 'emit'"
@@ -228,18 +233,3 @@ def discard(cursor: Cursor, ids: Collection[int]) -> None:
         "UPDATE processing_effect SET status = 'discarded', ended_at = clock_timestamp() WHERE id = ANY(%s)",
         (list(ids),),
     )
-
-
-def delete_ended_before(moment: datetime) -> None:
-    """Those that are done or discarded, in small steps."""
-    while (
-        raw_cursor()
-        .execute(
-            """DELETE FROM processing_effect WHERE id IN (
-             SELECT id FROM processing_effect
-             WHERE status <> 'waiting' AND status <> 'failed' AND ended_at < %s ORDER BY ended_at LIMIT %s)""",
-            (moment, ROWS),
-        )
-        .rowcount
-    ):
-        pass

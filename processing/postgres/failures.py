@@ -7,9 +7,24 @@ from datetime import datetime
 
 from processing.domain.outcomes import Outcome
 from processing.domain.process import process_name
-from processing.postgres.transaction import Cursor, raw_cursor
+from processing.postgres.old_rows import OldRows
+from processing.postgres.transaction import Cursor
 
-ROWS = 5_000  # of one statement
+ATTEMPTS = OldRows(
+    "processing_failedattempt", "id", "SELECT id FROM processing_failedattempt WHERE at < %(before)s ORDER BY at"
+)
+TRACEBACKS = OldRows(
+    "processing_traceback",
+    "error_class, place, hour",
+    "SELECT error_class, place, hour FROM processing_traceback WHERE hour < %(before)s",
+)
+GROUPS = OldRows(
+    "processing_failuregroup",
+    "id",
+    """SELECT id FROM processing_failuregroup g WHERE last_seen < %(before)s AND open = 0 AND NOT EXISTS (
+         SELECT FROM processing_deadletter d WHERE d.group_id = g.id)""",
+    lock="FOR UPDATE",
+)
 
 
 def record_failures(cursor: Cursor, outcomes: Sequence[Outcome], at: datetime) -> None:
@@ -44,18 +59,3 @@ def record_failures(cursor: Cursor, outcomes: Sequence[Outcome], at: datetime) -
             [failure.message for _, failure in failed],
         ),
     )
-
-
-def delete_failures_before(moment: datetime) -> None:
-    """In small steps, so that nobody waits."""
-    for statement in (
-        """DELETE FROM processing_failedattempt WHERE id IN (
-             SELECT id FROM processing_failedattempt WHERE at < %s ORDER BY at LIMIT %s)""",
-        """DELETE FROM processing_traceback WHERE (error_class, place, hour) IN (
-             SELECT error_class, place, hour FROM processing_traceback WHERE hour < %s LIMIT %s)""",
-        """DELETE FROM processing_failuregroup WHERE id IN (
-             SELECT id FROM processing_failuregroup g WHERE last_seen < %s AND open = 0 AND NOT EXISTS (
-               SELECT FROM processing_deadletter d WHERE d.group_id = g.id) LIMIT %s FOR UPDATE)""",
-    ):
-        while raw_cursor().execute(statement, (moment, ROWS)).rowcount:
-            pass

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from processing.domain.lanes import PassedGap
+from processing.postgres.old_rows import OldRows
 from processing.postgres.transaction import Cursor, raw_cursor
+
+PASSED_GAPS = OldRows(
+    "processing_passedgap", "id", "SELECT id FROM processing_passedgap WHERE passed_at < %(before)s ORDER BY passed_at"
+)
 
 
 def record_passed_gaps(cursor: Cursor, gaps: Sequence[PassedGap], at: datetime) -> None:
@@ -33,8 +38,3 @@ def count_passed_gaps() -> int:
     row = raw_cursor().execute("SELECT count(*) FROM processing_passedgap").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def delete_passed_before(moment: datetime) -> int:
-    """Forget the gaps that were passed before then. Returns how many."""
-    return raw_cursor().execute("DELETE FROM processing_passedgap WHERE passed_at < %s", (moment,)).rowcount

@@ -11,9 +11,14 @@ from typing import LiteralString
 from processing.domain.failures import kind_named, kind_of_poison
 from processing.domain.process import process_name
 from processing.domain.tally import BATCHES, NO_KIND, POSTGRES_US, Tally
+from processing.postgres.old_rows import ROWS, OldRows
 from processing.postgres.transaction import Cursor, raw_cursor
 
-ROWS = 5_000  # of one statement
+COUNTS = OldRows(
+    "processing_count",
+    "minute, writer, kind, what",
+    "SELECT minute, writer, kind, what FROM processing_count WHERE minute < %(before)s",
+)
 DELETE: LiteralString = "WITH old AS (DELETE FROM processing_count WHERE (minute, writer, kind, what) IN"
 OLD_OF_WRITERS: LiteralString = """
     SELECT minute, writer, kind, what FROM processing_count WHERE minute < %s AND writer <> ''
@@ -93,14 +98,6 @@ def merge_writers_before(moment: datetime) -> None:
 def roll_up_before(moment: datetime, step: str) -> None:
     """One row for each step of time, in place of the merged ones within it; the sums stay."""
     _repeat(f"{DELETE} ({OLD_WITHIN_STEPS}) {MERGE}", (moment, step, ROWS, step))
-
-
-def delete_counts_before(moment: datetime) -> None:
-    _repeat(
-        """DELETE FROM processing_count WHERE (minute, writer, kind, what) IN (
-             SELECT minute, writer, kind, what FROM processing_count WHERE minute < %s LIMIT %s)""",
-        (moment, ROWS),
-    )
 
 
 def _repeat(statement: LiteralString, parameters: tuple[object, ...]) -> None:

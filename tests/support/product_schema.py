@@ -39,7 +39,7 @@ LATEST_COLUMNS = [  # money without scale
 ]
 INSERT_V1 = """INSERT INTO product_events (event_id, event_type, timestamp, user_id, product_id, product_name, price)
                VALUES (%s, 't', now(), 'u', 'p', 'n', 1)"""
-BACK, V2_MIGRATION, FORTH = "0003", "0004", "0005"
+BACK, V2_MIGRATION, MONEY_MIGRATION, FORTH = "0003", "0004", "0005", "0006"
 
 
 def migrate(*to: str) -> None:

@@ -20,6 +20,7 @@ class GameEvent(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        default_permissions = ("view",)
         db_table = "game_events"
         # a constraint, not unique=True: that would add a second index for LIKE, which the C collation makes useless
         constraints = [models.UniqueConstraint(fields=["event_id"], name="game_events_event_id_unique")]

@@ -49,6 +49,7 @@ class ProductEvent(models.Model):
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        default_permissions = ("view",)
         db_table = "product_events"
         # a constraint, not unique=True: that would add a second index for LIKE, which the C collation makes useless
         constraints = [models.UniqueConstraint(fields=["event_id"], name="product_events_event_id_unique")]

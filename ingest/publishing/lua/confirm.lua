@@ -2,7 +2,7 @@
 -- Remember the outcome of publishing: what Kafka acknowledged is known from here on, the rest leaves no trace.
 -- May be said again, and late: what others hold by then stays theirs.
 -- ARGV: head, then each record of events whose ids were made here, then each other event. `acknowledged` and `may_be_known` (its id) are 1 or 0; `token` is its request's, `memory`
--- what to remember. A user may be '' (not limited), and so may an idempotency key.
+-- what to remember. A user may be '' (not limited), and so may an idempotency key and the window of an API key.
 local position = 1
 
 local function take(count)
@@ -13,7 +13,8 @@ end
 local ttl_s, records = take(2) -- head
 
 local function rate_key(user)
-  return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
+  local taken = user:sub(1, 3) == 'ip:' or user:sub(1, 4) == 'key:'
+  return (taken and 'rateuser:' or 'rate:') .. user
 end
 
 local function is_ours_or_free(key, value)
@@ -32,7 +33,7 @@ for _ = 1, tonumber(records) do
   redis.call('SET', key, memory, 'EX', ttl_s)
 end
 while ARGV[position] do
-  local acknowledged, token, may_be_known, id, user_id, key, digest, memory = take(8) -- event
+  local acknowledged, token, may_be_known, id, user_id, window, key, digest, memory = take(9) -- event
   if acknowledged == '1' then
     redis.call('SET', 'accepted:' .. id, memory, 'EX', ttl_s)
     if key ~= '' and is_ours_or_free(key, 'p:' .. token) then
@@ -45,8 +46,13 @@ while ARGV[position] do
     if key ~= '' then
       release(key, 'p:' .. token)
     end
-    if user_id ~= '' and (may_be_known ~= '1' or is_ours_or_free('reserved:' .. id, token)) then
-      redis.call('ZREM', rate_key(user_id), id)
+    if may_be_known ~= '1' or is_ours_or_free('reserved:' .. id, token) then
+      if user_id ~= '' then
+        redis.call('ZREM', rate_key(user_id), id)
+      end
+      if window ~= '' then
+        redis.call('ZREM', window, id)
+      end
     end
   end
   if may_be_known == '1' then

@@ -3,11 +3,13 @@
 -- ARGV: head, then each request, each followed by its events. A limit of 0 is none. `token` is the attempt's, `request`
 --   the request's own; `counts` (1 or 0): for its address, whatever its events are; `asked_user`: whose remaining limit
 --   is asked for. `may_be_known` (an event's id) is 1 or 0, or 2: it is, and stands for one content, that of `digest`.
---   An address, `asked_user` and a key may be '', and a user whose events are not limited.
--- Returns for each request: the least remaining limit of its users (-1: no limit), whether its address is over its
---   limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing is under way,
---   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id by its key, 'o' .. id conflict
---   since id stands for other content, 'a' .. id accepted as id and not yet final, so a duplicate unless it was lost.
+--   An address, `asked_user` and a key may be '', and a user whose events are not limited. `window` is that of the
+--   request's API key, with the limit `window_limit`.
+-- Returns for each request: the least remaining limit of its users (-1: no limit), that of its API key, whether its
+--   address is over its limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing
+--   is under way, 3 over its address' limit, 4 over its API key's limit, 'd' .. id duplicate of id, 'c' .. id conflict
+--   with id by its key, 'o' .. id conflict since id stands for other content, 'a' .. id accepted as id and not yet
+--   final, so a duplicate unless it was lost.
 local position = 1
 
 local function take(count)
@@ -22,8 +24,9 @@ local now = time[1] * 1000000 + time[2]
 local window_ms = window_us / 1000
 local used, kept, taken = {}, {}, {} -- by this call: units of each window, windows kept alive, idempotency keys
 
-local function rate_key(user) -- no caller's text may reach an address' window
-  return (user:sub(1, 3) == 'ip:' and 'rateuser:' or 'rate:') .. user
+local function rate_key(user) -- no caller's text may reach the window of an address or of an API key
+  local taken = user:sub(1, 3) == 'ip:' or user:sub(1, 4) == 'key:'
+  return (taken and 'rateuser:' or 'rate:') .. user
 end
 
 local function units(key)
@@ -38,12 +41,16 @@ local function units(key)
   return count
 end
 
+local function allows(key, limit, member)
+  return units(key) < limit or redis.call('ZSCORE', key, member) ~= false -- sent again after a lost answer
+end
+
 local function spend(key, limit, member)
-  local count = units(key)
-  if count >= limit then
-    return redis.call('ZSCORE', key, member) ~= false -- sent again after a lost answer
+  if not allows(key, limit, member) then
+    return false
   end
-  if redis.call('ZADD', key, now, member) == 1 then
+  local count = units(key)
+  if count < limit and redis.call('ZADD', key, now, member) == 1 then
     used[key] = count + 1
     if not kept[key] then
       kept[key] = true
@@ -117,7 +124,7 @@ local function address_allows(address, request)
   return spend('rate:ip:' .. address, address_limit, request)
 end
 
-local function decide(token, request, address, may_be_known, one_content, id, rate, key, digest)
+local function decide(token, request, address, window, window_limit, may_be_known, one_content, id, rate, key, digest)
   local answer = known(key, id, digest, token, may_be_known, one_content)
   if answer then
     return answer
@@ -125,8 +132,14 @@ local function decide(token, request, address, may_be_known, one_content, id, ra
   if not address_allows(address, request) then
     return 3
   end
+  if window_limit > 0 and not allows(window, window_limit, id) then
+    return 4
+  end
   if rate ~= '' and not spend(rate, user_limit, id) then
     return 1
+  end
+  if window_limit > 0 then
+    spend(window, window_limit, id)
   end
   if key ~= '' then
     taken[key] = true
@@ -138,35 +151,41 @@ local function decide(token, request, address, may_be_known, one_content, id, ra
   return 0
 end
 
-local function remaining(rate)
-  return math.max(0, user_limit - units(rate))
+local function remaining(rate, limit)
+  return math.max(0, limit - units(rate))
 end
 
 local answers = {}
 while ARGV[position] do
-  local token, request, address, counts, asked_user, count = take(6) -- request
+  local token, request, address, counts, asked_user, window, window_limit, count = take(8) -- request
+  window_limit = tonumber(window_limit)
   local head = #answers + 1
   local least = user_limit > 0 and user_limit or -1
-  answers[head], answers[head + 1] = 0, 0
+  answers[head], answers[head + 1], answers[head + 2] = 0, -1, 0
   if counts == '1' and not address_allows(address, request) then
-    answers[head + 1] = 1
+    answers[head + 2] = 1
   end
   for _ = 1, tonumber(count) do
     local may_be_known, id, user_id, key, digest = take(5) -- event
     local rate = user_limit > 0 and user_id ~= '' and rate_key(user_id) or ''
     local one_content = may_be_known == '2'
-    local answer = decide(token, request, address, may_be_known ~= '0', one_content, id, rate, key, digest)
+    local answer = decide(
+      token, request, address, window, window_limit, may_be_known ~= '0', one_content, id, rate, key, digest
+    )
     if answer == 3 then
-      answers[head + 1] = 1
+      answers[head + 2] = 1
     end
     answers[#answers + 1] = answer
     if rate ~= '' then
-      least = math.min(least, remaining(rate))
+      least = math.min(least, remaining(rate, user_limit))
     end
   end
   if user_limit > 0 and asked_user ~= '' then
-    least = math.min(least, remaining(rate_key(asked_user)))
+    least = math.min(least, remaining(rate_key(asked_user), user_limit))
   end
   answers[head] = least
+  if window_limit > 0 then
+    answers[head + 1] = remaining(window, window_limit)
+  end
 end
 return answers

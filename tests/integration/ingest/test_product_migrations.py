@@ -25,6 +25,7 @@ from tests.support.product_schema import (
     BACK,
     FORTH,
     INSERT_V1,
+    MONEY_MIGRATION,
     V1_COLUMNS,
     V2_COLUMNS,
     V2_MIGRATION,
@@ -73,6 +74,8 @@ def test_going_back_cuts_what_has_more_than_two_decimals_and_says_so(capsys: pyt
         orjson.dumps(V2 | {"eventId": "chile", "currency": "CLF", "price": 2, "taxAmount": "0.1299"}),
         orjson.dumps(V1 | {"eventId": "usual"}),
     )
+    migrate(MONEY_MIGRATION)
+    capsys.readouterr()
     migrate(V2_MIGRATION)
     assert capsys.readouterr().out.split("\n") == [
         "",
@@ -110,6 +113,8 @@ def test_going_back_says_what_it_drops_and_keeps_the_rest(capsys: pytest.Capture
     ProductEventFactory.create_batch(2, v2=True)
     ProductEventFactory.create(discount_code="ONLY")
     before = query("SELECT event_id, price, currency, metadata, updated_at FROM product_events ORDER BY id")
+    migrate(MONEY_MIGRATION)
+    capsys.readouterr()
     migrate(BACK)
     assert capsys.readouterr().out.split("\n") == [
         "",
@@ -154,7 +159,11 @@ def test_the_step_back_is_recorded_in_the_transaction_that_drops(monkeypatch: py
     with pytest.raises(SystemExit):
         migrate(BACK)
     assert columns() == V1_COLUMNS
-    assert missing_migrations() == ["ingest.0004_product_events_v2", "ingest.0005_money_without_scale"]
+    assert missing_migrations() == [
+        "ingest.0004_product_events_v2",
+        "ingest.0005_money_without_scale",
+        "ingest.0006_api_key_rights",
+    ]
 
 
 def test_events_wait_for_the_migration_and_none_is_blamed() -> None:

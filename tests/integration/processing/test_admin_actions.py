@@ -131,15 +131,16 @@ def test_staff_who_may_only_look_are_offered_no_action_and_cannot_force_one() ->
             or not (viewer.get(changelist(model)).context["action_form"])
         )
         assert viewer.get(change(model, "e-1")).context["buttons"] == []
-        run(viewer, model, "discard", "e-1")
+        forged = {"action": "discard", "_selected_action": ["e-1"]}
+        assert viewer.post(changelist(model), forged).status_code == 403
         url = reverse(f"admin:processing_{model}_act", args=["e-1", "discard"])
         assert viewer.post(url).status_code == 403
     assert DeadLetter.objects.get().discarded_at is None
 
 
-def test_staff_who_may_change_events_may_act_on_them() -> None:
+def test_staff_who_may_discard_may_do_so_where_they_see_events() -> None:
     DeadLetterFactory.create(event__id="e-1")
-    clerk = client_of("cleo", may=["change_inboxevent"])
+    clerk = client_of("cleo", may=["view_inboxevent", "discard_deadletter"])
     run(clerk, "inboxevent", "discard", "e-1")
     assert DeadLetter.objects.get().discarded_at is not None
     assert clerk.get(changelist("deadletter")).status_code == 403
@@ -164,9 +165,8 @@ def test_an_action_needs_a_post_and_a_known_name(operator: Client) -> None:
     assert operator.post(reverse("admin:processing_inboxevent_act", args=["e-1", "erase"])).status_code == 404
 
 
-def test_api_keys_are_revoked_once_and_made_by_the_command_only(operator: Client) -> None:
+def test_api_keys_are_revoked_once(operator: Client) -> None:
     key = ApiKeyFactory.create(name="partner")
-    assert operator.get(reverse("admin:ingest_apikey_add")).status_code == 403
     assert said(run(operator, "apikey", "revoke", str(key.pk), app="ingest"))[0].startswith("Revoked: 1.")
     key.refresh_from_db()
     revoked_at = key.revoked_at

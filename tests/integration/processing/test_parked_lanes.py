@@ -217,6 +217,7 @@ def test_the_pages_and_the_alert_say_it(operator: Client) -> None:
     assert "2 wait" in listed
     shown = operator.get(reverse("admin:processing_lane_change", args=["u"])).content.decode()
     assert "it is parked on the failed event" in shown
+    assert "seq 2: failed, e-2, the lane is parked on it" in shown
     failed = operator.get(reverse("admin:processing_inboxevent_change", args=["e-2"])).content.decode()
     assert "is parked on it until its replay or its discarding" in failed
     held = operator.get(reverse("admin:processing_inboxevent_change", args=["e-3"])).content.decode()

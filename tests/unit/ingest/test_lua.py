@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from ingest.parsing.candidate import Candidate, FieldError, Refused
 from ingest.publishing import memory, reservations
-from ingest.publishing.submission import Submission
+from ingest.publishing.submission import KeyLimit, Submission
 from processing.domain.log_positions import Place
 from tests.unit import lua
 
@@ -20,7 +20,17 @@ PACKAGE = Path(reservations.__file__).parent.parent
 SCRIPTS = sorted(PACKAGE.rglob("*.lua"))
 
 EVENT = Candidate("id", "user_id", "type", 5, b"value", known_before=True, key="key", digest="digest")
-SUBMISSION = Submission("token", "request", [EVENT], "", 0.0, "address", counts=True, asked_user="asked_user")
+SUBMISSION = Submission(
+    "token",
+    "request",
+    [EVENT],
+    "",
+    0.0,
+    "address",
+    counts=True,
+    asked_user="asked_user",
+    key_limit=KeyLimit("rate:key:7", 300),
+)
 PLACE = Place("topic", "topic_id", 0, 1, 2)
 MADE = Candidate("made-00001", "user_id", "type", 5, b"value")
 RECORD = b'{"topic":"","topic_id":"","events":{"001":["user_id","type",5,-1,-1,0]}}'
@@ -43,6 +53,8 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
                 "address": "address",
                 "counts": 1,
                 "asked_user": "asked_user",
+                "window": "rate:key:7",
+                "window_limit": 300,
                 "count": 1,
             },
             "event": {"may_be_known": 1, "id": "id", "user_id": "user_id", "key": "key", "digest": "digest"},
@@ -59,6 +71,7 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
                 "may_be_known": 1,
                 "id": "id",
                 "user_id": "user_id",
+                "window": "rate:key:7",
                 "key": "key",
                 "digest": "digest",
                 "memory": MEMORY,
@@ -98,7 +111,7 @@ def test_a_script_takes_its_arguments_as_its_caller_gives_them(
 ) -> None:
     settings.RATE_LIMIT_PER_USER, settings.RATE_LIMIT_PER_IP, settings.HOT_STATE_TTL_S = 100, 200, 60
     given: list[tuple[str, list[Any]]] = []
-    answers = {"reserve": [0, 0, 0]}
+    answers = {"reserve": [0, -1, 0, 0]}
     monkeypatch.setattr(reservations, "new_event_id", lambda: "made")
 
     def run(name: str, arguments: list[Any]) -> list[Any]:
