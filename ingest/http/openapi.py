@@ -192,7 +192,7 @@ def components() -> Iterator[ResolvedComponent]:
 
 
 def _component(name: str, schema: Schema, kind: str = ResolvedComponent.SCHEMA) -> ResolvedComponent:
-    return ResolvedComponent(name=name, type=kind, schema=schema, object=name)
+    return ResolvedComponent(name=name, type=kind, schema=schema, object=name)  # type: ignore[no-untyped-call]
 
 
 _structs: list[type[msgspec.Struct]] = []  # that an operation names

@@ -61,8 +61,8 @@ class Form:
         if stamp is not now:
             stamp = parse_time(stamp, "timestamp", self.kind.timestamp_unit)
         fails, seq = read_fails(members), read_seq(members)
-        payload_json, payload = dump_json(members), msgspec.convert(members, self.schema)
-        return Event(id or "", user, kind, self.kind.name, seq, fails, stamp, payload_json, payload, members)
+        payload: Any = msgspec.convert(members, self.schema)
+        return Event(id or "", user, kind, self.kind.name, seq, fails, stamp, dump_json(members), payload, members)
 
 
 def read_plain(text: bytes, own_id: str | None, kind: EventKind | None, now: int) -> Event | None:

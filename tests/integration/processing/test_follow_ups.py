@@ -17,7 +17,7 @@ from processing.domain.messages import Arrival, Message
 from processing.engine import enqueue
 from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
-from processing.kafka import follow_ups
+from processing.kafka import clients, follow_ups
 from processing.kafka.clients import ensure_topics
 from processing.models import Effect
 from processing.postgres import effects
@@ -166,7 +166,7 @@ class TestKafka:
         pipeline.apply(ParcelPacked(number=1, labels=1), id="a")
         here = settings.KAFKA_CLIENT_CONFIG
         settings.KAFKA_CLIENT_CONFIG = {**here, "bootstrap.servers": "127.0.0.1:1"}
-        monkeypatch.setattr(follow_ups.clients, "ensure_topics", lambda names: ensure_topics(names, AWAY_S))
+        monkeypatch.setattr(clients, "ensure_topics", lambda names: ensure_topics(names, AWAY_S))
         follow_ups._producer.cache_clear()
         assert follow_ups.publish_follow_ups() == 0
         assert Effect.objects.filter(name="emit").values_list("status", "attempts").get() == ("waiting", 0)
