@@ -177,7 +177,7 @@ def missing_table() -> ProgrammingError:
 
 def test_a_step_back_is_waited_for_whose_record_comes_after_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Django makes it: in two transactions, between which no migration seems to be lacking."""
-    record = execute("UPDATE django_migrations SET name = '-' || name WHERE app = 'revenue' AND name LIKE '0002%'")
+    record = execute("UPDATE django_migrations SET name = '-' || name WHERE app = 'revenue' AND name LIKE '0003%'")
     monkeypatch.setattr(schema, "_in_vain_at", -math.inf)
     monkeypatch.setattr(schema, "sleep", lambda _: record())
     try:

@@ -32,7 +32,7 @@ def test_a_project_that_sets_nothing_gets_every_default() -> None:
         ({"BATCH_MAX_EVENTS": "7"}, {}, 7),
         ({"BATCH_MAX_EVENTS": "7"}, {"BATCH_MAX_EVENTS": 8}, 8),
         ({"BATCH_MAX_EVENTS": "7"}, {"BATCH_MAX_EVENTS": "9"}, 9),
-        ({"BATCH_MAX_EVENTS": "7"}, {"BATCH_MAX_EVENTS": None}, 7),
+        ({"BATCH_MAX_EVENTS": "7"}, {"BATCH_MAX_EVENTS": None}, 1000),
         ({"BATCH_MAX_EVENTS": " "}, {}, 1000),
     ],
 )
