@@ -18,6 +18,7 @@ from processing.engine import enqueue
 from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
 from processing.kafka import follow_ups
+from processing.kafka.clients import ensure_topics
 from processing.models import Effect
 from processing.postgres import effects
 from processing.postgres.elapsed import let_pass
@@ -28,6 +29,7 @@ from tests.support.warehouse.events import LabelPrinted, ParcelPacked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+AWAY_S = 0.2  # until a broker that is not there is known not to be
 Handler = Callable[[Sequence[Event[ParcelPacked]]], None]
 
 
@@ -157,6 +159,21 @@ class TestKafka:
         let_pass(60)
         assert follow_ups.publish_follow_ups() == 1
         assert [envelope.id for _, envelope in written(topic)] == [token_of("a", "emit 0")] * 2
+
+    def test_while_kafka_is_away_they_wait_which_is_no_try(
+        self, pipeline: Pipeline, topic: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pipeline.apply(ParcelPacked(number=1, labels=1), id="a")
+        here = settings.KAFKA_CLIENT_CONFIG
+        settings.KAFKA_CLIENT_CONFIG = {**here, "bootstrap.servers": "127.0.0.1:1"}
+        monkeypatch.setattr(follow_ups.clients, "ensure_topics", lambda names: ensure_topics(names, AWAY_S))
+        follow_ups._producer.cache_clear()
+        assert follow_ups.publish_follow_ups() == 0
+        assert Effect.objects.filter(name="emit").values_list("status", "attempts").get() == ("waiting", 0)
+        settings.KAFKA_CLIENT_CONFIG = here
+        let_pass(60)
+        assert follow_ups.publish_follow_ups() == 1
+        assert [envelope.id for _, envelope in written(topic)] == [token_of("a", "emit 0")]
 
     def test_a_users_later_one_waits_for_the_one_that_somebody_else_has_claimed(
         self, pipeline: Pipeline, topic: str
