@@ -17,6 +17,7 @@ from processing.postgres.schema import missing_migrations
 from tests.support.product_schema import (
     BACK,
     FORTH,
+    MONEY_MIGRATION,
     INSERT_V1,
     LATEST_COLUMNS,
     V1_COLUMNS,
