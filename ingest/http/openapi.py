@@ -192,7 +192,8 @@ def components() -> Iterator[ResolvedComponent]:
 
 
 def _component(name: str, schema: Schema, kind: str = ResolvedComponent.SCHEMA) -> ResolvedComponent:
-    return ResolvedComponent(name=name, type=kind, schema=schema, object=name)
+    made: ResolvedComponent = ResolvedComponent(name, kind, schema, name)  # type: ignore[no-untyped-call]
+    return made
 
 
 _structs: list[type[msgspec.Struct]] = []  # that an operation names

@@ -61,7 +61,8 @@ class Form:
         if stamp is not now:
             stamp = parse_time(stamp, "timestamp", self.kind.timestamp_unit)
         fails, seq = read_fails(members), read_seq(members)
-        payload_json, payload = dump_json(members), msgspec.convert(members, self.schema)
+        payload: Any = msgspec.convert(members, self.schema)
+        payload_json = dump_json(members)
         return Event(id or "", user, kind, self.kind.name, seq, fails, stamp, payload_json, payload, members)
 
 
