@@ -78,7 +78,7 @@ def add_router(settings: Any) -> None:
 def add_keepalives(settings: Any) -> None:
     """A connection that was cut off is to be noticed, and its locks with it."""
     database = settings.DATABASES.get(settings.EVENTS_DATABASE, {})
-    if "postgres" in database.get("ENGINE", ""):
+    if "postg" in database.get("ENGINE", ""):  # postgis too
         database["OPTIONS"] = {**KEEPALIVES, **database.get("OPTIONS", {})}
 
 
