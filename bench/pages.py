@@ -32,6 +32,7 @@ def measure(services: Services, events: int) -> Iterator[Figure]:
             assert process.stdout is not None
             for line in process.stdout:
                 told = json.loads(line)
-                print(f"{told['page']}\n  {told['ms']:.0f} ms (first {told['first']:.0f}); most: {told['most']}")
+                times = f"{told['ms']:.0f} ms (first {told['first']:.0f}), {told['cpu_ms']:.0f} of this process's CPU"
+                print(f"{told['page']}\n  {times}; most: {told['most']}")
                 yield Figure(told["page"], told["ms"], "ms", PAGE_MS)
         assert process.returncode == 0, f"{' '.join(command)} failed"

@@ -110,12 +110,12 @@ def test_a_list_goes_on_page_by_page_without_counting(operator: Client) -> None:
         connection,
     ) as queries:
         html = page(operator, changelist("inboxevent"))
-    assert "100 on this page, and more" in html
+    assert "50 on this page, and more" in html
     assert "?p=2" in html
     assert "?p=3" not in html
     assert not [query for query in queries if "COUNT(*)" in query["sql"] and "processing_inboxevent" in query["sql"]]
-    assert listed(operator, changelist("inboxevent", p="3")) == [f"e-{number}" for number in range(200, 205)]
-    assert "and more" not in page(operator, changelist("inboxevent", p="3"))
+    assert listed(operator, changelist("inboxevent", p="5")) == [f"e-{number}" for number in range(200, 205)]
+    assert "and more" not in page(operator, changelist("inboxevent", p="5"))
 
 
 def test_no_list_tells_or_offers_a_count(operator: Client) -> None:
