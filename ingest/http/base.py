@@ -82,6 +82,8 @@ class CallerView(JsonView):
         """Staff read what the admin shows them. The database is asked only where a key is required and none named."""
         if not settings.INGEST_REQUIRE_API_KEY or named_key(authorization, bare=self.bare_keys):
             return False
+        if not hasattr(request._request, "session"):  # a project without the admin needs none
+            return False
         user = get_user(request._request)  # DRF has put nobody in its place
         return user.is_active and user.is_staff and user.has_perm("processing.view_inboxevent")
 
