@@ -53,9 +53,11 @@ def reserve(submissions: Sequence[Submission]) -> None:
         arguments += (submission.token, submission.request, submission.address, int(submission.counts))
         arguments += (submission.asked_user, len(submission.candidates))
         for event in submission.candidates:
-            may_be_known = 2 if event.one_content else int(event.known_before)
-            arguments += (may_be_known, event.id, event.user_id if event.rated else "", event.key)
-            arguments.append(event.digest)
+            user_id = event.user_id if event.rated else ""
+            if event.known_before:
+                arguments += (2 if event.one_content else 1, event.id, user_id, event.key, event.digest)
+            else:  # nor has it a key, from which its id would be derived
+                arguments += (0, event.id, user_id)
     answers = iter(_run("reserve", arguments))
     for submission in submissions:
         _read_answers(submission, answers)

@@ -45,7 +45,8 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
                 "asked_user": "asked_user",
                 "count": 1,
             },
-            "event": {"may_be_known": 1, "id": "id", "user_id": "user_id", "key": "key", "digest": "digest"},
+            "event": {"may_be_known": 1, "id": "id", "user_id": "user_id"},
+            "claim": {"key": "key", "digest": "digest"},
         },
     ),
     "confirm": (
