@@ -34,11 +34,11 @@ class ProgramFailed(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """`files` of the `source` folder are copied, `install` runs among them; `tools`: by name, where they come from."""
+    """`install` runs among the `locks` of the `source` folder; `tools`: by name, where they come from."""
 
     source: Path
     tools: Mapping[str, str]
-    files: Sequence[str]
+    locks: Sequence[str]
     install: Sequence[Sequence[str]]
 
     @property
@@ -47,21 +47,21 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        digest = hashlib.sha256(b"".join((self.source / file).read_bytes() for file in self.files))
+        digest = hashlib.sha256(b"".join((self.source / lock).read_bytes() for lock in self.locks))
         return ROOT / "var" / self.source.parent.name / f"{self.name}-{digest.hexdigest()[:12]}"
 
     def missing(self) -> list[str]:
         return [source for tool, source in self.tools.items() if not shutil.which(tool)]
 
     def prepare(self) -> None:
-        """Install what the files pin, unless it is there. Raises `ProgramFailed`."""
+        """Install what the locks pin, unless it is there. Raises `ProgramFailed`."""
         ready = self.folder / ".installed"
         if ready.exists():
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        for file in self.files:
-            shutil.copy(self.source / file, self.folder)
+        for lock in self.locks:
+            shutil.copy(self.source / lock, self.folder)
         for command in self.install:
             run(command, self.folder, {}, INSTALL_S)
         ready.touch()

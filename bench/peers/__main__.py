@@ -49,7 +49,7 @@ def _prepared(peers: Iterable[Peer], failures: list[str]) -> Iterator[Peer]:
             continue
         say(f"{peer.label} gets ready")
         try:
-            peer.environment.prepare()
+            peer.prepare()
             yield peer
         except ProgramFailed as error:
             failures.append(str(error))

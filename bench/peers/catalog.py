@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +16,6 @@ from bench.revisions import Revision
 from bench.site import Site
 
 HERE = Path(__file__).resolve().parent
-NODE = {"node": "Node.js 20 or later", "npm": "Node.js 20 or later"}
-NPM_INSTALL = [["npm", "ci", "--no-audit", "--no-fund"]]
-NPM_LOCKS = ["package.json", "package-lock.json", "Procfile"]
-PIP_LOCKS = ["requirements.txt", "Procfile"]
 TABLE = "stored"  # of schema.sql
 
 
@@ -31,49 +28,49 @@ class Peer:
     parts: Mapping[str, Callable[[Site, int], Measurement]]
     few: int | None = None
 
+    def prepare(self) -> None:
+        """Install what it needs, and put its programs there as they are now. Raises `ProgramFailed`."""
+        self.environment.prepare()
+        shutil.copytree(self.environment.source, self.environment.folder, dirs_exist_ok=True)
+
     @property
     def revision(self) -> Revision:
         return Revision(self.label, self.environment.folder, HERE / "schema.sql")
 
 
-def _peer(
-    label: str,
-    environment: Environment,
-    *,
-    few: int | None = None,
-    also: Sequence[str] = (),
-) -> Peer:
-    """A consumer that stores in Postgres."""
+def _consumer(label: str, environment: Environment, *, few: int | None = None, also: Sequence[str] = ()) -> Peer:
+    """What stores in Postgres."""
     return Peer(label, environment, {"stored": partial(consume.stored, table=TABLE, also=also)}, few)
 
 
-def _python(name: str, *programs: str) -> Environment:
-    return Environment(HERE / name, {}, [*PIP_LOCKS, *programs], PIP_INSTALL)
+def _python(name: str) -> Environment:
+    return Environment(HERE / name, {}, ["requirements.txt"], PIP_INSTALL)
 
 
-def _node(name: str, *programs: str) -> Environment:
-    return Environment(HERE / name, NODE, [*NPM_LOCKS, *programs], NPM_INSTALL)
+def _node(name: str) -> Environment:
+    tools = dict.fromkeys(("node", "npm"), "Node.js 20 or later")
+    return Environment(
+        HERE / name, tools, ["package.json", "package-lock.json"], [["npm", "ci", "--no-audit", "--no-fund"]]
+    )
 
 
-_GO = Environment(
-    HERE / "go", {"go": "Go 1.26 or later"}, ["go.mod", "go.sum", "main.go", "Procfile"], [["go", "build", "."]]
-)
+_GO = Environment(HERE / "go", {"go": "Go 1.26 or later"}, ["go.mod", "go.sum"], [["go", "mod", "download"]])
 
 PEERS = [
-    _peer("Go: franz-go, pgx COPY", _GO),
-    _peer("Node.js: KafkaJS, INSERT of many rows", _node("kafkajs", "consumer.mjs")),
-    _peer("Quix Streams", _python("quixstreams", "consumer.py")),
-    _peer("FastStream", _python("faststream", "consumer.py")),
-    _peer("arroyo", _python("arroyo", "consumer.py")),
-    _peer(
+    _consumer("Go: franz-go, pgx COPY", _GO),
+    _consumer("Node.js: KafkaJS, INSERT of many rows", _node("kafkajs")),
+    _consumer("Quix Streams", _python("quixstreams")),
+    _consumer("FastStream", _python("faststream")),
+    _consumer("arroyo", _python("arroyo")),
+    _consumer(
         "Celery, a task an event, Django's ORM",
-        _python("celery", "settings.py", "models.py", "tasks.py", "consumer.py"),
+        _python("celery"),
         few=2_000,
         also=["worker"],
     ),
     Peer(
         "Node.js: Express, KafkaJS, Redis, no database",
-        _node("express", "door.mjs", "view.mjs"),
+        _node("express"),
         {
             "batches": partial(ingest.to_the_end, posts=BATCHES, processes=["web", "consumer"]),
             "singles": partial(ingest.taken, posts=SINGLES),
