@@ -32,6 +32,7 @@ from ingest.publishing.memory import (
 )
 from ingest.publishing.submission import OTHER_CONTENT, Outcome, Status, Submission, Truth
 from processing.domain.log_positions import Place
+from processing.domain.lua_arguments import pack
 
 WINDOW_US = 1_000_000  # of both rate limits
 RESERVATION_MS = 10_000  # renewed while publishing goes on; what a dead process reserved is free again after it
@@ -165,7 +166,7 @@ def connection() -> Redis:
 
 
 def _run(name: str, arguments: list[Field]) -> Any:
-    return _script(name)(args=arguments, client=connection())
+    return _script(name)(args=[pack(arguments)], client=connection())
 
 
 @cache

@@ -8,11 +8,11 @@
 --   limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing is under way,
 --   3 over its address' limit, 'd' .. id duplicate of id, 'c' .. id conflict with id by its key, 'o' .. id conflict
 --   since id stands for other content, 'a' .. id accepted as id and not yet final, so a duplicate unless it was lost.
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 
 local user_limit, address_limit, window_us, reservation_ms, ttl_s = take(5) -- head
@@ -158,7 +158,7 @@ local function remaining(rate)
 end
 
 local answers = {}
-while ARGV[position] do
+while arguments[position] do
   local token, request, address, counts, asked_user, count = take(6) -- request
   local head = #answers + 1
   local least = user_limit > 0 and user_limit or -1
