@@ -68,7 +68,7 @@ class Meter:
             kind = name.split()[0]  # "consumer 2" is one of the consumers
             cpu[kind] += used.cpu_s - before.get(name, 0.0)
             peaks[kind] = max(peaks[kind], used.peak_mb)
-        return Measurement(events, seconds, {**cpu, LOAD: own + load_s}, peaks, _percentiles(answers_s or []))
+        return Measurement(events, seconds, {**cpu, LOAD: own + load_s}, dict(peaks), _percentiles(answers_s or []))
 
 
 def _percentiles(answers_s: list[float]) -> dict[str, float]:
