@@ -20,8 +20,15 @@ def measure(site: Site, events: int, kind: Kind, consumers: int = 1) -> Measurem
     return measured
 
 
-def stored(site: Site, events: int, table: str = "processing_inboxevent", also: Sequence[str] = ()) -> Measurement:
+def stored(
+    site: Site,
+    events: int,
+    table: str = "processing_inboxevent",
+    also: Sequence[str] = (),
+    hot_state: str = "all",
+) -> Measurement:
     """Every hundredth event comes twice, and has one row in the end. `also`: processes that the consumer needs."""
+    site.environment["HOT_STATE"] = hot_state
     site.start(*also)
     first = records(Kind.PLAIN, min(FIRST, events // 10), "first")
     then, different = repeated(records(Kind.PLAIN, events))

@@ -6,13 +6,12 @@ Each is timed: from its answer to when Redis says that its `dedup:` key was writ
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from itertools import count
 from queue import SimpleQueue
 from statistics import quantiles
-from threading import Thread
 from typing import Any
 
 import orjson
@@ -20,7 +19,7 @@ from redis import Redis
 
 from bench.figures import Figure
 from bench.ingest import PATH
-from bench.processes import RunFailed
+from bench.processes import RunFailed, wait_until
 from bench.revisions import this_checkout
 from bench.services import Services
 from bench.site import Site, site
@@ -30,6 +29,7 @@ PER_CALL = 10
 FIRST_S = 2  # not counted: connections are opened, statements prepared
 CONNECTIONS = 8
 WAIT_S = 10.0
+LOOK_S = 0.1  # so often the subscriber sees whether it is to end
 KEYS = "__keyspace@0__:dedup:"
 P50_MS, P99_MS = 15, 60
 
@@ -57,22 +57,20 @@ class _Finals:
         self.at: dict[str, float] = {}
         self._redis: Any = Redis.from_url(address, decode_responses=True)
         self._redis.config_set("notify-keyspace-events", "K$")
-        self._told = self._redis.pubsub()
-        self._told.psubscribe(f"{KEYS}*")
-        Thread(target=self._listen, daemon=True).start()
+        told = self._redis.pubsub(ignore_subscribe_messages=True)
+        told.psubscribe(**{f"{KEYS}*": self._note})
+        self._thread = told.run_in_thread(sleep_time=LOOK_S, daemon=True)
 
     def wait_for(self, events: int) -> None:
-        deadline = time.monotonic() + WAIT_S
-        while len(self.at) < events:
-            if time.monotonic() > deadline:
-                raise RunFailed(f"LOST: {len(self.at)} of {events} events are final")
-            time.sleep(0.01)
+        """Until so many have been told. Raises `RunFailed` if they never are."""
+        problem = f"LOST: fewer than {events} events are final"
+        wait_until(lambda: len(self.at) >= events, WAIT_S, lambda: problem)
+        self._thread.stop()
+        self._thread.join()
         self._redis.config_set("notify-keyspace-events", "")
 
-    def _listen(self) -> None:
-        for message in self._told.listen():
-            if message["type"] == "pmessage":
-                self.at.setdefault(message["channel"].removeprefix(KEYS), time.perf_counter())
+    def _note(self, message: Mapping[str, str]) -> None:
+        self.at.setdefault(message["channel"].removeprefix(KEYS), time.perf_counter())
 
 
 def _send(at: Site, events: int) -> dict[str, float]:

@@ -9,9 +9,10 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
-from bench import parts, report
+from bench import consume, parts, report
 from bench.environments import ProgramFailed
 from bench.machine import machine
 from bench.measure import Measurement
@@ -63,6 +64,9 @@ def _rounds(
         for part in options.part or PARTS:
             size = options.events or (parts.PARTS[part].events if part == "singles" else EVENTS)
             programs = [(ours, parts.PARTS[part].measure, size)]
+            if part == "stored":  # the peers write no Redis
+                label = f"{ours.label}, HOT_STATE=off"
+                programs.append((replace(ours, label=label), partial(consume.stored, hot_state="off"), size))
             programs += [(each.revision, each.parts[part], each.few or size) for each in peers if part in each.parts]
             for revision, measure, events in programs if number % 2 else programs[::-1]:
                 named = f"round {number} of {options.rounds}, {parts.PARTS[part].title}, {revision.label}"
