@@ -41,11 +41,7 @@ test-kafka: install ## the same on a real Apache Kafka (needs java and mvn)
 interop: install ## other people's clients, serializers and SDKs against the pipeline on a real Apache Kafka (LANGUAGES=)
 	@exec $(BIN)/python -m interop $(LANGUAGES)
 
-test-.PHONY: bench-peers
-bench-peers: install ## measure beside others' ways: Go, Node.js, Quix Streams, FastStream, arroyo, Celery (PEERS= PARTS= ROUNDS=)
-	@exec $(BIN)/python -m bench.peers $(PEERS) $(PARTS:%=--part %) $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
-
-services: install ## those of a release: Debian's RabbitMQ, Redis, PgBouncer and nginx, a browser, several brokers; a missing one is named
+test-services: install ## those of a release: Debian's RabbitMQ, Redis, PgBouncer and nginx, a browser, several brokers; a missing one is named
 	@exec $(BIN)/python -m pytest tests/release $(ARGS)
 
 lint: install ## ruff, mypy, the limits on length, the rules on layers and imports, the docs' paths and drawing

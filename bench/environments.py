@@ -1,4 +1,4 @@
-"""An environment below `var`: what a folder's lock files pin, installed there once for each of their states."""
+"""An environment below `var`: what a folder's lock files pin, installed there once for each state of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        digest = hashlib.sha256(b"".join((self.source / lock).read_bytes() for lock in self.locks))
+        texts = [repr(self.install).encode(), *((self.source / lock).read_bytes() for lock in self.locks)]
+        digest = hashlib.sha256(b"".join(texts))
         return ROOT / "var" / self.source.parent.name / f"{self.name}-{digest.hexdigest()[:12]}"
 
     def missing(self) -> list[str]:

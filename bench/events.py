@@ -50,9 +50,8 @@ def new_records(kind: Kind, count: int, users: str) -> Iterator[Record]:
 def repeated(events: list[Record]) -> tuple[list[Record], int]:
     """As many messages, of which each hundredth is one of before once more; and how many are different."""
     again = range(REPEATED - 1, len(events), REPEATED)
-    return [events[n - REPEATED // 2] if n in again else each for n, each in enumerate(events)], len(events) - len(
-        again
-    )
+    messages = [events[place - REPEATED // 2] if place in again else each for place, each in enumerate(events)]
+    return messages, len(events) - len(again)
 
 
 @cache

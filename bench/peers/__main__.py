@@ -23,7 +23,6 @@ from bench.services import Services, services
 from bench.site import Site, site
 
 ROUNDS = 3
-EVENTS = 100_000  # of each part but the single posts
 
 
 def main() -> None:
@@ -62,12 +61,14 @@ def _rounds(
     """Every part, ours and each peer's, one right after the other; the order is turned each time."""
     for number in range(1, options.rounds + 1):
         for part in options.part or PARTS:
-            size = options.events or (parts.PARTS[part].events if part == "singles" else EVENTS)
+            size = min(PARTS[part], options.events or PARTS[part])
             programs = [(ours, parts.PARTS[part].measure, size)]
             if part == "stored":  # the peers write no Redis
                 label = f"{ours.label}, HOT_STATE=off"
                 programs.append((replace(ours, label=label), partial(consume.stored, hot_state="off"), size))
-            programs += [(each.revision, each.parts[part], each.few or size) for each in peers if part in each.parts]
+            programs += [
+                (each.revision, each.parts[part], min(size, each.few or size)) for each in peers if part in each.parts
+            ]
             for revision, measure, events in programs if number % 2 else programs[::-1]:
                 named = f"round {number} of {options.rounds}, {parts.PARTS[part].title}, {revision.label}"
                 if measured := attempt(named, partial(_measure, up, revision, measure, events), failures):
@@ -83,9 +84,9 @@ def _options() -> argparse.Namespace:
     names = [peer.environment.name for peer in PEERS]
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument("peer", nargs="*", default=names, help=f"only these, of {', '.join(names)}")
-    parser.add_argument("--part", action="append", choices=PARTS, help="only this; can be given again")
+    parser.add_argument("--part", action="append", choices=[*PARTS], help="only this; can be given again")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--events", type=int, help=f"in each part; by default {EVENTS:,}, single posts fewer")
+    parser.add_argument("--events", type=int, help="in each part, at most")
     return parser.parse_args()
 
 

@@ -77,4 +77,4 @@ PEERS = [
         },
     ),
 ]
-PARTS = ("stored", "batches", "singles")
+PARTS = {"stored": 100_000, "batches": 100_000, "singles": 4_000}  # events, at most
