@@ -77,5 +77,9 @@ bench: install ## measure, on a real Apache Kafka where there is Java (PARTS= EV
 bench-against: install ## measure this checkout and REV=… in turn, and compare (PAIRS= PARTS= EVENTS=)
 	@exec $(BENCH) --against "$(or $(REV),$(error say which revision: make bench-against REV=…))" --rounds $(or $(PAIRS),5)
 
+.PHONY: bench-peers
+bench-peers: install ## measure beside others' ways: Go, Node.js, Quix Streams, FastStream, arroyo, Celery (PEERS= PARTS= ROUNDS=)
+	@exec $(BIN)/python -m bench.peers $(PEERS) $(PARTS:%=--part %) $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 services: install ## Postgres, Redis and a real Apache Kafka (needs java and mvn), until Ctrl-C
 	@exec $(BIN)/python -m eventsite.local.services

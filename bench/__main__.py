@@ -10,26 +10,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import beside, crowds, limits, lists, pages, report
+from bench import backlog, beside, crowds, limits, lists, pages, redis_memory, report, steady
 from bench.events import Kind, records
 from bench.figures import Figure, table
 from bench.machine import machine
-from bench.parts import AGAINST, PARTS
+from bench.parts import AGAINST, ALONE, PARTS
 from bench.revisions import Revision, built, this_checkout
-from bench.rounds import Run, run_rounds, say
+from bench.rounds import WARM_UP, Run, run_rounds, say, warm_up
 from bench.services import Services, services
-from tests.pipeline.log import Topic
 
 INSIDE: dict[str, tuple[Callable[[Services, int], Iterator[Figure]], int]] = {  # and how many events by default
     "limits": (limits.measure, 200_000),
     "crowds": (crowds.measure, 10_000),
+    "steady": (steady.measure, 10_000),
+    "redis_memory": (redis_memory.measure, 50_000),
+    "backlog": (backlog.measure, 1_000_000),
     # minutes, and a page of plans: only when asked for
     "beside": (beside.measure, 1_000_000),
     "lists": (lists.measure, 10_000_000),
     "pages": (pages.measure, 10_000_000),
 }
 ROUNDS, PAIRS = 3, 5
-WARM_UP = 100_000  # messages, before Kafka's own code is compiled
 
 
 def main() -> None:
@@ -41,8 +42,8 @@ def main() -> None:
         for line in (f"On {machine()}, all of it on this one.", f"{up.versions()}."):
             print(line, flush=True)
         print("; ".join(f"{each.label}: Python {each.python}" for each in revisions) + ".\n", flush=True)
-        parts = options.part or ([*AGAINST] if options.against else [*PARTS, "limits"])
-        _warm_up(up, options.events or WARM_UP)
+        parts = options.part or ([*AGAINST] if options.against else [*ALONE, "limits"])
+        warm_up(up, options.events or WARM_UP)
         runs = _measure(up, revisions, [part for part in parts if part in PARTS], options, failures)
         figures = list(_figures(up, [part for part in parts if part in INSIDE], options.events))
     _print(runs, figures, revisions)
@@ -61,13 +62,6 @@ def _measure(
         return []
     rounds = options.rounds or (PAIRS if options.against else ROUNDS)
     return list(run_rounds(up, revisions, parts, rounds=rounds, events=options.events, failures=failures))
-
-
-def _warm_up(up: Services, events: int) -> None:
-    say("Kafka warms up")
-    topic = Topic(up.kafka, "warm-up", "warm-up", 1)
-    topic.produce(records(Kind.PLAIN, min(WARM_UP, events)))
-    topic.close()
 
 
 def _figures(up: Services, parts: Sequence[str], events: int | None) -> Iterator[Figure]:

@@ -17,6 +17,7 @@ USERS = 1_000
 REVENUE_USERS = 2_000
 STARTED_MS = 1_790_000_000_000
 PER_CALL = 500
+REPEATED = 100
 
 
 class Kind(StrEnum):
@@ -28,10 +29,11 @@ class Kind(StrEnum):
 @cache
 def records(kind: Kind, count: int, users: str = "user") -> list[Record]:
     """Kafka messages; with `NUMBERED` every second user's events have a seq, in order."""
-    return list(_records(kind, count, users))
+    return list(new_records(kind, count, users))
 
 
-def _records(kind: Kind, count: int, users: str) -> Iterator[Record]:
+def new_records(kind: Kind, count: int, users: str) -> Iterator[Record]:
+    """As `records`, made as they are taken: for more than memory should hold."""
     for number in range(count):
         user = f"{users}-{number % USERS}"
         payload: dict[str, object] = {"page": f"/products/{number % 97}", "referrer": "search", "ms": number % 1000}
@@ -43,6 +45,13 @@ def _records(kind: Kind, count: int, users: str) -> Iterator[Record]:
             payload |= {"gameId": f"game-{number % 50}", "data": {"ply": number % 200, "san": "Nf3", "uci": "g1f3"}}
             envelope |= {"family": "game", "type": "game.move"}
         yield Record(user.encode(), orjson.dumps(envelope))
+
+
+def repeated(events: list[Record]) -> tuple[list[Record], int]:
+    """As many messages, of which each hundredth is one of before once more; and how many are different."""
+    again = range(REPEATED - 1, len(events), REPEATED)
+    messages = [events[place - REPEATED // 2] if place in again else each for place, each in enumerate(events)]
+    return messages, len(events) - len(again)
 
 
 @cache

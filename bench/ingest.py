@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -29,9 +29,9 @@ PRODUCTS = Posts(products, connections=20, first=2_000)
 SINGLES = Posts(singles, connections=32, first=200)
 
 
-def to_the_end(site: Site, events: int, posts: Posts) -> Measurement:
+def to_the_end(site: Site, events: int, posts: Posts, processes: Sequence[str] = PATH) -> Measurement:
     """Until all are in Postgres and Redis and the lag is 0."""
-    site.start(*PATH)
+    site.start(*processes)
     with _warm(site, posts, events) as sender:
         site.wait_until_drained(posts.first)
         site.wait_until_quiet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import quantiles
@@ -61,9 +62,13 @@ class Meter:
         own = time.process_time() - self._own
         after = {**usages(self._pids), **(ended or {})}
         before = {name: used.cpu_s for name, used in self._before.items()}
-        cpu = {name: used.cpu_s - before.get(name, 0.0) for name, used in after.items()}
-        peaks = {name: used.peak_mb for name, used in after.items()}
-        return Measurement(events, seconds, {**cpu, LOAD: own + load_s}, peaks, _percentiles(answers_s or []))
+        cpu: dict[str, float] = defaultdict(float)
+        peaks: dict[str, float] = defaultdict(float)
+        for name, used in after.items():
+            kind = name.split()[0]  # "consumer 2" is one of the consumers
+            cpu[kind] += used.cpu_s - before.get(name, 0.0)
+            peaks[kind] = max(peaks[kind], used.peak_mb)
+        return Measurement(events, seconds, {**cpu, LOAD: own + load_s}, dict(peaks), _percentiles(answers_s or []))
 
 
 def _percentiles(answers_s: list[float]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import nan
 from statistics import median
 
 from bench.figures import markdown, number
@@ -36,6 +37,21 @@ def comparison(runs: Sequence[Run], before: str, here: str) -> str:
             rows.append([PARTS[part].title, *_pair(*rates, len(old), "faster", "SLOWER")])
             rows.append(["  its CPU, µs/event", *_pair(*cpus, len(old), "MORE", "less")])
     return markdown(["events/s: min / **median** / max", before, here, "ratio", ""], rows)
+
+
+def beside(runs: Sequence[Run], ours: str) -> str:
+    """Ours and others' ways: how many times as fast ours is, and how much of their CPU it uses, by the medians."""
+    rows = []
+    for part in _parts(runs):
+        of = {label: _of(runs, part, label) for label in dict.fromkeys(run.revision for run in runs)}
+        own_rate, own_cpu = (figure(of[ours], part).median if of[ours] else nan for figure in (_rate, _cpu))
+        for label, some in of.items():
+            if some:
+                rate, cpu = _rate(some, part), _cpu(some, part)
+                ratios = ["", ""] if label == ours else [f"{own_rate / rate.median:.2f}", f"{own_cpu / cpu.median:.2f}"]
+                rows.append([PARTS[part].title, label, _show(rate), ratios[0], _show(cpu), ratios[1]])
+    head = ["min / **median** / max", "", "events/s", "ours is so many times as fast"]
+    return markdown([*head, "CPU, µs/event", "ours takes so much of it"], rows)
 
 
 def cpu_by_process(runs: Sequence[Run]) -> str:

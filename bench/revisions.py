@@ -14,10 +14,11 @@ WORKTREES = ROOT / "var" / "bench"
 
 @dataclass(frozen=True)
 class Revision:
-    """Code in a folder that has its `.venv`; `label` names it in the tables."""
+    """Code in a folder that has its `.venv`; `label` names it in the tables. `schema`: instead of its `migrate`."""
 
     label: str
     root: Path
+    schema: Path | None = None
 
     @property
     def python(self) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
+from bench.events import Kind, records
 from bench.measure import Measurement
 from bench.parts import PARTS
 from bench.processes import RunFailed
 from bench.revisions import Revision
 from bench.services import Services
 from bench.site import site
+from tests.pipeline.log import Topic
+
+WARM_UP = 100_000  # messages
 
 
 @dataclass(frozen=True)
@@ -56,21 +61,35 @@ def run_rounds(
         for part in parts:
             for revision in in_turn:
                 named = f"round {number} of {rounds}, {PARTS[part].title}, {revision.label}"
-                say(f"{named} …")
-                try:
-                    run = _run(services, revision, part, number, events or PARTS[part].events)
-                except RunFailed as error:
-                    failures.append(f"{named}: {error}")
-                    say(f"  FAILED: {error}")
-                    continue
-                measured = run.measured
-                say(f"  {measured.rate:,.0f}/s in {measured.seconds:.2f} s, {measured.all_cpu_us:.1f} µs of CPU each")
-                yield run
+                size = events or PARTS[part].events
+                if measured := attempt(named, partial(_measure, services, revision, part, size), failures):
+                    yield Run(number, part, revision.label, measured)
 
 
-def _run(services: Services, revision: Revision, part: str, number: int, events: int) -> Run:
+def attempt(named: str, measure: Callable[[], Measurement], failures: list[str]) -> Measurement | None:
+    """Measure, and tell whoever waits. A run that failed goes to `failures`: None."""
+    say(f"{named} …")
+    try:
+        measured = measure()
+    except RunFailed as error:
+        failures.append(f"{named}: {error}")
+        say(f"  FAILED: {error}")
+        return None
+    say(f"  {measured.rate:,.0f}/s in {measured.seconds:.2f} s, {measured.all_cpu_us:.1f} µs of CPU each")
+    return measured
+
+
+def _measure(services: Services, revision: Revision, part: str, events: int) -> Measurement:
     with site(services, revision) as at:
-        return Run(number, part, revision.label, PARTS[part].measure(at, events))
+        return PARTS[part].measure(at, events)
+
+
+def warm_up(services: Services, events: int) -> None:
+    """Kafka's own code is compiled before anything is measured."""
+    say("Kafka warms up")
+    topic = Topic(services.kafka, "warm-up", "warm-up", 1)
+    topic.produce(records(Kind.PLAIN, min(WARM_UP, events)))
+    topic.close()
 
 
 def say(line: str) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
@@ -84,6 +84,13 @@ class Site:
         for name in names:
             self.processes[name] = self.run(name, command_of(self.revision.root, name))
 
+    def start_many(self, name: str, count: int) -> list[Running]:
+        """Start this line of the Procfile so many times."""
+        command = command_of(self.revision.root, name)
+        started = {f"{name} {number}": self.run(f"{name} {number}", command) for number in range(1, count + 1)}
+        self.processes |= started
+        return [*started.values()]
+
     def run(self, name: str, command: list[str]) -> Running:
         """Start any command that ends by itself."""
         return Running(command, self.revision.root, self.environment, self.folder / f"{name}.log")
@@ -118,7 +125,7 @@ class Site:
 
         self.wait_until(quiet, READY_S, lambda: "processes and services are not quiet")
 
-    def wait_until_drained(self, events: int) -> None:
+    def wait_until_drained(self, events: int, timeout_s: float = DRAIN_S) -> None:
         """Until so many are committed: then their outcomes are in Postgres. Raises `RunFailed` if they never are."""
 
         def committed() -> int:
@@ -127,7 +134,17 @@ class Site:
         def problem() -> str:
             return f"LOST: {committed()} of {events} events are committed"
 
-        self.wait_until(lambda: committed() >= events, DRAIN_S, problem)
+        self.wait_until(lambda: committed() >= events, timeout_s, problem)
+
+    def wait_until_members(self, members: int) -> None:
+        """Until the group has so many, and its partitions are theirs."""
+        admin = AdminClient({"bootstrap.servers": self.services.kafka})
+
+        def settled() -> bool:
+            group = admin.describe_consumer_groups([self.topic.group])[self.topic.group].result(ANSWER_S)
+            return group.state == ConsumerGroupState.STABLE and len(group.members) == members
+
+        self.wait_until(settled, READY_S, lambda: f"the group has not come to {members} members")
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float, problem: Callable[[], str]) -> None:
         """Raises `RunFailed` with the problem and the ends of the logs, at once when a process has ended."""
@@ -175,9 +192,15 @@ class Site:
     def require_value(self, statement: str, expected: object) -> None:
         """What Postgres answers. Raises `RunFailed` when it is something else."""
         with psycopg.connect(self.database) as connection:
-            row = connection.execute(statement).fetchone()
-        if row is None or row[0] != expected:
-            raise RunFailed(f"LOST: {statement} is {row and row[0]}, not {expected}")
+            value = _value(connection, statement)
+        if value != expected:
+            raise RunFailed(f"LOST: {statement} is {value}, not {expected}")
+
+    def wait_until_value(self, statement: str, expected: object) -> None:
+        """Until Postgres answers so. Raises `RunFailed` if it never does."""
+        problem = f"LOST: {statement} is not {expected}"
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            self.wait_until(lambda: _value(connection, statement) == expected, DRAIN_S, lambda: problem)
 
     def close(self) -> None:
         for process in self.processes.values():
@@ -208,18 +231,30 @@ def site(services: Services, revision: Revision) -> Iterator[Site]:
         at.close()
 
 
+def _value(connection: psycopg.Connection, statement: str) -> object:
+    row = connection.execute(statement.encode()).fetchone()
+    return row and row[0]
+
+
 def _template(services: Services, revision: Revision) -> str:
-    """A database with the revision's schema, migrated once and copied for each measurement."""
+    """A database with the revision's schema, made once and copied for each measurement."""
     if revision.root not in services.templates:
         name = f"template_{len(services.templates)}"
-        database = create_database(services.database, name, "template1")
-        command = ["python", "manage.py", "migrate", "--verbosity", "0"]
-        environment = with_path(revision.root, _environment(services, database))
-        done = subprocess.run(command, cwd=revision.root, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{revision.label}: manage.py migrate failed:\n{done.stdout}{done.stderr}")
+        _make_schema(services, revision, create_database(services.database, name, "template1"))
         services.templates[revision.root] = name
     return services.templates[revision.root]
+
+
+def _make_schema(services: Services, revision: Revision, database: str) -> None:
+    if revision.schema:
+        with psycopg.connect(database) as connection:
+            connection.execute(revision.schema.read_bytes())
+        return
+    command = ["python", "manage.py", "migrate", "--verbosity", "0"]
+    environment = with_path(revision.root, _environment(services, database))
+    done = subprocess.run(command, cwd=revision.root, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{revision.label}: manage.py migrate failed:\n{done.stdout}{done.stderr}")
 
 
 def _environment(services: Services, database: str) -> dict[str, str]:

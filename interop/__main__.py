@@ -10,9 +10,10 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
+from bench.environments import ProgramFailed
 from bench.services import services
 from interop import keys, report, snippets, values
-from interop.environments import LANGUAGES, Language, ProgramFailed
+from interop.environments import LANGUAGES, Language
 from interop.expected import judge
 from interop.pipeline import addresses, pipeline, stored_events
 from tests.pipeline.log import Record

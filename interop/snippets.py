@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from interop.environments import Language, ProgramFailed
+from bench.environments import ProgramFailed
+from interop.environments import Language
 from interop.pipeline import addresses
 from tests.paths import ROOT
 from tests.pipeline.log import read_all

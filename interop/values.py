@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from interop.environments import Language, ProgramFailed
+from bench.environments import ProgramFailed
+from interop.environments import Language
 from tests.paths import DATA
 
 FILE = DATA / "serializers.tsv"

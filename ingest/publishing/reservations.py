@@ -32,6 +32,7 @@ from ingest.publishing.memory import (
 )
 from ingest.publishing.submission import KEY_LIMITED, OTHER_CONTENT, Outcome, Status, Submission, Truth
 from processing.domain.log_positions import Place
+from processing.domain.lua_arguments import pack
 
 WINDOW_US = 1_000_000  # of both rate limits
 RESERVATION_MS = 10_000  # renewed while publishing goes on; what a dead process reserved is free again after it
@@ -54,9 +55,11 @@ def reserve(submissions: Sequence[Submission]) -> None:
         limit = submission.key_limit
         arguments += (submission.asked_user, limit.window, limit.events, len(submission.candidates))
         for event in submission.candidates:
-            may_be_known = 2 if event.one_content else int(event.known_before)
-            arguments += (may_be_known, event.id, event.user_id if event.rated else "", event.key)
-            arguments.append(event.digest)
+            user_id = event.user_id if event.rated else ""
+            if event.known_before:
+                arguments += (2 if event.one_content else 1, event.id, user_id, event.key, event.digest)
+            else:  # nor has it a key, from which its id would be derived
+                arguments += (0, event.id, user_id)
     answers = iter(_run("reserve", arguments))
     for submission in submissions:
         _read_answers(submission, answers)
@@ -167,7 +170,7 @@ def connection() -> Redis:
 
 
 def _run(name: str, arguments: list[Field]) -> Any:
-    return _script(name)(args=arguments, client=connection())
+    return _script(name)(args=[pack(arguments)], client=connection())
 
 
 @cache

@@ -18,6 +18,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from processing.consumer.added_partitions import AddedPartitions
 from processing.consumer.batch import Batch, position_of, read_batch
+from processing.consumer.gathering import MOST_S, gather_s
 from processing.consumer.log_end import LogEnd
 from processing.consumer.membership import Membership
 from processing.consumer.partitions import Key, Partitions
@@ -64,6 +65,7 @@ class Poller:
         self._in_hand: deque[Batch] = deque()
         self._unanswered = 0  # commits that Kafka has not answered yet
         self._average_bytes = 1.0
+        self._gather_s = MOST_S
 
     def run(self, *, once: bool = False) -> bool:
         """Consume until stopped; `once`: until everything that the log holds is done. Returns whether it is."""
@@ -117,14 +119,16 @@ class Poller:
             self._hand_over(POLL_S)
         else:
             self._resume()
-            self._poll(POLL_S)
+            self._poll(self._gather_s)
         self._commit()
         self._placing.step()
         self.membership.polled()
 
     def _poll(self, timeout_s: float) -> None:
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
+        started = time.monotonic()
         polled = self._consumer.consume(room, timeout_s)
+        self._gather_s = gather_s(timeout_s, len(polled), time.monotonic() - started)
         messages = [message for message in polled if message.error() is None or self._is_end(message)]
         if messages:
             batch = read_batch(messages, self._partitions)

@@ -23,6 +23,7 @@ from redis import Redis
 from redis.commands.core import Script
 
 from processing.domain.envelope import Event
+from processing.domain.lua_arguments import pack
 from processing.domain.outcomes import HotStateUpdate, OrderChange
 from processing.domain.statuses import FINAL, Status
 from processing.metrics import REDIS_SECONDS
@@ -35,7 +36,7 @@ RETRACTED = "retracted"
 LEFT_OUT = "left out"  # HOT_STATE leaves out what is final in this way
 GONE_VERSION = 2**53 - 1  # of a deleted row: newer than any
 CALL_EVENTS = 500
-REBUILD_SEQS = 500_000  # in one call at most; Redis takes about a million arguments
+REBUILD_SEQS = 500_000  # in one call at most
 LETTERS_AT_ONCE = 50_000
 STAGE_TTL_S = 60  # of the parts of a list that is put back
 LATE_S = 2.0  # no other process takes a batch over, and goes on with its lanes, within so short a time
@@ -287,7 +288,7 @@ def _ms(moment: datetime) -> int:
 
 
 def _run(name: str, arguments: Sequence[Field]) -> Any:
-    return _script(name)(args=arguments, client=_redis())
+    return _script(name)(args=[pack(arguments)], client=_redis())
 
 
 @cache
@@ -296,5 +297,4 @@ def _script(name: str) -> Script:
 
 
 def _redis() -> Redis:
-    client: Redis = get_redis_connection(settings.EVENTS_CACHE)
-    return client
+    return cast(Redis, get_redis_connection(settings.EVENTS_CACHE))

@@ -11,14 +11,16 @@ from typing import Any
 
 TAKEN = re.compile(r"^ *local ([\w, ]+) = take\((\d+)\) -- (\w+)$")
 LIST = re.compile(r"^ *local from, to = skip\(tonumber\(count\)\) -- (\w+)$")
-TAKE = """local position = 1
+TAKE = """local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 """
-ALSO_ALLOWED = re.compile(r"while ARGV\[position\] do|unpack\(ARGV, first,")  # is there more; a part of a list
+ALSO_ALLOWED = re.compile(
+    r"while arguments\[position\] do|unpack\(arguments, first,"
+)  # is there more; a part of a list
 
 Record = Mapping[str, Any]
 
@@ -36,7 +38,9 @@ def protocol(script: Path) -> list[Taken]:
     source = script.read_text()
     code = re.sub(r"--.*", "", source)
     assert TAKE in code, f"{script.name} takes its arguments in a way of its own"
-    assert "ARGV" not in ALSO_ALLOWED.sub("", code.replace(TAKE, "")), f"{script.name} reads past `take` and `skip`"
+    assert not re.search("ARGV|arguments", ALSO_ALLOWED.sub("", code.replace(TAKE, ""))), (
+        f"{script.name} reads past `take` and `skip`"
+    )
     return list(_taken(source))
 
 

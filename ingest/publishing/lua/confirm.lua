@@ -3,11 +3,11 @@
 -- May be said again, and late: what others hold by then stays theirs.
 -- ARGV: head, then each record of events whose ids were made here, then each other event. `acknowledged` and `may_be_known` (its id) are 1 or 0; `token` is its request's, `memory`
 -- what to remember. A user may be '' (not limited), and so may an idempotency key and the window of an API key.
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 
 local ttl_s, records = take(2) -- head
@@ -32,7 +32,7 @@ for _ = 1, tonumber(records) do
   local key, memory = take(2) -- record
   redis.call('SET', key, memory, 'EX', ttl_s)
 end
-while ARGV[position] do
+while arguments[position] do
   local acknowledged, token, may_be_known, id, user_id, window, key, digest, memory = take(9) -- event
   if acknowledged == '1' then
     redis.call('SET', 'accepted:' .. id, memory, 'EX', ttl_s)

@@ -1,14 +1,14 @@
 -- Forget keys whose value still is, or holds, what was read of it: another request may have been here first.
 -- ARGV: the keys, each with a text that its value contains, and what to put there instead ('': the key is deleted).
 -- No `#!lua` here: mostly it deletes, which a full server allows.
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 
-while ARGV[position] do
+while arguments[position] do
   local key, text, instead = take(3) -- key
   local value = redis.call('GET', key)
   local from, to

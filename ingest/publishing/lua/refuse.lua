@@ -2,11 +2,11 @@
 -- Remember refused events, each under its own id if nothing real is known there, else under the id made for it.
 -- ARGV: head, then each event. Of the event itself all but the error may be ''.
 -- Returns the ids used.
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 
 local ttl_s = take(1) -- head
@@ -42,7 +42,7 @@ local function is_free(id)
 end
 
 local ids = {}
-while ARGV[position] do
+while arguments[position] do
   local id, made_id, user_id, type, error = take(5) -- event
   if id == '' or not is_free(id) then
     id = made_id

@@ -1,11 +1,11 @@
 -- Keep what is reserved for events that Kafka has not answered yet; of an id that was made here nobody knew before.
 -- ARGV: head, then each event. A key may be ''.
 -- No `#!lua` here: a full server must still let what is there live on, so each command is asked for its memory by itself.
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 
 local reservation_ms = take(1) -- head
@@ -20,7 +20,7 @@ local function keep(key, value)
   end
 end
 
-while ARGV[position] do
+while arguments[position] do
   local token, id, key = take(3) -- event
   if redis.call('EXISTS', 'accepted:' .. id) == 0 then
     keep('reserved:' .. id, token)

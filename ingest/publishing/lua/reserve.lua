@@ -2,7 +2,8 @@
 -- Decide about the events of several requests, in order, and reserve what is to be published. One step for all.
 -- ARGV: head, then each request, each followed by its events. A limit of 0 is none. `token` is the attempt's, `request`
 --   the request's own; `counts` (1 or 0): for its address, whatever its events are; `asked_user`: whose remaining limit
---   is asked for. `may_be_known` (an event's id) is 1 or 0, or 2: it is, and stands for one content, that of `digest`.
+--   is asked for. `may_be_known` (an event's id) is 0, 1 or 2: it is, and stands for one content, that of `digest`; a
+--   claim follows unless it is 0.
 --   An address, `asked_user` and a key may be '', and a user whose events are not limited. `window` is that of the
 --   request's API key, with the limit `window_limit`.
 -- Returns for each request: the least remaining limit of its users (-1: no limit), that of its API key, whether its
@@ -10,11 +11,11 @@
 --   is under way, 3 over its address' limit, 4 over its API key's limit, 'd' .. id duplicate of id, 'c' .. id conflict
 --   with id by its key, 'o' .. id conflict since id stands for other content, 'a' .. id accepted as id and not yet
 --   final, so a duplicate unless it was lost.
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 
 local user_limit, address_limit, window_us, reservation_ms, ttl_s = take(5) -- head
@@ -23,6 +24,21 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local window_ms = window_us / 1000
 local used, kept, taken = {}, {}, {} -- by this call: units of each window, windows kept alive, idempotency keys
+
+-- A window lives for a second: neither a replica nor the server's log is told of it, which would cost half of it all.
+local function tell(whom)
+  if redis.set_repl then
+    redis.set_repl(whom)
+  end
+end
+
+tell(redis.REPL_NONE)
+
+local function remember(key, value, ...)
+  tell(redis.REPL_ALL)
+  redis.call('SET', key, value, ...)
+  tell(redis.REPL_NONE)
+end
 
 local function rate_key(user) -- no caller's text may reach the window of an address or of an API key
   local taken = user:sub(1, 3) == 'ip:' or user:sub(1, 4) == 'key:'
@@ -105,7 +121,7 @@ local function known(key, id, digest, token, may_be_known, one_content)
         return 'o' .. id
       end
       if key ~= '' then
-        redis.call('SET', key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)
+        remember(key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)
       end
       return duplicate(id)
     end
@@ -143,10 +159,10 @@ local function decide(token, request, address, window, window_limit, may_be_know
   end
   if key ~= '' then
     taken[key] = true
-    redis.call('SET', key, 'p:' .. token, 'PX', reservation_ms)
+    remember(key, 'p:' .. token, 'PX', reservation_ms)
   end
   if may_be_known then
-    redis.call('SET', 'reserved:' .. id, token, 'PX', reservation_ms)
+    remember('reserved:' .. id, token, 'PX', reservation_ms)
   end
   return 0
 end
@@ -156,7 +172,7 @@ local function remaining(rate, limit)
 end
 
 local answers = {}
-while ARGV[position] do
+while arguments[position] do
   local token, request, address, counts, asked_user, window, window_limit, count = take(8) -- request
   window_limit = tonumber(window_limit)
   local head = #answers + 1
@@ -166,12 +182,16 @@ while ARGV[position] do
     answers[head + 2] = 1
   end
   for _ = 1, tonumber(count) do
-    local may_be_known, id, user_id, key, digest = take(5) -- event
+    local may_be_known, id, user_id = take(3) -- event
     local rate = user_limit > 0 and user_id ~= '' and rate_key(user_id) or ''
-    local one_content = may_be_known == '2'
-    local answer = decide(
-      token, request, address, window, window_limit, may_be_known ~= '0', one_content, id, rate, key, digest
-    )
+    local answer
+    if may_be_known == '0' then
+      answer = decide(token, request, address, window, window_limit, false, false, id, rate, '', '')
+    else
+      local key, digest = take(2) -- claim
+      local one_content = may_be_known == '2'
+      answer = decide(token, request, address, window, window_limit, true, one_content, id, rate, key, digest)
+    end
     if answer == 3 then
       answers[head + 2] = 1
     end

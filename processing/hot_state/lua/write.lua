@@ -7,11 +7,11 @@
 -- 'left out'; `letter` is 'open', 'closed' (it was a dead letter) or '' (it never was).
 -- Returns the users whose order list has to be built anew from Postgres; or nothing, and nothing is written, if
 -- `needs_list` and dlq:list is gone: then it is to be put back first.
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
   position = position + count
-  return unpack(ARGV, position - count, position - 1)
+  return unpack(arguments, position - count, position - 1)
 end
 
 local function skip(count) -- the first and the last of so many, which may be more than `unpack` can return
@@ -166,7 +166,7 @@ clear_idle()
 -- Push to a list that exists, or to the first list of a lane; returns whether it did.
 local function push(list, is_first, from, to)
   for first = from, to, 1000 do
-    local length = redis.call(is_first and 'RPUSH' or 'RPUSHX', list, unpack(ARGV, first, math.min(first + 999, to)))
+    local length = redis.call(is_first and 'RPUSH' or 'RPUSHX', list, unpack(arguments, first, math.min(first + 999, to)))
     if length == 0 then
       return false
     end
@@ -179,7 +179,7 @@ end
 
 -- A list whose version is not known is built anew, as is one that is gone.
 local gone = {}
-while ARGV[position] do
+while arguments[position] do
   local user_id, before, after, count = take(4) -- order
   local from, to = skip(tonumber(count)) -- seqs
   local list, version_key = 'order:' .. user_id, 'order-version:' .. user_id

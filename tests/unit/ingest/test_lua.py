@@ -57,7 +57,8 @@ CALLS: dict[str, tuple[Callable[[], object], dict[str, Any]]] = {
                 "window_limit": 300,
                 "count": 1,
             },
-            "event": {"may_be_known": 1, "id": "id", "user_id": "user_id", "key": "key", "digest": "digest"},
+            "event": {"may_be_known": 1, "id": "id", "user_id": "user_id"},
+            "claim": {"key": "key", "digest": "digest"},
         },
     ),
     "confirm": (
