@@ -72,7 +72,7 @@ def strip_kept(before: datetime) -> int:
 
 def delete_received_before(moment: datetime) -> int:
     """Delete final events, with their ids and with those dead letters that are discarded and have their copy. Returns
-    how many events."""
+    how many events. One stays as long as a task still needs it."""
     _repeat(
         """DELETE FROM processing_deadletter WHERE event_id IN (
              SELECT event_id FROM processing_deadletter d JOIN processing_inboxevent i ON i.id = d.event_id
@@ -80,9 +80,10 @@ def delete_received_before(moment: datetime) -> int:
         (moment, ROWS),
     )
     return _repeat(
-        """DELETE FROM processing_inboxevent WHERE id IN (
+        f"""DELETE FROM processing_inboxevent WHERE id IN (
              SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
-             WHERE i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL ORDER BY i.id LIMIT %s)
+             WHERE i.received_at < %s AND i.status = ANY(%s) AND d.event_id IS NULL
+               AND {NO_EFFECT} ORDER BY i.id LIMIT %s)
              AND status = ANY(%s)""",
         (moment, sorted(FINAL), ROWS, sorted(FINAL)),
     )
