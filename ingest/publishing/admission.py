@@ -55,8 +55,7 @@ async def take(events: Sequence[Parsed], origin: Origin, waiting: Waiting, patie
 
     Raises `Unavailable` and `AddressLimited`, both only where nothing was published.
     """
-    if not backpressure.is_open():
-        await waiting.call(backpressure.wait)
+    await backpressure.wait(waiting)
     refused = [event for event in events if isinstance(event, Refused)]
     candidates = [event for event in events if isinstance(event, Candidate)]
     asked = next((event.user_id for event in refused if event.user_id), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 from confluent_kafka import KafkaException
@@ -13,6 +14,7 @@ from django.conf import settings
 from ingest import metrics
 from ingest.publishing.errors import Unavailable
 from ingest.publishing.per_process import PerProcess
+from ingest.publishing.waiting import Waiting
 from processing.kafka.lag import group_lag
 from processing.kafka.troubles import reason
 
@@ -27,15 +29,11 @@ IDLE_S = 10.0  # without requests for so long
 RETRY_AFTER_S = 2
 
 
-def is_open() -> bool:
-    """Whether the lag, as it was read lately, allows an event more: then nobody need `wait`."""
-    return not settings.BACKPRESSURE_MAX_LAG or _monitor.get().is_open()
-
-
-def wait() -> None:
-    """Returns when the lag allows an event more. Raises `Unavailable` if it does not fall in time."""
+async def wait(waiting: Waiting) -> None:
+    """Returns when the lag, as it was read lately, allows an event more. Raises `Unavailable` if it does not fall in
+    time."""
     if settings.BACKPRESSURE_MAX_LAG:
-        _monitor.get().wait()
+        await _monitor.get().wait(waiting)
 
 
 def start() -> None:
@@ -47,31 +45,30 @@ class Monitor:
     """Knows the group's lag, read in the background."""
 
     def __init__(self) -> None:
-        self._change = threading.Condition()
+        self._wanted = threading.Event()
         self._lag = 0
         self._read_at = -STALE_S
         self._wanted_at = time.monotonic()
         threading.Thread(target=self._read_forever, name="backpressure", daemon=True).start()
 
-    def is_open(self) -> bool:
-        now = self._wanted_at = time.monotonic()
-        return now - self._read_at < STALE_S and self._is_open()
-
-    def wait(self) -> None:
-        if self.is_open():
+    async def wait(self, waiting: Waiting) -> None:
+        self._wanted_at = time.monotonic()
+        if self._is_fresh() and self._is_open():
             return
-        with self._change:
-            self._change.notify_all()  # the reader may be waiting
-            self._change.wait_for(lambda: time.monotonic() - self._read_at < STALE_S, FIRST_READING_S)
-            if not self._change.wait_for(self._is_open, settings.BACKPRESSURE_WAIT_MS / 1000):
-                raise Unavailable(f"the backlog is too long ({self._lag} events): try again later", RETRY_AFTER_S)
+        if not self._is_fresh():
+            self._wanted.set()
+        await _until(self._is_fresh, FIRST_READING_S, waiting)
+        if not await _until(self._is_open, settings.BACKPRESSURE_WAIT_MS / 1000, waiting):
+            raise Unavailable(f"the backlog is too long ({self._lag} events): try again later", RETRY_AFTER_S)
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._read_at < STALE_S
 
     def _read_forever(self) -> None:
         while True:
             self._read()
-            with self._change:
-                self._change.notify_all()  # those who wait for the lag; they must not be taken for a wake-up
-                self._change.wait(self._pause_s())
+            self._wanted.clear()
+            self._wanted.wait(self._pause_s())
 
     def _pause_s(self) -> float:
         if time.monotonic() - self._wanted_at > IDLE_S:
@@ -93,6 +90,16 @@ class Monitor:
             log.exception("cannot read the group's lag")
             self._lag = 0
         self._read_at = time.monotonic()
+
+
+async def _until(condition: Callable[[], bool], seconds: float, waiting: Waiting) -> bool:
+    """Whether it has come true in time. A crowd that waits holds no threads for it, which others need."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= until:
+            return False
+        await waiting.pause(READ_EVERY_WHEN_BEHIND_S)
+    return True
 
 
 _monitor = PerProcess(Monitor)

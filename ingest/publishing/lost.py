@@ -1,6 +1,7 @@
 """Events that were accepted, and that the log lost before they were read: sent again they count.
 
-Only an event that is known and not yet final is looked up, so new events and most duplicates pay nothing for this.
+Only an event that is known and not yet final is looked up, so new events and most duplicates pay nothing for this; and
+a CloudEvent whose id came by another way than this door, or before Redis was emptied: the inbox knows its content.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from redis import RedisError
 from ingest.parsing.candidate import Candidate
 from ingest.publishing import reservations
 from ingest.publishing.errors import Unavailable
-from ingest.publishing.submission import Outcome, Status, Truth
+from ingest.publishing.memory import Accepted
+from ingest.publishing.submission import OTHER_CONTENT, Outcome, Status, Truth
 from processing.domain.away import StoppedError
 from processing.domain.log_positions import Place
+from processing.engine.other_content import known_contents
 from processing.kafka.topic_ids import current_ids
 from processing.postgres.losses import lost_events, unknown_events
 from processing.postgres.transaction import retry_transient
@@ -29,20 +32,23 @@ def is_unsettled(outcomes: Sequence[Outcome]) -> bool:
 
 
 def settle(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """An unsettled outcome becomes a duplicate; if its event was lost it is forgotten, and pending, as free to be sent.
+    """An unsettled outcome becomes a duplicate, or a conflict where its id stands for another content; if its event was
+    lost it is forgotten, and pending, as free to be sent.
 
     Where that cannot be told it is unavailable.
     """
     unsettled = [outcome for outcome in outcomes if outcome.status is Status.UNSETTLED]
     try:
-        lost = _find_lost({outcome.event_id for outcome in unsettled})
+        memories = reservations.remembered(sorted({outcome.event_id for outcome in unsettled}))
+        lost = _find_lost({outcome.event_id for outcome in unsettled}, memories)
+        contents = _contents(candidates, outcomes, memories)
         placed = [(id, place) for id, place in lost.items() if place is not None]
         reservations.forget(placed, _claims(candidates, outcomes, lost))
     except (RedisError, OSError) as error:
         return [_unavailable(outcome, f"Redis: {error}") for outcome in outcomes]
     except (StoppedError, KafkaException) as error:
         return [_unavailable(outcome, str(error)) for outcome in outcomes]
-    return [_settled(outcome, event, lost) for outcome, event in zip(outcomes, candidates, strict=True)]
+    return [_settled(outcome, event, lost, contents) for outcome, event in zip(outcomes, candidates, strict=True)]
 
 
 def is_lost(event_id: str, place: Place) -> bool:
@@ -55,13 +61,12 @@ def is_lost(event_id: str, place: Place) -> bool:
         raise Unavailable(str(error)) from error
 
 
-def _find_lost(ids: set[str]) -> dict[str, Place | None]:
+def _find_lost(ids: set[str], memories: Mapping[str, Accepted]) -> dict[str, Place | None]:
     """With their places. One that the inbox does not have, and only an idempotency key remembers, has none: whether it
     was lost cannot be told, but under the same id it counts once.
 
-    Raises `RedisError`, `StoppedError`, `KafkaException`.
+    Raises `StoppedError`, `KafkaException`.
     """
-    memories = reservations.remembered(sorted(ids))
     places = {id: memory.place for id, memory in memories.items() if memory.place is not None}
     lost = _lost_of(places) if places else set()
     if forgotten := sorted(ids.difference(memories)):
@@ -78,6 +83,20 @@ def _lost_of(places: Mapping[str, Place]) -> set[str]:
     return {id for id, log in judged.items() if log == now[places[id].topic] or "" in (log, now[places[id].topic])}
 
 
+def _contents(
+    candidates: Sequence[Candidate], outcomes: Sequence[Outcome], memories: Container[str]
+) -> Mapping[str, str]:
+    """What ids stand for that stand for one content, where the door has no memory of them. Raises `StoppedError`."""
+    unknown = {
+        event.id
+        for outcome, event in zip(outcomes, candidates, strict=True)
+        if event.one_content and outcome.status is Status.UNSETTLED and event.id not in memories
+    }
+    if not unknown:
+        return {}
+    return retry_transient(lambda: known_contents(unknown), patience_s=PATIENCE_S)
+
+
 def _claims(
     candidates: Sequence[Candidate], outcomes: Sequence[Outcome], lost: Container[str]
 ) -> list[tuple[str, str]]:
@@ -89,9 +108,11 @@ def _claims(
     ]
 
 
-def _settled(outcome: Outcome, event: Candidate, lost: Container[str]) -> Outcome:
+def _settled(outcome: Outcome, event: Candidate, lost: Container[str], contents: Mapping[str, str]) -> Outcome:
     if outcome.status is not Status.UNSETTLED:
         return outcome
+    if contents.get(event.id, event.digest) != event.digest:
+        return Outcome(Status.CONFLICT, event.id, OTHER_CONTENT)
     if outcome.event_id in lost:
         return Outcome(Status.PENDING, event.id, truth=Truth.UNKNOWN)
     return Outcome(Status.DUPLICATE, outcome.event_id)

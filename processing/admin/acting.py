@@ -45,27 +45,14 @@ PAUSE_TYPE = Action("pause_type", "Pause its type", "Paused its type", kinds.pau
 PAUSE_FAMILY = Action("pause_family", "Pause its family", "Paused its family", kinds.pause_family_of)
 REPLAY_EFFECT = Action("replay_effect", "Replay", "Replayed", effects.replay, noun="effect")
 DISCARD_EFFECT = Action("discard_effect", "Discard", "Discarded", effects.discard, noun="effect")
-ACTIONS = {
-    action.name: action
-    for action in (
-        RETRY_NOW,
-        REPLAY,
-        DISCARD,
-        PAUSE,
-        RESUME,
-        PAUSE_TYPE,
-        PAUSE_FAMILY,
-        ACKNOWLEDGE,
-        REPLAY_EFFECT,
-        DISCARD_EFFECT,
-    )
-}
 
 
 class ActingAdmin(ReadOnlyAdmin):
-    """`legal_in_list` and `legal_for` say which actions a list and an object offer; `processing.operators` checks
-    again."""
+    """`acts` are the actions that its page has at all: whoever may change what it shows may do no others.
+    `legal_in_list` and `legal_for` say which of them a list and an object offer; `processing.operators` checks again.
+    """
 
+    acts: Collection[Action] = ()
     change_form_template = "admin/processing/acting_change_form.html"
 
     def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
@@ -106,11 +93,12 @@ class ActingAdmin(ReadOnlyAdmin):
         """A button of an object's page. The function that acts decides what is legal by now, under the row's lock."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if name not in ACTIONS:
+        action = next((each for each in self.acts if each.name == name), None)
+        if action is None:
             raise Http404(f"There is no action {name!r}")
-        if not self.may_act(request, ACTIONS[name]):
+        if not self.may_act(request, action):
             raise PermissionDenied
-        act(request, ACTIONS[name], [unquote(object_id)])
+        act(request, action, [unquote(object_id)])
         opts = self.model._meta
         if self.get_object(request, unquote(object_id)) is None:  # gone with its replay
             return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))

@@ -65,6 +65,7 @@ class GroupFilter(TextFilter):
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ActingAdmin):
+    acts = (REPLAY, DISCARD)
     list_display = ("id", "short_error", "short_type", "short_user", "attempts", "queued", "why", "state")
     list_filter = (
         DiscardedFilter,

@@ -30,6 +30,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Effect)
 class EffectAdmin(ActingAdmin):
+    acts = (REPLAY_EFFECT, DISCARD_EFFECT)
     list_display = ("id", "state", "name", "short_error", "of_event", "short_user", "attempts", "due")
     list_filter = (StateFilter, text_filter("event_id", called="event", parameter="event"))
     ordering = ("-id",)

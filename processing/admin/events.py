@@ -77,6 +77,7 @@ class InboxList(EndlessChangeList):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ActingAdmin):
+    acts = (RETRY_NOW, REPLAY, DISCARD, PAUSE_TYPE, PAUSE_FAMILY)
     list_display = ("event_id", "status_word", "short_error", "what", "short_user", "seq", "tries", "received")
     list_filter = (
         StatusFilter,

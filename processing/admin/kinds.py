@@ -30,6 +30,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Kind)
 class KindAdmin(ActingAdmin):
+    acts = (RESUME, PAUSE)
     list_display = ("name", "what", "state", "in_it_since", "actor", "waiting", "oldest", "reason")
     list_filter = (StateFilter,)
     ordering = ("name",)

@@ -32,6 +32,7 @@ class AcknowledgedFilter(admin.SimpleListFilter):
 
 @admin.register(Loss)
 class LossAdmin(ActingAdmin):
+    acts = (ACKNOWLEDGE,)
     list_display = ("id", "topic", "partition", "first_offset", "last", "why", "found", "acknowledged")
     list_filter = (
         AcknowledgedFilter,

@@ -11,7 +11,7 @@ from processing.domain.decode import read_payload
 from processing.domain.envelope import Event, Invalid
 from processing.domain.messages import Arrival, Arrived, Poison, make_poison
 from processing.postgres.inbox import contents
-from processing.postgres.transaction import Cursor
+from processing.postgres.transaction import Cursor, transaction
 
 WHY = "stands for another event already: give each event an id of its own"
 
@@ -60,3 +60,9 @@ def stored_contents(cursor: Cursor, ids: Collection[str]) -> dict[str, str]:
         id: content_of(id, user_id, event_type, read_payload(payload.encode())[0])
         for id, (user_id, event_type, payload) in contents(cursor, ids).items()
     }
+
+
+def known_contents(ids: Collection[str]) -> dict[str, str]:
+    """The same, for callers outside of a transaction."""
+    with transaction() as cursor:
+        return stored_contents(cursor, ids)

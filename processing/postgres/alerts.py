@@ -19,7 +19,8 @@ class Untold:
 
 
 def note_states(states: Mapping[str, str]) -> None:
-    """These are so now, by key, and no others. What was over before anybody was told of it is forgotten."""
+    """These are so now, by key, and no others. What was over before anybody was told of it is forgotten, unless
+    somebody is being told of it now."""
     with transaction() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('processing_alert'))")
         cursor.execute(
@@ -31,7 +32,11 @@ def note_states(states: Mapping[str, str]) -> None:
             "UPDATE processing_alert SET over_at = clock_timestamp() WHERE over_at IS NULL AND key <> ALL(%s)",
             (list(states),),
         )
-        cursor.execute("DELETE FROM processing_alert WHERE over_at IS NOT NULL AND NOT told")
+        cursor.execute(
+            """DELETE FROM processing_alert WHERE over_at IS NOT NULL AND NOT told
+                 AND (claimed_at IS NULL OR claimed_at < clock_timestamp() - %s * interval '1 second')""",
+            (CLAIM_S,),
+        )
 
 
 def begun(prefix: str) -> list[str]:
@@ -55,7 +60,9 @@ def claim_untold() -> list[Untold]:
 
 
 def note_told(alert: Untold) -> None:
+    """Meanwhile it may be over, or so again: then that is told next."""
     if alert.over:
         raw_cursor().execute("DELETE FROM processing_alert WHERE key = %s AND over_at IS NOT NULL", (alert.key,))
+        raw_cursor().execute("UPDATE processing_alert SET told = false, claimed_at = NULL WHERE key = %s", (alert.key,))
     else:
         raw_cursor().execute("UPDATE processing_alert SET told = true, claimed_at = NULL WHERE key = %s", (alert.key,))

@@ -1,6 +1,6 @@
 """Groups of failures: which group dead letters join, and when one has none left.
 
-Their rows are locked last in a transaction, in the order of their keys or ids.
+Their rows are locked last in a transaction, in the order of their keys.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def leave_groups(cursor: Cursor, ids: Collection[str]) -> None:
              SELECT group_id AS id, count(*) AS number FROM processing_deadletter
              WHERE event_id = ANY(%s) AND discarded_at IS NULL GROUP BY group_id),
            locked AS (
-             SELECT g.id, gone.number FROM processing_failuregroup g JOIN gone USING (id) ORDER BY g.id FOR UPDATE OF g)
+             SELECT g.id, gone.number FROM processing_failuregroup g JOIN gone USING (id)
+             ORDER BY g.reason COLLATE "C", g.kind COLLATE "C", g.error_class COLLATE "C", g.place COLLATE "C"
+             FOR UPDATE OF g)
            UPDATE processing_failuregroup g SET open = g.open - locked.number,
                   resolved_at = CASE WHEN g.open = locked.number THEN clock_timestamp() END
            FROM locked WHERE g.id = locked.id""",

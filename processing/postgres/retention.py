@@ -35,10 +35,10 @@ FINAL_EVENTS = OldRows(
     "processing_inboxevent",
     "id",
     f"""SELECT i.id FROM processing_inboxevent i LEFT JOIN processing_deadletter d ON d.event_id = i.id
-        WHERE i.received_at < %(before)s AND i.{IS_FINAL} AND d.event_id IS NULL ORDER BY i.id""",
+        WHERE i.received_at < %(before)s AND i.{IS_FINAL} AND d.event_id IS NULL AND {NO_EFFECT} ORDER BY i.id""",
     also=f"AND {IS_FINAL}",
     foretold=f"""SELECT i.id FROM processing_inboxevent i {NEEDED_LETTER}
-                 WHERE i.received_at < %(before)s AND i.{IS_FINAL} AND d.event_id IS NULL""",
+                 WHERE i.received_at < %(before)s AND i.{IS_FINAL} AND d.event_id IS NULL AND {NO_EFFECT}""",
 )
 
 

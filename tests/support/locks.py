@@ -12,7 +12,11 @@ WAITING = """SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
 
 
 def somebody_waits_for_a_lock() -> bool:
+    return how_many_wait_for_a_lock() > 0
+
+
+def how_many_wait_for_a_lock() -> int:
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         row = cursor.fetchone()
-    return row is not None and row[0] > 0
+    return 0 if row is None else int(row[0])

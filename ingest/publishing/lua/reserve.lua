@@ -10,7 +10,7 @@
 --   address is over its limit (1 or 0), and for each event: 0 reserved, 1 over its user's limit, 2 another publishing
 --   is under way, 3 over its address' limit, 4 over its API key's limit, 'd' .. id duplicate of id, 'c' .. id conflict
 --   with id by its key, 'o' .. id conflict since id stands for other content, 'a' .. id accepted as id and not yet
---   final, so a duplicate unless it was lost.
+--   final, so a duplicate unless it was lost, or an id that stands for a content which the inbox alone knows.
 local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 
 local function take(count)
@@ -80,10 +80,14 @@ local function duplicate(id)
   return (redis.call('EXISTS', 'dedup:' .. id) == 1 and 'd' or 'a') .. id
 end
 
-local function stands_for_other(id, digest)
+-- Of an id that is known, and stands for one content: nil if that is this one, for all that is known here.
+local function compared(id, digest)
   local memory = redis.call('GET', 'accepted:' .. id)
-  local first = memory and cjson.decode(memory).digest
-  return first and first ~= digest
+  if not memory then
+    return 'a' .. id
+  end
+  local first = cjson.decode(memory).digest
+  return first and first ~= digest and 'o' .. id
 end
 
 -- Of ids that were made here those of a request share a record, see memory.py; what a caller wrote is quoted in it.
@@ -117,8 +121,9 @@ local function known(key, id, digest, token, may_be_known, one_content)
   end
   if may_be_known then
     if redis.call('EXISTS', 'accepted:' .. id, 'dedup:' .. id) > 0 or is_shared(id) then
-      if one_content and stands_for_other(id, digest) then
-        return 'o' .. id
+      local answer = one_content and compared(id, digest)
+      if answer then
+        return answer
       end
       if key ~= '' then
         remember(key, 'd:' .. digest .. ':' .. id, 'EX', ttl_s)

@@ -13,6 +13,8 @@ from redis import Redis
 from processing.consumer.batch import read_batch
 from processing.consumer.partitions import Partitions
 from processing.domain.decode import decode_envelope
+from processing.domain.messages import Arrival, Message, read_message
+from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
 from tests.integration.ingest.conftest import read_topic
 from tests.integration.ingest.test_endpoints import assert_problem
@@ -183,3 +185,17 @@ def test_a_long_ids_other_data_is_known_as_such_by_the_consumer(send: Send, door
     batch = read_batch(read_topic(door), partitions)
     settled = process_batch(batch.arrivals, batch.poisons)
     assert (settled.count("processed"), settled.count("poison")) == (1, 1)
+
+
+def test_other_data_under_an_id_that_came_by_kafka_is_a_conflict_too(send: Send, door: str) -> None:
+    """As after Redis was emptied: the door has no memory of it, the inbox has."""
+    came = read_message(Message(door, 0, 0, b"u", orjson.dumps({**EVENT, "data": {"a": 1}})))
+    assert isinstance(came, Arrival)
+    after_commit(process_batch([came], []))
+    key = {"Idempotency-Key": "k"}
+    for headers in ({}, key, key):
+        assert assert_problem(send({**EVENT, "data": {"a": 2}}, headers=headers), 409)["eventId"] == "/s 1"
+    assert answered(send({**EVENT, "data": {"a": 1.0}})) == (200, "duplicate")
+    results = send([{**EVENT, "data": {"a": n}} for n in (1, 2)], BATCH).json()["results"]
+    assert [each["status"] for each in results] == ["duplicate", "conflict"]
+    assert read_topic(door) == []

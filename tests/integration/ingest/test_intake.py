@@ -25,6 +25,7 @@ from tests.integration.ingest.conftest import read_topic
 from tests.integration.ingest.test_endpoints import EVENT
 
 HOST = {"host": "localhost", "content-type": "application/json"}
+HANGS_S = 20
 
 Take = Callable[..., Awaitable[Answered]]
 
@@ -39,9 +40,9 @@ class Scope:
         self.path = path
 
 
-def in_loop(work: Callable[[Take], Coroutine[Any, Any, Any]]) -> Any:
+def in_loop(work: Callable[[Take], Coroutine[Any, Any, Any]], threads: int = 4) -> Any:
     """Run what is given `take("/events", {...}, **fields)`."""
-    intake = Intake(Threads(4, "request"))
+    intake = Intake(Threads(threads, "request"))
 
     async def take(path: str, body: Any, **fields: str) -> Answered:
         content = orjson.dumps(body)
@@ -86,6 +87,23 @@ def test_a_batch_tells_each_events_fate(door: str, redis: Redis) -> None:
     assert (status, [each["status"] for each in body["results"]]) == (202, ["accepted", "invalid"])
     assert headers["RateLimit"] == '"user";r=99;t=1'
     assert redis.exists(f"event:{body['results'][1]['eventId']}")
+
+
+def test_who_waits_for_the_lag_to_fall_holds_no_thread(door: str, settings: Any, restart: Callable[[], None]) -> None:
+    """A crowd of them would leave none to whoever else needs one, and be answered one after another."""
+
+    async def five(take: Take) -> list[Answered]:
+        return [await take("/events", {**EVENT, "userId": str(number)}) for number in range(5)]
+
+    async def one(take: Take) -> Answered:
+        return await asyncio.wait_for(take("/events", EVENT), HANGS_S)
+
+    in_loop(five)
+    settings.BACKPRESSURE_MAX_LAG, settings.BACKPRESSURE_WAIT_MS = 2, 100
+    restart()
+    status, headers, problem = read(in_loop(one, threads=0))
+    assert (status, problem["outcome"], headers["Retry-After"]) == (503, "none", "2")
+    assert problem["error"].startswith("the backlog is too long")
 
 
 @pytest.mark.usefixtures("door")

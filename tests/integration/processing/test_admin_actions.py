@@ -146,6 +146,16 @@ def test_staff_who_may_discard_may_do_so_where_they_see_events() -> None:
     assert clerk.get(changelist("deadletter")).status_code == 403
 
 
+@pytest.mark.parametrize("model", ["loss", "kind", "effect"])
+def test_who_may_change_something_else_may_not_act_on_events_by_its_address(model: str) -> None:
+    DeadLetterFactory.create(event__id="e-1")
+    clerk = client_of("cleo", may=[f"change_{model}"])
+    for name in ("discard", "replay", "pause_type"):
+        assert clerk.post(reverse(f"admin:processing_{model}_act", args=["e-1", name])).status_code == 404
+    assert DeadLetter.objects.get().discarded_at is None
+    assert (Kind.objects.count(), OperatorAction.objects.count()) == (0, 0)
+
+
 def test_while_postgres_is_not_fit_the_operator_is_told_to_try_again(
     operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,3 +149,32 @@ def test_two_who_notice_tell_once() -> None:
     assert [each.text for each in alerts.claim_untold()] == ["something is wrong"]
     alerts.note_states({"a": "something is wrong"})
     assert alerts.claim_untold() == []
+
+
+def test_what_ends_while_it_is_told_is_told_to_be_over() -> None:
+    alerts.note_states({"a": "something is wrong"})
+    Alert.objects.update(since=F("since") - timedelta(seconds=GRACE_S + 1))
+    (begun,) = alerts.claim_untold()
+    alerts.note_states({})
+    alerts.note_told(begun)
+    assert [(each.text, each.over) for each in alerts.claim_untold()] == [("something is wrong", True)]
+
+
+def test_what_begins_again_while_its_end_is_told_is_told_anew() -> None:
+    alerts.note_states({"a": "something is wrong"})
+    Alert.objects.update(told=True, since=F("since") - timedelta(seconds=GRACE_S + 1))
+    alerts.note_states({})
+    (over,) = alerts.claim_untold()
+    assert over.over
+    alerts.note_states({"a": "something is wrong"})
+    alerts.note_told(over)
+    assert [(each.text, each.over) for each in alerts.claim_untold()] == [("something is wrong", False)]
+
+
+def test_what_ended_while_somebody_died_over_telling_it_is_forgotten() -> None:
+    alerts.note_states({"a": "something is wrong"})
+    Alert.objects.update(since=F("since") - timedelta(seconds=GRACE_S + 1))
+    alerts.claim_untold()
+    Alert.objects.update(claimed_at=F("claimed_at") - timedelta(seconds=CLAIM_S + 1))
+    alerts.note_states({})
+    assert not Alert.objects.exists()

@@ -213,6 +213,18 @@ class TestRetention:
         assert kept["done"] is None
         assert kept["waiting"] is not None
 
+    def test_an_event_that_is_to_be_forgotten_stays_as_long_as_a_task_of_it_waits(
+        self, pipeline: Pipeline, settings: Settings
+    ) -> None:
+        settings.RETENTION_FORGET_DAYS = 30
+        pipeline.apply(ParcelPacked(number=1), id="a")
+        InboxEvent.objects.update(received_at=datetime.now(UTC) - timedelta(days=31))
+        retention.retire()
+        assert engine.run_effects() == 2
+        assert {status for _, status, _ in states()} == {"done"}
+        retention.retire()
+        assert not InboxEvent.objects.exists()
+
 
 class TestPages:
     def test_an_effect_is_seen_in_the_list_in_its_events_timeline_and_can_be_replayed(

@@ -10,22 +10,35 @@ from typing import TypeVar
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from psycopg import errors
 from pytest_django import Settings
 from redis import Redis
 
-from processing.domain.failures import Cause
+from processing.domain.failures import Cause, Letter
 from processing.domain.messages import Arrival, Message, Poison, poison_id, read_message
 from processing.domain.statuses import Status
 from processing.engine import release
 from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
-from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
+from processing.models import DeadLetter, FailureGroup, InboxEvent, Lane, OperatorAction
 from processing.operators import actions, redecode
-from processing.postgres.dead_letters import LockedDeadLetter, lock_dead_letters
+from processing.postgres.dead_letters import (
+    LockedDeadLetter,
+    add_dead_letters,
+    discard_dead_letters,
+    lock_dead_letters,
+)
 from processing.postgres.transaction import Cursor
-from tests.support.factories import DeadLetterFactory, InboxEventFactory, LaneFactory, envelope
-from tests.support.locks import somebody_waits_for_a_lock
+from processing.postgres.transaction import transaction as processing_transaction
+from tests.support.factories import (
+    DeadLetterFactory,
+    FailureGroupFactory,
+    InboxEventFactory,
+    LaneFactory,
+    envelope,
+)
+from tests.support.locks import how_many_wait_for_a_lock
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -60,10 +73,10 @@ def in_thread(work: Callable[[], T]) -> tuple[ThreadPoolExecutor, Future[T]]:
     return pool, pool.submit(run)
 
 
-def wait_until_someone_waits_for_a_lock() -> None:
+def wait_until_someone_waits_for_a_lock(how_many: int = 1) -> None:
     until = monotonic() + PATIENCE_S
     while monotonic() < until:
-        if somebody_waits_for_a_lock():
+        if how_many_wait_for_a_lock() >= how_many:
             return
         sleep(0.01)
     raise AssertionError("nobody waited for a lock")
@@ -124,6 +137,32 @@ def test_a_deadlock_is_nobodys_failure_and_the_transaction_runs_again(monkeypatc
     monkeypatch.setattr(actions, "lock_dead_letters", unlucky)
     assert actions.discard(ids=["e-1"], actor="ada").done == {"e-1": "discarded"}
     assert OperatorAction.objects.count() == 1
+
+
+def test_letters_that_come_and_letters_that_go_lock_their_groups_in_one_order() -> None:
+    """Else one of the two would be a deadlock's victim, and its batch be made again."""
+    groups = [FailureGroupFactory.create(place=place) for place in ("b", "a")]
+    gone = [DeadLetterFactory.create(group=group).pk for group in groups]
+    new = [Letter(InboxEventFactory.create(failed=True).pk, "shop", Cause("KeyError", group.place)) for group in groups]
+
+    def come() -> None:
+        with processing_transaction() as cursor:
+            add_dead_letters(cursor, new, DeadLetter.Reason.FAILED, timezone.now())
+
+    def go() -> None:
+        with processing_transaction() as cursor:
+            discard_dead_letters(cursor, gone)
+
+    with transaction.atomic():
+        FailureGroup.objects.select_for_update().get(place="a")
+        pools = []
+        for number, work in enumerate((come, go), 1):
+            pools.append(in_thread(work))
+            wait_until_someone_waits_for_a_lock(number)
+    for pool, working in pools:
+        with pool:
+            working.result(PATIENCE_S)
+    assert list(FailureGroup.objects.values_list("open", "total", "resolved_at")) == [(1, 2, None)] * 2
 
 
 def test_two_operators_who_replay_the_same_poison_make_one_event_of_it() -> None:
