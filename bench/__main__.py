@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import backlog, beside, crowds, limits, lists, pages, redis_memory, report, steady
-from bench.events import Kind, records
 from bench.figures import Figure, table
 from bench.machine import machine
 from bench.parts import AGAINST, ALONE, PARTS

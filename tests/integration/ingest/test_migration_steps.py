@@ -17,9 +17,9 @@ from processing.postgres.schema import missing_migrations
 from tests.support.product_schema import (
     BACK,
     FORTH,
-    MONEY_MIGRATION,
     INSERT_V1,
     LATEST_COLUMNS,
+    MONEY_MIGRATION,
     V1_COLUMNS,
     another_session,
     columns,

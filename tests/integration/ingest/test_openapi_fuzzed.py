@@ -71,7 +71,7 @@ def _run(
 def test_every_answer_is_a_documented_one(api: Any) -> None:
     made = fuzz(api, 15, lambda case: case.call_and_validate(checks=CHECKS))
     assert {"POST /events", "GET /events/{event_id}", "POST /liveEvent"} <= made.keys()
-    assert min(made.values()) >= 15
+    assert min(made[each] for each in made if "/health/" not in each) >= 15  # which takes nothing that could differ
 
 
 @pytest.mark.parametrize(
