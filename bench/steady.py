@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from itertools import count
 from queue import SimpleQueue
 from statistics import quantiles
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from redis import Redis
@@ -55,7 +55,7 @@ class _Finals:
 
     def __init__(self, address: str) -> None:
         self.at: dict[str, float] = {}
-        self._redis: Any = Redis.from_url(address, decode_responses=True)
+        self._redis = cast(Any, Redis.from_url(address, decode_responses=True))
         self._redis.config_set("notify-keyspace-events", "K$")
         told = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         told.psubscribe(**{f"{KEYS}*": self._note})
