@@ -36,6 +36,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
     "Failures": (
         Page("stacks", "processing.failuregroup"),
         Page("mail", "processing.deadletter"),
+        Page("replay", "processing.replayrun"),
         Page("pause_circle", "processing.kind"),
         Page("output", "processing.effect"),
         Page("heart_broken", "processing.loss"),

@@ -18,6 +18,7 @@ _SECONDS: dict[str, tuple[Any, int]] = {  # how often, and how long a task waits
     "sweep": (2.0, 10),
     "renew_marks": (10.0, 10),
     "tend_kinds": (2.0, 2),
+    "tend_replays": (2.0, 2),
     "pass_orphaned_gaps": (10.0, 30),
     "pass_import_gaps": (5.0, 15),
     "retire": (crontab(minute=17), 3600),

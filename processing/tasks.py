@@ -13,6 +13,7 @@ from processing.domain.failures import cause_of
 from processing.domain.process import note_error
 from processing.engine import after_commit, effects, release
 from processing.kafka import dead_letter_topic, follow_ups
+from processing.operators import tend_replays as runs
 from processing.postgres.schema import has_migrations
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,11 @@ def renew_marks() -> None:
 @shared_task
 def tend_kinds() -> None:
     _unless_away(kinds.tend_kinds)
+
+
+@shared_task
+def tend_replays() -> None:
+    _unless_away(runs.tend_replays)
 
 
 @shared_task

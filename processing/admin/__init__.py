@@ -11,3 +11,4 @@ from processing.admin import losses as losses
 from processing.admin import operator_actions as operator_actions
 from processing.admin import passed_gaps as passed_gaps
 from processing.admin import processes as processes
+from processing.admin import replay_runs as replay_runs

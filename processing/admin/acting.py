@@ -2,49 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+import msgspec
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
+from processing.admin import confirming, edit_page, replay_start, show
+from processing.admin.confirming import MAY, MUST, Question, ask, at_most, reason_in
 from processing.admin.permissions import may
 from processing.admin.readonly import ReadOnlyAdmin
+from processing.admin.replay_start import AWAY
 from processing.domain.away import StoppedError
 from processing.operators import actions, effects, kinds, losses
+from processing.operators import consequences as will
 from processing.operators.chunks import Result
 
-AT_ONCE = 10_000  # events that one click acts on, at most
 EXAMPLES = 3  # ids named for each reason
+NO_REASON = "A reason is needed: it is kept on record."
 
 
 @dataclass(frozen=True)
 class Action:
-    """What an operator can do. `done` begins the sentence that reports it."""
+    """What an operator can do. `done` begins the sentence that reports it.
+
+    `foresee` has what it will do, for a page that asks before; without it nothing is asked. `why`: whether a reason may
+    or must be given.
+    """
 
     name: str
     label: str
     done: str
     run: Callable[..., Result]
     noun: str = "event"
+    foresee: Callable[[Collection[str]], list[str]] | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Something that an operator can do on a page of its own. `url` is its address for the events with these ids."""
+
+    name: str
+    label: str
+    url: Callable[[Collection[str]], str]
+    show: Callable[[HttpRequest, Sequence[str]], HttpResponse] | None = None  # for events of a list
+    noun: str = "event"
 
 
 RETRY_NOW = Action("retry_now", "Retry now", "Retried now", actions.retry_now)
-REPLAY = Action("replay", "Replay", "Replayed", actions.replay)
-DISCARD = Action("discard", "Discard", "Discarded", actions.discard)
-ACKNOWLEDGE = Action("acknowledge", "Acknowledge", "Acknowledged", losses.acknowledge, noun="loss")
-PAUSE = Action("pause", "Pause", "Paused", kinds.pause_all, noun="kind")
-RESUME = Action("resume", "Resume", "Resumed", kinds.resume_all, noun="kind")
-PAUSE_TYPE = Action("pause_type", "Pause its type", "Paused its type", kinds.pause_type_of)
-PAUSE_FAMILY = Action("pause_family", "Pause its family", "Paused its family", kinds.pause_family_of)
+REPLAY = Page("replay", "Replay", replay_start.url_of, replay_start.show_ids)
+EDIT = Page("edit", "Edit and replay", edit_page.url_of)
+DISCARD = Action("discard", "Discard", "Discarded", actions.discard, foresee=will.of_discard, why=MUST)
+UNDO_DISCARD = Action(
+    "undo_discard", "Undo discard", "Open again", actions.undo_discard, foresee=will.of_undo_discard, why=MAY
+)
+ACKNOWLEDGE = Action(
+    "acknowledge", "Acknowledge", "Acknowledged", losses.acknowledge, noun="loss", foresee=will.of_acknowledge
+)
+PAUSE = Action("pause", "Pause", "Paused", kinds.pause_all, noun="kind", foresee=will.of_pause, why=MAY)
+RESUME = Action("resume", "Resume", "Resumed", kinds.resume_all, noun="kind", foresee=will.of_resume)
+PAUSE_TYPE = Action(
+    "pause_type", "Pause its type", "Paused its type", kinds.pause_type_of, foresee=will.of_pause_type, why=MAY
+)
+PAUSE_FAMILY = Action(
+    "pause_family",
+    "Pause its family",
+    "Paused its family",
+    kinds.pause_family_of,
+    foresee=will.of_pause_family,
+    why=MAY,
+)
 REPLAY_EFFECT = Action("replay_effect", "Replay", "Replayed", effects.replay, noun="effect")
 DISCARD_EFFECT = Action("discard_effect", "Discard", "Discarded", effects.discard, noun="effect")
+ids_in = msgspec.json.Decoder(list[str]).decode
 
 
 class ActingAdmin(ReadOnlyAdmin):
@@ -52,20 +90,20 @@ class ActingAdmin(ReadOnlyAdmin):
     `legal_in_list` and `legal_for` say which of them a list and an object offer; `processing.operators` checks again.
     """
 
-    acts: Collection[Action] = ()
+    acts: Collection[Action | Page] = ()
     change_form_template = "admin/processing/acting_change_form.html"
 
-    def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
+    def legal_in_list(self, request: HttpRequest) -> Collection[Action | Page]:
         raise NotImplementedError
 
-    def legal_for(self, obj: Any) -> Collection[Action]:
+    def legal_for(self, obj: Any) -> Collection[Action | Page]:
         raise NotImplementedError
 
     def legal_for_kind_of(self, obj: Any) -> Collection[Action]:
         """Those that act on the kind of an event."""
         return ()
 
-    def may_act(self, request: HttpRequest, action: Action) -> bool:
+    def may_act(self, request: HttpRequest, action: Action | Page) -> bool:
         """Nobody acts on what they may not see."""
         return self.has_view_permission(request) and may(request, action.name)
 
@@ -81,30 +119,82 @@ class ActingAdmin(ReadOnlyAdmin):
         }
 
     def get_urls(self) -> list[URLPattern]:
-        opts = self.model._meta
-        act = path(
-            "<path:object_id>/act/<slug:name>/",
-            self.admin_site.admin_view(self.act_view),
-            name=f"{opts.app_label}_{opts.model_name}_act",
-        )
-        return [act, *super().get_urls()]
+        name = f"{self.model._meta.app_label}_{self.model._meta.model_name}_act"
+        view = self.admin_site.admin_view
+        return [
+            path("act/<slug:name>/", view(self.act_on_many_view), name=f"{name}_many"),
+            path("<path:object_id>/act/<slug:name>/", view(self.act_view), name=name),
+            *super().get_urls(),
+        ]
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """A button of an object's page. The function that acts decides what is legal by now, under the row's lock."""
+        """A button of an object's page: GET asks, POST does it. The function that acts decides what is legal by now,
+        under the row's lock."""
+        action, id = self._action(request, name), unquote(object_id)
+        if "\0" in id:
+            raise Http404("No id has a NUL")
+        page = show.change_url(self.model, id)
+        if request.method != "POST":
+            if action.foresee is None:
+                return HttpResponseNotAllowed(["POST"])
+            return self._ask(request, action, [id], page, request.path)
+        if action.why == MUST and not reason_in(request):
+            return self._ask(request, action, [id], page, request.path, NO_REASON)
+        act(request, action, [id])
+        return HttpResponseRedirect(self._list_url() if self.get_object(request, id) is None else page)
+
+    def act_on_many_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """The answer to the page that a list's action showed."""
+        action = self._action(request, name)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        try:
+            ids = ids_in(request.POST.get("ids", ""))[: confirming.AT_ONCE]
+        except msgspec.MsgspecError as error:
+            raise SuspiciousOperation("the ids cannot be read") from error
+        if any("\0" in id for id in ids):
+            raise SuspiciousOperation("an id has a NUL")
+        if action.why == MUST and not reason_in(request):
+            return self._ask(request, action, ids, self._list_url(), request.path, NO_REASON)
+        act(request, action, ids)
+        return HttpResponseRedirect(self._list_url())
+
+    def _action(self, request: HttpRequest, name: str) -> Action:
         action = next((each for each in self.acts if each.name == name), None)
-        if action is None:
+        if not isinstance(action, Action):
             raise Http404(f"There is no action {name!r}")
         if not self.may_act(request, action):
             raise PermissionDenied
-        act(request, action, [unquote(object_id)])
-        opts = self.model._meta
-        if self.get_object(request, unquote(object_id)) is None:  # gone with its replay
-            return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
-        return HttpResponseRedirect(
-            reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[quote(unquote(object_id))])
+        return action
+
+    def _list_url(self) -> str:
+        return reverse(f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist")
+
+    def ask_many(self, request: HttpRequest, action: Action, ids: Sequence[str]) -> HttpResponse:
+        name = f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_act_many"
+        return self._ask(request, action, ids, request.get_full_path(), reverse(name, args=[action.name]))
+
+    def _ask(
+        self, request: HttpRequest, action: Action, ids: Sequence[str], back: str, url: str, error: str = ""
+    ) -> HttpResponse:
+        assert action.foresee is not None
+        try:
+            lines = action.foresee(ids)
+        except StoppedError:
+            messages.error(request, AWAY)
+            return HttpResponseRedirect(back)
+        question = Question(
+            title=f"{action.label}: {_count(len(ids), action.noun)}",
+            lines=lines,
+            url=url,
+            back=back,
+            submit=action.label,
+            ids=ids,
+            reason=action.why,
+            hidden={"ids": msgspec.json.encode(ids).decode()},
+            error=error,
         )
+        return ask(request, question, self.model._meta)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -118,27 +208,41 @@ class ActingAdmin(ReadOnlyAdmin):
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
-    def _buttons(self, object_id: str, offered: Collection[Action]) -> list[dict[str, str]]:
+    def _buttons(self, object_id: str, offered: Collection[Action | Page]) -> list[dict[str, Any]]:
         name = f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_act"
+        id = unquote(object_id)
         return [
-            {"label": action.label, "url": reverse(name, args=[quote(unquote(object_id)), action.name])}
+            {"label": action.label, "url": action.url([id]), "asks": True}
+            if isinstance(action, Page)
+            else {
+                "label": action.label,
+                "url": reverse(name, args=[quote(id), action.name]),
+                "asks": action.foresee is not None,
+            }
             for action in offered
         ]
 
 
-def _act_on_list(action: Action, _: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any]) -> None:
-    ids = [str(pk) for pk in queryset.values_list("pk", flat=True)[: AT_ONCE + 1]]
-    act(request, action, ids[:AT_ONCE])
-    if len(ids) > AT_ONCE:
-        messages.warning(
-            request, f"More than {AT_ONCE} were selected: the first {AT_ONCE} were taken, repeat it for the next."
-        )
+def _act_on_list(
+    action: Action | Page, page: ActingAdmin, request: HttpRequest, queryset: QuerySet[Any]
+) -> HttpResponse | None:
+    """Do it, or show the page that asks before."""
+    ids = [str(pk) for pk in queryset.values_list("pk", flat=True)[: confirming.AT_ONCE + 1]]
+    if isinstance(action, Page):
+        assert action.show is not None
+        return action.show(request, ids)
+    ids = list(at_most(request, ids))
+    if action.foresee is not None:
+        return page.ask_many(request, action, ids)
+    act(request, action, ids)
+    return None
 
 
 def act(request: HttpRequest, action: Action, ids: Collection[str]) -> None:
     """Do the action; tell the operator how many events it changed, and which it left and why."""
     try:
-        result = action.run(ids=ids, actor=request.user.get_username())
+        why = {"reason": reason_in(request)} if action.why else {}
+        result = action.run(ids=ids, actor=request.user.get_username(), **why)
     except StoppedError:
         messages.error(request, "Postgres is not fit, see /health/ready: not all was done. Look, and try again.")
         return

@@ -9,14 +9,17 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from processing.admin import show
-from processing.admin.acting import DISCARD, REPLAY, ActingAdmin, Action
+from processing.admin.acting import DISCARD, EDIT, REPLAY, UNDO_DISCARD, ActingAdmin, Action, Page
+from processing.admin.edit_page import edit_view, edits_of
 from processing.admin.events import is_open, record_of
 from processing.admin.failure_groups import ReasonFilter
 from processing.admin.readonly import TextFilter, text_filter, time_filter
+from processing.admin.replay_start import choice_of_list, may_replay, url_of_choice
 from processing.admin.searching import find_letters
 from processing.models import DeadLetter, FailureGroup, InboxEvent, Lane
 
@@ -65,7 +68,7 @@ class GroupFilter(TextFilter):
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ActingAdmin):
-    acts = (REPLAY, DISCARD)
+    acts = (REPLAY, EDIT, DISCARD, UNDO_DISCARD)
     list_display = ("id", "short_error", "short_type", "short_user", "attempts", "queued", "why", "state")
     list_filter = (
         DiscardedFilter,
@@ -108,19 +111,29 @@ class DeadLetterAdmin(ActingAdmin):
         "discarded",
         "pretty_payload",
         "message_bytes",
+        "edited",
         "on_record",
     )
 
-    optional_fields = frozenset({"carried", "discarded", "on_record"})
+    optional_fields = frozenset({"carried", "discarded", "edited", "on_record"})
 
     def find(self, queryset: QuerySet[DeadLetter], term: str) -> set[str]:
         return find_letters(queryset, term)
 
-    def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
-        return () if request.GET.get("state") == DISCARDED else (REPLAY, DISCARD)
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(edit_view)
+        return [path("<path:object_id>/edit/", view, name="processing_deadletter_edit"), *super().get_urls()]
 
-    def legal_for(self, obj: DeadLetter) -> Collection[Action]:
-        return (REPLAY, DISCARD) if is_open(obj) else ()
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        choice = choice_of_list(request) if may_replay(request) else None
+        url = None if choice is None else url_of_choice(choice)
+        return super().changelist_view(request, {**(extra_context or {}), "replay_url": url})
+
+    def legal_in_list(self, request: HttpRequest) -> Collection[Action | Page]:
+        return (UNDO_DISCARD,) if request.GET.get("state") == DISCARDED else (REPLAY, DISCARD)
+
+    def legal_for(self, obj: DeadLetter) -> Collection[Action | Page]:
+        return (REPLAY, EDIT, DISCARD) if is_open(obj) else (UNDO_DISCARD,)
 
     @admin.display(description="event")
     def event_link(self, obj: DeadLetter) -> SafeString:
@@ -190,6 +203,10 @@ class DeadLetterAdmin(ActingAdmin):
     @admin.display(description="message")
     def message_bytes(self, obj: DeadLetter) -> SafeString | str:
         return show.raw_bytes(obj.event.raw)
+
+    @admin.display(description="edited")
+    def edited(self, obj: DeadLetter) -> SafeString | str:
+        return edits_of(obj.pk)
 
     @admin.display(description="operator actions")
     def on_record(self, obj: DeadLetter) -> SafeString | str:

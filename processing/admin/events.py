@@ -13,7 +13,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from processing.admin import show
-from processing.admin.acting import DISCARD, PAUSE_FAMILY, PAUSE_TYPE, REPLAY, RETRY_NOW, ActingAdmin, Action
+from processing.admin.acting import (
+    DISCARD,
+    EDIT,
+    PAUSE_FAMILY,
+    PAUSE_TYPE,
+    REPLAY,
+    RETRY_NOW,
+    UNDO_DISCARD,
+    ActingAdmin,
+    Action,
+    Page,
+)
+from processing.admin.edit_page import edits_of
 from processing.admin.readonly import EndlessChangeList, start_of, text_filter, time_filter
 from processing.admin.searching import find_events
 from processing.admin.timeline import timeline
@@ -24,7 +36,7 @@ from processing.models import DeadLetter, FailureGroup, ImportRun, InboxEvent, L
 from processing.postgres.newest_events import LOOKED_AT, Wanted, is_bounded, newest_events
 
 RECORD_LINES = 20
-LEGAL_IN_LIST: dict[str, tuple[Action, ...]] = {  # by the filter's status
+LEGAL_IN_LIST: dict[str, tuple[Action | Page, ...]] = {  # by the filter's status
     "": (RETRY_NOW, REPLAY, DISCARD),
     Status.RETRYING: (RETRY_NOW,),
     Status.FAILED: (REPLAY, DISCARD),
@@ -77,7 +89,7 @@ class InboxList(EndlessChangeList):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ActingAdmin):
-    acts = (RETRY_NOW, REPLAY, DISCARD, PAUSE_TYPE, PAUSE_FAMILY)
+    acts = (RETRY_NOW, REPLAY, EDIT, DISCARD, UNDO_DISCARD, PAUSE_TYPE, PAUSE_FAMILY)
     list_display = ("event_id", "status_word", "short_error", "what", "short_user", "seq", "tries", "received")
     list_filter = (
         StatusFilter,
@@ -110,10 +122,13 @@ class InboxEventAdmin(ActingAdmin):
         "message_key",
         "message_headers",
         "message_bytes",
+        "edited",
         "on_record",
     )
 
-    optional_fields = frozenset({"error", "carried", "seq", "family", "family_row", "letter", "group", "on_record"})
+    optional_fields = frozenset(
+        {"error", "carried", "seq", "family", "family_row", "letter", "group", "edited", "on_record"}
+    )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[EndlessChangeList]:
         return InboxList
@@ -121,13 +136,16 @@ class InboxEventAdmin(ActingAdmin):
     def find(self, queryset: QuerySet[InboxEvent], term: str) -> set[str]:
         return find_events(queryset, term)
 
-    def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
+    def legal_in_list(self, request: HttpRequest) -> Collection[Action | Page]:
         return LEGAL_IN_LIST.get(request.GET.get("status", ""), ())
 
-    def legal_for(self, obj: InboxEvent) -> Collection[Action]:
+    def legal_for(self, obj: InboxEvent) -> Collection[Action | Page]:
         if obj.status == Status.RETRYING:
             return (RETRY_NOW,)
-        return (REPLAY, DISCARD) if is_open(_letter(obj)) else ()
+        letter = _letter(obj)
+        if letter is None:
+            return ()
+        return (REPLAY, EDIT, DISCARD) if is_open(letter) else (UNDO_DISCARD,)
 
     def legal_for_kind_of(self, obj: InboxEvent) -> Collection[Action]:
         if not obj.type:
@@ -226,6 +244,10 @@ class InboxEventAdmin(ActingAdmin):
     @admin.display(description="message")
     def message_bytes(self, obj: InboxEvent) -> SafeString | str:
         return show.raw_bytes(obj.raw)
+
+    @admin.display(description="edited")
+    def edited(self, obj: InboxEvent) -> SafeString | str:
+        return edits_of(obj.pk)
 
     @admin.display(description="operator actions")
     def on_record(self, obj: InboxEvent) -> SafeString | str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
+from processing.admin.replay_start import may_replay, url_of_choice
+from processing.domain.replays import Choice
 from processing.models import DeadLetter, FailureGroup, Traceback
 
 SHOWN = 10
@@ -54,6 +57,7 @@ class FailureGroupAdmin(ReadOnlyAdmin):
     search_prefixes = ("error_class", "place", "kind")
     search_help_text = "The beginning of a class, a place or a kind."
     rows_of = {"newest": DeadLetter}
+    change_form_template = "admin/processing/acting_change_form.html"
     fields = readonly_fields = (
         "state",
         "why",
@@ -92,6 +96,16 @@ class FailureGroupAdmin(ReadOnlyAdmin):
         if obj.resolved_at is None:
             return show.status("open")
         return format_html("{} {}", show.status("resolved"), show.when(obj.resolved_at))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        group = self.get_object(request, unquote(object_id)) if may_replay(request) else None
+        buttons = []
+        if group is not None and group.open:
+            url = url_of_choice(Choice(group=group.pk))
+            buttons = [{"label": "Replay its open ones", "url": url, "asks": True}]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "buttons": buttons})
 
     @admin.display(description="dead letters")
     def counts(self, obj: FailureGroup) -> SafeString:

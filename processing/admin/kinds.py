@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from processing.admin import show
-from processing.admin.acting import PAUSE, RESUME, ActingAdmin, Action
+from processing.admin.acting import PAUSE, RESUME, ActingAdmin, Action, Page
 from processing.domain.kinds import KindState
 from processing.models import InboxEvent, Kind, OperatorAction
 from processing.operators.kinds import describe
@@ -52,10 +52,10 @@ class KindAdmin(ActingAdmin):
         "record",
     )
 
-    def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
+    def legal_in_list(self, request: HttpRequest) -> Collection[Action | Page]:
         return (RESUME, PAUSE)
 
-    def legal_for(self, obj: Kind) -> Collection[Action]:
+    def legal_for(self, obj: Kind) -> Collection[Action | Page]:
         if obj.state == KindState.PAUSED:
             return (RESUME,)
         return (RESUME, PAUSE) if obj.state == KindState.STOPPED else (PAUSE,)

@@ -10,12 +10,12 @@ from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from processing.admin import show, user_page
+from processing.admin.confirming import Question, ask
 from processing.admin.passed_gaps import gaps_of
 from processing.admin.permissions import may
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
@@ -99,16 +99,15 @@ class LaneAdmin(ReadOnlyAdmin):
             self._set(request, user_id, int(seq), replay=replay)
             return HttpResponseRedirect(lane_url)
         foreseen = foresee(user_id, int(seq), replay=replay)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Set the lane of {user_id}",
-            "opts": self.model._meta,
-            "foreseen": foreseen,
-            "seq": seq,
-            "replay": replay,
-            "lane_url": lane_url,
-        }
-        return TemplateResponse(request, "admin/processing/set_lane.html", context)
+        question = Question(
+            title=f"Set the lane of {user_id}",
+            lines=[f"{foreseen}."],
+            url=request.path,
+            back=lane_url,
+            submit="Set the lane" if foreseen.changes else "",
+            hidden={"seq": seq, **({"replay": "on"} if replay else {})},
+        )
+        return ask(request, question, self.model._meta)
 
     def _set(self, request: HttpRequest, user_id: str, seq: int, *, replay: bool) -> None:
         try:

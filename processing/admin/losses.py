@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from processing.admin import show
-from processing.admin.acting import ACKNOWLEDGE, ActingAdmin, Action
+from processing.admin.acting import ACKNOWLEDGE, ActingAdmin, Action, Page
 from processing.admin.readonly import text_filter, time_filter
 from processing.models import Loss
 
@@ -52,10 +52,10 @@ class LossAdmin(ActingAdmin):
         "acknowledged",
     )
 
-    def legal_in_list(self, request: HttpRequest) -> Collection[Action]:
+    def legal_in_list(self, request: HttpRequest) -> Collection[Action | Page]:
         return () if request.GET.get("state") == ACKNOWLEDGED else (ACKNOWLEDGE,)
 
-    def legal_for(self, obj: Loss) -> Collection[Action]:
+    def legal_for(self, obj: Loss) -> Collection[Action | Page]:
         return (ACKNOWLEDGE,) if obj.acknowledged_at is None else ()
 
     @admin.display(description="last offset")

@@ -11,12 +11,12 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
-from processing.models import InboxEvent, Kind, Lane, OperatorAction
-from processing.operators import actions, kinds, losses
-from processing.operators import replay as replays
+from processing.models import InboxEvent, Kind, Lane, OperatorAction, ReplayRun
+from processing.operators import actions, edit, kinds, losses, replay_runs
 from processing.operators.set_lane import SET_LANE
 
 OF_KINDS = (kinds.PAUSE, kinds.RESUME)  # `event_id` has the kind's name
+OF_RUNS = (replay_runs.REPLAY, replay_runs.CANCEL, replay_runs.GO_ON)  # and here the run's
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -24,7 +24,8 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = (actions.RETRY_NOW, replays.REPLAY, actions.DISCARD, SET_LANE, losses.ACKNOWLEDGE, *OF_KINDS)
+        of_events = (actions.RETRY_NOW, edit.EDIT, actions.DISCARD, actions.UNDO_DISCARD)
+        names = (*OF_RUNS, *of_events, SET_LANE, losses.ACKNOWLEDGE, *OF_KINDS)
         return [(name, name) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> QuerySet[OperatorAction]:
@@ -49,10 +50,12 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     def time(self, obj: OperatorAction) -> str:
         return show.utc(obj.at)
 
-    @admin.display(description="event, lane, kind or loss")
+    @admin.display(description="event, lane, kind, loss or run")
     def event_link(self, obj: OperatorAction) -> SafeString | str:
         if obj.action == losses.ACKNOWLEDGE:
             return obj.event_id
+        if obj.action in OF_RUNS:
+            return show.link(ReplayRun, obj.event_id.rpartition(" ")[2], obj.event_id)
         if not obj.event_id:
             return show.link(Lane, obj.user_id, f"lane of {obj.user_id}")
         return show.link(Kind if obj.action in OF_KINDS else InboxEvent, obj.event_id)

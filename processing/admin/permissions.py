@@ -7,7 +7,9 @@ from django.http import HttpRequest
 NEEDED = {
     "retry_now": "processing.retry_inboxevent",
     "replay": "processing.replay_deadletter",
+    "edit": "processing.replay_deadletter",
     "discard": "processing.discard_deadletter",
+    "undo_discard": "processing.discard_deadletter",
     "replay_effect": "processing.replay_deadletter",
     "discard_effect": "processing.discard_deadletter",
     "pause": "processing.pause_kind",

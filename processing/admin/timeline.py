@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.domain.effects import FOLLOW_UP
+from processing.domain.replays import ItemState
 from processing.domain.statuses import FINAL, Status
 from processing.models import (
     DeadLetter,
@@ -23,12 +24,19 @@ from processing.models import (
     Lane,
     OperatorAction,
     PassedGap,
+    ReplayItem,
+    ReplayRun,
     Traceback,
 )
-from processing.operators import actions, replay
+from processing.operators import actions, edit
 
-DONE = {actions.RETRY_NOW: "retried at once", replay.REPLAY: "replayed", actions.DISCARD: "discarded"}
-REPLAY_NUMBER = re.compile(r"replay \d+")  # the detail of one that has no more to say
+DONE = {
+    actions.RETRY_NOW: "retried at once",
+    actions.DISCARD: "discarded",
+    actions.UNDO_DISCARD: "opened again",
+    edit.EDIT: "edited",
+    "replay": "replayed",  # before replays had runs
+}
 SHOWN = 50  # of the newest attempts, and of the newest actions
 
 
@@ -94,8 +102,20 @@ def _hour(moment: datetime) -> datetime:
 def _actions(event: InboxEvent) -> Iterator[Step]:
     for each in OperatorAction.objects.filter(event_id=event.pk).order_by("-id")[:SHOWN]:
         done = DONE.get(each.action, each.action)
-        detail = "" if REPLAY_NUMBER.fullmatch(each.detail) else each.detail
-        yield Step(each.at, f"{done} by {each.actor}" + (f": {detail}" if detail else ""))
+        yield Step(each.at, f"{done} by {each.actor}" + (f": {each.detail}" if each.detail else ""))
+    items = ReplayItem.objects.filter(Q(event_id=event.pk) | Q(became=event.pk), at__isnull=False)
+    found = list(items.order_by("-run_id")[:SHOWN])
+    runs = ReplayRun.objects.in_bulk([item.run_id for item in found])
+    for item in found:
+        if item.at is not None and (run := runs.get(item.run_id)) is not None:
+            yield Step(item.at, _replayed(item, run))
+
+
+def _replayed(item: ReplayItem, run: ReplayRun) -> SafeString:
+    carried = f"carried by {item.event_id}, " if item.became else ""
+    done = f"left as it was ({item.detail})" if item.state == ItemState.REFUSED else "replayed"
+    why = f": {run.reason}" if run.reason else ""
+    return format_html("{}{} by {} in {}{}", carried, done, run.actor, show.link(ReplayRun, run.pk, str(run)), why)
 
 
 def _effects(event: InboxEvent) -> Iterator[Step]:

@@ -10,11 +10,13 @@ import structlog
 from django.conf import settings
 
 from processing.postgres import retention
+from processing.postgres.edits import EDITS
 from processing.postgres.effects import ENDED_EFFECTS
 from processing.postgres.failures import ATTEMPTS, GROUPS, TRACEBACKS
 from processing.postgres.old_rows import OldRows, count_old, delete_old
 from processing.postgres.passed_gaps import PASSED_GAPS
 from processing.postgres.processes import forget_processes
+from processing.postgres.replay_runs import ENDED_ITEMS, ENDED_RUNS
 from processing.postgres.retention import DISCARDED_LETTERS, FINAL_EVENTS
 from processing.postgres.tallies import COUNTS, merge_writers_before, roll_up_before
 
@@ -41,7 +43,7 @@ def told_to_nobody(what: str, rows: int) -> None:
 
 def steps(now: datetime) -> Iterator[Step]:
     """The rows that go, in this order, by RETENTION_DAYS and RETENTION_FORGET_DAYS (0: never)."""
-    for rows in (ATTEMPTS, TRACEBACKS, GROUPS, ENDED_EFFECTS, COUNTS):
+    for rows in (ATTEMPTS, TRACEBACKS, GROUPS, ENDED_EFFECTS, ENDED_ITEMS, ENDED_RUNS, EDITS, COUNTS):
         yield Step(rows, _unneeded(now))
     if settings.RETENTION_FORGET_DAYS:
         for rows in (DISCARDED_LETTERS, FINAL_EVENTS, PASSED_GAPS):

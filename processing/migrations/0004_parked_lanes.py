@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     Forward it sends no statement: choices and options are Django's alone.
     """
 
-    dependencies = [("processing", "0002_cloudevent_headers")]
+    dependencies = [("processing", "0003_replay_runs")]
 
     operations = [
         migrations.AlterField(

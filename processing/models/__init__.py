@@ -10,12 +10,14 @@ from processing.models.lanes import Lane, PassedGap
 from processing.models.log import AddedPartition, Loss, PartitionPosition
 from processing.models.operators import OperatorAction
 from processing.models.processes import PipelineState, Process
+from processing.models.replays import Edit, ReplayItem, ReplayRun
 
 __all__ = [
     "AddedPartition",
     "Alert",
     "Count",
     "DeadLetter",
+    "Edit",
     "Effect",
     "FailedAttempt",
     "FailureGroup",
@@ -30,6 +32,8 @@ __all__ = [
     "PassedGap",
     "PipelineState",
     "Process",
+    "ReplayItem",
+    "ReplayRun",
     "Retention",
     "Traceback",
 ]

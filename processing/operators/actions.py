@@ -9,28 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from processing.domain.statuses import Status
-from processing.kafka import dead_letter_topic
+from processing.domain.texts import storable
 from processing.operators import parked
-from processing.operators import replay as replays
-from processing.operators.chunks import (
-    CHUNK,
-    Effects,
-    Progress,
-    Result,
-    chunks,
-    run_chunks,
-    while_patient,
-    why_not,
+from processing.operators.chunks import CHUNK, Effects, Result, chunks, run_chunks, why_not
+from processing.postgres.dead_letters import (
+    discard_dead_letters,
+    lock_dead_letters,
+    lock_discarded,
+    reopen_dead_letters,
 )
-from processing.postgres.dead_letters import discard_dead_letters, lock_dead_letters
 from processing.postgres.due import make_due, users_of_late_events
 from processing.postgres.inbox import StatusChange, change_statuses
 from processing.postgres.lanes import lock_lanes
-from processing.postgres.operator_records import next_number, record, states
+from processing.postgres.operator_records import record, states
 from processing.postgres.outbox import add_to_outbox
 from processing.postgres.transaction import outcome_time, transaction
 
-RETRY_NOW, DISCARD = "retry now", "discard"  # as OperatorAction.action says it
+RETRY_NOW, DISCARD, UNDO_DISCARD = "retry now", "discard", "undo discard"  # as OperatorAction.action says it
 
 
 def retry_now(*, ids: Collection[str], actor: str) -> Result:
@@ -50,9 +45,9 @@ def retry_now(*, ids: Collection[str], actor: str) -> Result:
     return run_chunks(chunks(sorted(set(ids)), CHUNK), act)
 
 
-def discard(*, ids: Collection[str], actor: str) -> Result:
-    """Put dead letters away for good: they stay failed, and only the admin shows them. Lanes that are parked on them go
-    on."""
+def discard(*, ids: Collection[str], actor: str, reason: str = "") -> Result:
+    """Put dead letters away: they stay failed, and only the admin shows them, until that is undone. Lanes that are
+    parked on them go on."""
 
     def act(chunk: Sequence[str]) -> Effects:
         with transaction() as cursor:
@@ -65,25 +60,29 @@ def discard(*, ids: Collection[str], actor: str) -> Result:
             effects = Effects(done=dict.fromkeys(claimed, "discarded"), refresh=claimed)
             effects.due = parked.go_on_without(cursor, claimed, lanes)
             effects.refused = why_not(cursor, set(chunk).difference(claimed), wanted="is no dead letter")
-            record(cursor, DISCARD, actor, dict.fromkeys(claimed, ""))
+            record(cursor, DISCARD, actor, dict.fromkeys(claimed, storable(reason.strip())))
             effects.outbox_id = add_to_outbox(cursor, effects.refresh)
         return effects
 
     return run_chunks(chunks(sorted(set(ids)), CHUNK), act)
 
 
-def replay(*, ids: Collection[str], actor: str, progress: Progress | None = None) -> Result:
-    """Give dead letters a new set of tries, in the order of their users' events; decode poisons anew.
+def undo_discard(*, ids: Collection[str], actor: str, reason: str = "") -> Result:
+    """Make discarded dead letters open ones again. Those whose content retention took stay as they are."""
 
-    A replay deletes the dead letter, so one that has no copy on its topic yet gets it first, or is refused.
-    """
-    dead_letter_topic.publish(ids)
-    plan = while_patient(lambda: replays.plan(ids))
-    number = next_number()
+    def act(chunk: Sequence[str]) -> Effects:
+        with transaction() as cursor:
+            found = lock_discarded(cursor, chunk)
+            claimed = [id for id, is_kept in found.items() if is_kept]
+            reopen_dead_letters(cursor, claimed)
+            # as in a discard
+            changes = [StatusChange(id, Status.FAILED, None) for id in claimed]
+            change_statuses(cursor, changes, outcome_time(cursor), fresh=False)
+            effects = Effects(done=dict.fromkeys(claimed, "an open dead letter again"), refresh=claimed)
+            effects.refused = dict.fromkeys(set(found).difference(claimed), "its content is no longer kept")
+            effects.refused |= why_not(cursor, set(chunk).difference(found), wanted="is not discarded")
+            record(cursor, UNDO_DISCARD, actor, dict.fromkeys(claimed, storable(reason.strip())))
+            effects.outbox_id = add_to_outbox(cursor, effects.refresh)
+        return effects
 
-    def act(chunk: Sequence[replays.Entry]) -> Effects:
-        return replays.replay_chunk(chunk, number=number, actor=actor)
-
-    result = run_chunks(replays.bounded(plan.entries), act, progress)
-    result.refused.update(plan.refused)
-    return result
+    return run_chunks(chunks(sorted(set(ids)), CHUNK), act)

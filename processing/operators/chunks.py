@@ -23,8 +23,11 @@ CHUNK = 500  # events of one transaction, at most
 PATIENCE_S = 10  # how long an action waits while the database cannot serve it
 
 T = TypeVar("T")
-Progress = Callable[[int], object]  # gets the number of events done since the last call
 log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):
+    """Why an operator's action was not done, in one line."""
 
 
 @dataclass
@@ -47,9 +50,7 @@ class Effects:
     tally: Tally = field(default_factory=Counter)
 
 
-def run_chunks(
-    work: Iterable[Sequence[T]], act: Callable[[Sequence[T]], Effects], progress: Progress | None = None
-) -> Result:
+def run_chunks(work: Iterable[Sequence[T]], act: Callable[[Sequence[T]], Effects]) -> Result:
     """Do `act`, a transaction, for each chunk, and after each commit what follows it.
 
     Raises `StoppedError` when transient errors last for `PATIENCE_S`; chunks done before stay done.
@@ -62,8 +63,6 @@ def run_chunks(
         enqueue.enqueue_now(effects.due)
         result.done.update(effects.done)
         result.refused.update(effects.refused)
-        if progress is not None:
-            progress(len(chunk))
     return result
 
 

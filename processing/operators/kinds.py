@@ -9,6 +9,7 @@ from django.conf import settings
 from processing.domain.families import families, get_family, own_topics
 from processing.domain.kinds import KindState, parts_of, topic_kind, type_kind
 from processing.domain.texts import storable
+from processing.operators.chunks import Refused as Refused
 from processing.operators.chunks import Result, while_patient
 from processing.postgres import kinds
 from processing.postgres.operator_records import record
@@ -17,10 +18,6 @@ from processing.postgres.transaction import transaction
 TYPE, FAMILY = "type", "family"
 PAUSE, RESUME = "pause", "resume"  # as OperatorAction.action says it
 NO_FAMILY = "none"  # in arguments: of types that belong to no family
-
-
-class Refused(Exception):
-    """Why an operator's action was not done, in one line."""
 
 
 def name_kind(*, family: str | None = None, type: str | None = None, topic: str | None = None) -> str:
@@ -57,9 +54,9 @@ def describe(kind: str) -> str:
     return f"type {event_type!r} of family {family}" if family else f"type {event_type!r} without family"
 
 
-def pause_all(*, ids: Collection[str], actor: str) -> Result:
+def pause_all(*, ids: Collection[str], actor: str, reason: str = "") -> Result:
     """Pause these kinds, which are set aside already."""
-    return _each(ids, lambda kind: pause(kind, actor=actor))
+    return _each(ids, lambda kind: pause(kind, actor=actor, reason=reason))
 
 
 def resume_all(*, ids: Collection[str], actor: str) -> Result:
@@ -67,14 +64,14 @@ def resume_all(*, ids: Collection[str], actor: str) -> Result:
     return _each(ids, lambda kind: resume(kind, actor=actor))
 
 
-def pause_type_of(*, ids: Collection[str], actor: str) -> Result:
+def pause_type_of(*, ids: Collection[str], actor: str, reason: str = "") -> Result:
     """Pause the types of these events."""
-    return _each(ids, lambda id: pause(_kind_of_event(id, TYPE), actor=actor))
+    return _each(ids, lambda id: pause(_kind_of_event(id, TYPE), actor=actor, reason=reason))
 
 
-def pause_family_of(*, ids: Collection[str], actor: str) -> Result:
+def pause_family_of(*, ids: Collection[str], actor: str, reason: str = "") -> Result:
     """Pause the families of these events."""
-    return _each(ids, lambda id: pause(_kind_of_event(id, FAMILY), actor=actor))
+    return _each(ids, lambda id: pause(_kind_of_event(id, FAMILY), actor=actor, reason=reason))
 
 
 def _each(ids: Collection[str], act: Callable[[str], str]) -> Result:

@@ -10,6 +10,7 @@ from processing.postgres.operator_records import record
 from processing.postgres.transaction import transaction
 
 ACKNOWLEDGE = "acknowledge"  # as OperatorAction.action says it
+MAX_DIGITS = 18
 
 
 def acknowledge(*, ids: Collection[int | str], actor: str) -> Result:
@@ -22,7 +23,8 @@ def acknowledge(*, ids: Collection[int | str], actor: str) -> Result:
         left = [name(id) for id in chunk if name(id) not in done]
         return Effects(done=done, refused=dict.fromkeys(left, "is no loss, or was acknowledged before"))
 
-    return run_chunks(chunks(sorted({int(id) for id in ids}), CHUNK), act)
+    numbers = {int(id) for id in ids if str(id).isdecimal() and len(str(id)) <= MAX_DIGITS}
+    return run_chunks(chunks(sorted(numbers), CHUNK), act)
 
 
 def open_losses() -> dict[int, str]:

@@ -39,10 +39,10 @@ class Readings:
 
 @dataclass
 class Carried:
-    """What became of the events that poisons carry. `became` and `details` are texts, by id."""
+    """What became of poisons: by id a text, and the event that it is now, unless the inbox had that one."""
 
     became: dict[str, str] = field(default_factory=dict)
-    details: dict[str, str] = field(default_factory=dict)
+    events: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)  # ids of events that can be tried
     final: list[str] = field(default_factory=list)  # skipped, or too far ahead
     tally: Tally = field(default_factory=Counter)
@@ -135,7 +135,7 @@ def put_in_place(
                 taken.add((event.user_id, event.seq))
             placed.append(Placed(poison, event, status, error, orders[poison]))
             carried.became[poison] = f"became {event.id!r}: {error or status}"
-    carried.details = {**carried.became, **{p.event.id: f"carried by {p.poison}: {p.status}" for p in placed}}
+    carried.events = {p.poison: p.event.id for p in placed}
     carried.waiting = [p.event.id for p in placed if p.status not in FINAL]
     carried.final = [p.event.id for p in placed if p.status in FINAL]
     carried.tally = Counter((kind_of(p.event), ENDED[p.status]) for p in placed if p.status in FINAL)

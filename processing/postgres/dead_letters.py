@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import LiteralString
 
 from processing.domain.failures import Letter
 from processing.domain.statuses import Status
 from processing.models import DeadLetter
-from processing.postgres.failure_groups import join_groups, leave_groups
+from processing.postgres.failure_groups import join_groups, leave_groups, rejoin_groups
 from processing.postgres.transaction import Cursor, raw_cursor
 
 # the seq of an event that was too far ahead of its lane, and owns none until it is replayed
@@ -34,21 +34,7 @@ class LockedDeadLetter:
     attempts: int
     readable: bool  # its payload is kept, so it can run again
     published: bool
-
-
-@dataclass(frozen=True)
-class Found:
-    """A dead letter's position in the log or a file, and its seq, if any, or the one that it is to own.
-
-    `size`: of its message, in bytes.
-    """
-
-    position: tuple[Any, ...]
-    id: str
-    user_id: str
-    seq: int | None
-    size: int
-    poison: bool
+    queued_at: datetime
 
 
 def add_dead_letters(cursor: Cursor, letters: Sequence[Letter], reason: DeadLetter.Reason, now: datetime) -> None:
@@ -72,7 +58,7 @@ def lock_dead_letters(cursor: Cursor, ids: Sequence[str]) -> dict[str, LockedDea
     Both rows are locked: an operator who waited here for another one sees what that one left.
     """
     cursor.execute(
-        """SELECT i.id, d.reason, i.attempts, i.payload IS NOT NULL, d.published_at IS NOT NULL
+        """SELECT i.id, d.reason, i.attempts, i.payload IS NOT NULL, d.published_at IS NOT NULL, d.queued_at
            FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
            WHERE i.id = ANY(%s) AND (i.status = %s) IS TRUE AND d.discarded_at IS NULL
            ORDER BY i.id FOR UPDATE OF i, d""",
@@ -87,23 +73,29 @@ def discard_dead_letters(cursor: Cursor, ids: Sequence[str]) -> None:
     cursor.execute("UPDATE processing_deadletter SET discarded_at = now() WHERE event_id = ANY(%s)", (list(ids),))
 
 
+def lock_discarded(cursor: Cursor, ids: Sequence[str]) -> dict[str, bool]:
+    """Those of these events that are discarded dead letters, locked as `lock_dead_letters` does, and whether what they
+    are made of is kept."""
+    cursor.execute(
+        """SELECT i.id, CASE WHEN d.reason = %s THEN i.raw IS NOT NULL ELSE i.payload IS NOT NULL END
+           FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
+           WHERE i.id = ANY(%s) AND (i.status = %s) IS TRUE AND d.discarded_at IS NOT NULL
+           ORDER BY i.id FOR UPDATE OF i, d""",
+        (DeadLetter.Reason.POISON, list(ids), Status.FAILED),
+    )
+    return dict(cursor.fetchall())
+
+
+def reopen_dead_letters(cursor: Cursor, ids: Sequence[str]) -> None:
+    """Open these (locked) discarded dead letters again. Their events' version is the caller's to raise."""
+    cursor.execute("UPDATE processing_deadletter SET discarded_at = NULL WHERE event_id = ANY(%s)", (list(ids),))
+    rejoin_groups(cursor, ids)
+
+
 def delete_dead_letters(cursor: Cursor, ids: Collection[str]) -> None:
     """Delete the dead letters of these (locked) events."""
     leave_groups(cursor, ids)
     cursor.execute("DELETE FROM processing_deadletter WHERE event_id = ANY(%s)", (list(ids),))
-
-
-def locate(cursor: Cursor, ids: Sequence[str]) -> list[Found]:
-    """Those of these events that are open dead letters."""
-    cursor.execute(
-        f"""SELECT i.id, i.user_id, coalesce(i.seq, {NAMED_SEQ}), coalesce(octet_length(i.raw), 0), d.reason = %s,
-                  i.received_at,
-                  coalesce(i.topic, ''), coalesce(i.partition, i.import_run, 0), coalesce(i."offset", 0)
-           FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
-           WHERE i.id = ANY(%s) AND d.discarded_at IS NULL""",
-        (DeadLetter.Reason.POISON, list(ids)),
-    )
-    return [Found((*place, id), id, user_id, seq, size, poison) for id, user_id, seq, size, poison, *place in cursor]
 
 
 def far_events(cursor: Cursor, ids: Sequence[str]) -> list[FarEvent]:

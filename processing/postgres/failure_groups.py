@@ -64,3 +64,17 @@ def leave_groups(cursor: Cursor, ids: Collection[str]) -> None:
            FROM locked WHERE g.id = locked.id""",
         (list(ids),),
     )
+
+
+def rejoin_groups(cursor: Cursor, ids: Collection[str]) -> None:
+    """These (locked) dead letters, which were discarded, are open again."""
+    cursor.execute(
+        """WITH back AS (
+             SELECT group_id AS id, count(*) AS number FROM processing_deadletter WHERE event_id = ANY(%s)
+             GROUP BY group_id),
+           locked AS (
+             SELECT g.id, back.number FROM processing_failuregroup g JOIN back USING (id) ORDER BY g.id FOR UPDATE OF g)
+           UPDATE processing_failuregroup g SET open = g.open + locked.number, resolved_at = NULL
+           FROM locked WHERE g.id = locked.id""",
+        (list(ids),),
+    )

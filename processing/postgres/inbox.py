@@ -169,9 +169,11 @@ def insert_poison(cursor: Cursor, poisons: Sequence[Poison], now: datetime) -> s
 
 
 def contents(cursor: Cursor, ids: Collection[str]) -> dict[str, tuple[str, str, str]]:
-    """User, type and payload of these events, where the payload is kept."""
+    """User, type and payload of these events, where the payload is kept as it came."""
     cursor.execute(
-        "SELECT id, user_id, type, payload FROM processing_inboxevent WHERE id = ANY(%s) AND payload IS NOT NULL",
+        """SELECT id, user_id, type, payload FROM processing_inboxevent i
+           WHERE id = ANY(%s) AND payload IS NOT NULL
+             AND NOT EXISTS (SELECT FROM processing_edit e WHERE e.event_id = i.id)""",
         (list(ids),),
     )
     return {id: (user_id, event_type, payload) for id, user_id, event_type, payload in cursor}

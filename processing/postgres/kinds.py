@@ -229,13 +229,14 @@ def let_go(cursor: Cursor, kind: str, ids: Sequence[str]) -> None:
     )
 
 
-def count_waiting(kinds: Collection[str]) -> dict[str, Waiting]:
-    """How much waits for each of these kinds. Reads their part of the index."""
+def count_waiting(kinds: Collection[str], at_most: int | None = None) -> dict[str, Waiting]:
+    """How much waits for each of these kinds, counted up to `at_most`. Reads their part of the index."""
     cursor = raw_cursor().execute(
-        """SELECT k.name, (SELECT count(*) FROM processing_inboxevent WHERE waits_for = k.name),
+        """SELECT k.name,
+                  (SELECT count(*) FROM (SELECT FROM processing_inboxevent WHERE waits_for = k.name LIMIT %s) w),
                   (SELECT received_at FROM processing_inboxevent WHERE waits_for = k.name ORDER BY arrival LIMIT 1)
            FROM unnest(%s::text[]) AS k(name)""",
-        (sorted(kinds),),
+        (at_most, sorted(kinds)),
     )
     return {name: Waiting(int(events), since) for name, events, since in cursor}
 

@@ -16,18 +16,19 @@ from processing.domain.envelope import Event
 from processing.domain.families import Family, replace
 from processing.domain.messages import Arrival, Message, read_message
 from processing.domain.outcomes import BatchResult
+from processing.domain.replays import Choice
 from processing.domain.statuses import Status
 from processing.engine.effects import run_due_effects
 from processing.engine.process_batch import process_batch
 from processing.engine.release import ReadyLanes, due_turns
 from processing.models import InboxEvent
-from processing.operators import replay as replays
+from processing.operators import replay_runs
 from processing.postgres import effects
 from processing.postgres.due import overdue_fronts, overdue_retries
 from processing.postgres.elapsed import let_pass
 from processing.postgres.gaps import find_passable_without_partition
 from processing.postgres.letter_copies import mark_published, unpublished_of
-from processing.postgres.operator_records import next_number
+from processing.postgres.replay_runs import refusals_of
 from processing.testing.failing import FailingOnce, put_handler
 
 MOST = 10_000  # that wait in one test
@@ -110,14 +111,12 @@ class Pipeline:
         """Replay dead letters, as an operator does, and run them. Returns their outcomes. Raises `ValueError` for what
         cannot be replayed."""
         mark_published(unpublished_of(ids))  # their copies would go to Kafka first
-        plan, number = replays.plan(ids), next_number()
-        refused = dict(plan.refused)
-        for chunk in replays.bounded(plan.entries):
-            replayed = replays.replay_chunk(chunk, number=number, actor=OPERATOR)
-            refused |= replayed.refused
-            self._run(replayed.due)
+        run = replay_runs.start(Choice(ids=list(ids)), actor=OPERATOR)
+        while (step := replay_runs.take_step(run)) is not None:
+            self._run(step.effects.due)
+        refused = [f"{id} {why}" for why, (_, named) in refusals_of(run).items() for id in named]
         if refused:
-            raise ValueError("; ".join(f"{id} {why}" for id, why in refused.items()))
+            raise ValueError("; ".join(refused))
         return [self.outcome(id) for id in ids]
 
     def run_effects(self) -> list[tuple[str, str]]:

@@ -6,10 +6,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from processing.models import FailureGroup
+from processing.operators.tend_replays import tend_replays
 from tests.support import flaky
 from tests.support.batches import value
-from tests.support.dead import consume, fail_for_good, try_again
-from tests.support.operator_pages import changelist
+from tests.support.dead import consume, fail_for_good
+from tests.support.operator_pages import change, changelist
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -36,9 +37,11 @@ def test_from_a_failing_handler_to_the_mended_event(browser_page: Page) -> None:
     expect(traceback.locator("pre")).to_be_visible()
 
     flaky.runs["order-1"] = 100  # mended
-    page.get_by_role("button", name="Replay", exact=True).click()
-    try_again("order-1")
-    page.reload()
+    page.get_by_role("link", name="Replay…", exact=True).click()
+    page.get_by_role("button", name="Replay 1").click()
+    expect(page.locator(".run h2").first).to_have_text("order-1")
+    tend_replays()
+    page.goto(change("inboxevent", "order-1"))
     expect(steps.last).to_contain_text("processed, attempt 3")
     page.goto(changelist("failuregroup"))
     expect(page.locator("#result_list")).to_contain_text("resolved")

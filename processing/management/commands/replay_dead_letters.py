@@ -1,10 +1,9 @@
-"""`manage.py replay_dead_letters`: a new set of tries for dead letters, in the order of the log."""
+"""`manage.py replay_dead_letters`: a new set of tries for dead letters, each user's in order, as a replay run."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,14 +12,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from processing.domain.away import StoppedError
-from processing.operators import actions
+from processing.domain.replays import Choice, Refusal
+from processing.operators import replay_runs
+from processing.operators.chunks import Refused
+from processing.operators.replay_preview import preview
 from processing.postgres.dead_letters import find_carriers, find_open
-
-NAMED = 10  # ids printed for each reason
+from processing.postgres.replay_runs import find_run, refusals_of
 
 
 class Command(BaseCommand):
-    help = "Try dead letters again: all that are open, or those that the options name."
+    help = "Try dead letters again: all that are open, or those that the options name. The admin shows the run too."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,31 +33,78 @@ class Command(BaseCommand):
         )
         parser.add_argument("--type", help="events of this type")
         parser.add_argument("--since", type=moment, help="dead letters since this RFC 3339 time")
-        parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+        parser.add_argument("--reason", default="", help="why; it is kept on record")
+        parser.add_argument("--dry-run", action="store_true", help="only say what it would do")
+        parser.add_argument("--run", type=int, help="watch this run, which was started here or in the admin")
+        parser.add_argument("--cancel", type=int, metavar="RUN", help="cancel this run")
+        parser.add_argument("--go-on", type=int, metavar="RUN", help="go on with this run, which was cancelled")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        carriers = find_carriers(options["id"])
-        ids = find_open([*options["id"], *carriers], options["type"], options["since"])
-        if options["dry_run"]:
-            self.stdout.write(f"would replay: {len(ids)}")
-            for id in ids[:NAMED]:
-                self.stdout.write(f"  {id!r}")
+        try:
+            self._handle(options)
+        except StoppedError as error:
+            raise CommandError("Postgres is not fit, see its log: a run that was begun goes on by itself") from error
+        except Refused as refused:
+            raise CommandError(f"left as it was: {refused}") from refused
+
+    def _handle(self, options: Mapping[str, Any]) -> None:
+        who = actor("replay_dead_letters")
+        if options["cancel"] is not None:
+            self.stdout.write(replay_runs.cancel(options["cancel"], actor=who))
             return
-        known = {*ids, *carriers.values()}
-        missing = set(options["id"]) - known if not (options["type"] or options["since"]) else set()
-        with tqdm(total=len(ids), unit="", disable=None) as progress:
-            try:
-                result = actions.replay(
-                    ids=[*ids, *missing], actor=actor("replay_dead_letters"), progress=progress.update
-                )
-            except StoppedError as error:
-                raise CommandError("Postgres is not fit, see its log: run this again, it goes on") from error
-        self.stdout.write(f"replayed: {len(result.done)}")
-        self.stdout.write(f"left as they were: {len(result.refused)}")
-        for line in lines(result.refused):
+        if options["go_on"] is not None:
+            self.stdout.write(replay_runs.go_on(options["go_on"], actor=who))
+        run = options["go_on"] or options["run"]
+        if run is None:
+            choice = _choice(options)
+            if options["dry_run"]:
+                self._say_what_it_would_do(choice)
+                return
+            run = replay_runs.start(choice, actor=who, reason=options["reason"])
+        self._drive(run, who)
+        self._report(run, named=bool(options["id"]))
+
+    def _say_what_it_would_do(self, choice: Choice) -> None:
+        found = preview(choice)
+        self.stdout.write(f"would replay: {found.number}")
+        for line in found.effects:
             self.stdout.write(f"  {line}")
-        if result.refused and options["id"]:
+        for each in found.sample:
+            self.stdout.write(f"  {each.id!r}")
+
+    def _drive(self, run: int, who: str) -> None:
+        self.stdout.write(f"replay {run}: the admin shows how far it is, and cancels it")
+        try:
+            with tqdm(unit="", disable=None) as progress:
+                for state in replay_runs.drive(run):
+                    progress.total = state.chosen
+                    progress.update(state.replayed + state.refused - progress.n)
+        except KeyboardInterrupt:
+            self.stdout.write(replay_runs.cancel(run, actor=who))
+
+    def _report(self, run: int, *, named: bool) -> None:
+        found = find_run(run)
+        if found is None:
+            raise CommandError(f"there is no replay {run}")
+        self.stdout.write(f"replayed: {found.replayed}")
+        self.stdout.write(f"left as they were: {found.refused}")
+        for line in lines(refusals_of(run)):
+            self.stdout.write(f"  {line}")
+        if found.cancelled:
+            left = found.chosen - found.replayed - found.refused
+            raise CommandError(f"it was cancelled; not replayed: {left}. --go-on {run} goes on")
+        if found.refused and named:
             raise CommandError("not all of the events named could be replayed, see above")
+
+
+def _choice(options: Mapping[str, Any]) -> Choice:
+    if not options["id"]:
+        return Choice(type=options["type"], since=options["since"])
+    carriers = find_carriers(options["id"])
+    ids = find_open([*options["id"], *carriers], options["type"], options["since"])
+    known = {*ids, *carriers.values()}
+    missing = set(options["id"]) - known if not (options["type"] or options["since"]) else set()
+    return Choice(ids=[*ids, *sorted(missing)])
 
 
 def moment(text: str) -> datetime:
@@ -69,14 +117,11 @@ def moment(text: str) -> datetime:
     return parsed
 
 
-def lines(texts: Mapping[str, str]) -> list[str]:
-    """Each text once, with the number of its events and the first of their ids."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for id, text in texts.items():
-        groups[text].append(id)
+def lines(refusals: Mapping[str, Refusal]) -> list[str]:
+    """Each reason, with the number of its events and the first of their ids."""
     return [
-        f"{len(ids)}: {text} ({', '.join(map(repr, ids[:NAMED]))}{', …' if len(ids) > NAMED else ''})"
-        for text, ids in sorted(groups.items(), key=lambda group: -len(group[1]))
+        f"{number}: {reason} ({', '.join(map(repr, ids))}{', …' if number > len(ids) else ''})"
+        for reason, (number, ids) in sorted(refusals.items(), key=lambda each: -each[1][0])
     ]
 
 

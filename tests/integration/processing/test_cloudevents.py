@@ -21,10 +21,11 @@ from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
 from processing.kafka.dead_letter_topic import _copies
 from processing.models import DeadLetter, InboxEvent
-from processing.operators import actions
+from processing.operators import edit
 from processing.postgres import letter_copies
 from processing.postgres.retention import strip_received
-from tests.support.dead import dead_list, hot
+from tests.support.dead import dead_list, hot, try_again
+from tests.support.replays import replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("two_tries", "hints_off")]
 
@@ -121,7 +122,7 @@ def test_a_seq_of_a_refused_event_is_nobodys() -> None:
 def test_a_replay_loses_no_other_data() -> None:
     consume(structured({"a": 1}), binary(b'{"a":2}'))
     (letter,) = letters()
-    result = actions.replay(ids=[letter.pk], actor="ada")
+    result = replay(ids=[letter.pk], actor="ada")
     assert result.refused == {
         letter.pk: "its id '/s 1' stands for another event already: give each event an id of its own"
     }
@@ -135,7 +136,7 @@ def test_of_poisons_with_one_id_a_replay_takes_the_first(settings: Any) -> None:
     first, other, same = letters()
     assert first.error == "ce_customer: is missing: send the user as customer (CLOUDEVENTS_USER)"
     settings.CLOUDEVENTS_USER = ["subject"]
-    result = actions.replay(ids=[first.pk, other.pk, same.pk], actor="ada")
+    result = replay(ids=[first.pk, other.pk, same.pk], actor="ada")
     assert result.done[first.pk] == "became '/s 1': retrying"
     assert result.done[same.pk] == "known: the inbox already has '/s 1', which it carries"
     assert "stands for another event" in result.refused[other.pk]
@@ -156,3 +157,14 @@ def test_the_copy_of_a_dead_letter_has_the_messages_headers_and_bytes() -> None:
     assert (copy.key, copy.value) == (b"u", None)
     failing = InboxEvent.objects.get(pk="/s failing")
     assert failing.headers is not None and bytes(failing.raw or b"") == b'{"fail": true}'
+
+
+@pytest.mark.usefixtures("published")
+def test_what_an_operator_corrected_sent_again_as_it_was_is_the_same_event() -> None:
+    consume(structured({"fail": True}))
+    (event,) = InboxEvent.objects.all()
+    try_again(event.id)
+    edit.edit_and_replay(event.id, "{}", version=edit.find(event.id).version, actor="ada", reason="a test")
+    consume(structured({"fail": True}))
+    assert InboxEvent.objects.count() == 1
+    assert len(letters()) == 1

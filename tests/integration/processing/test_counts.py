@@ -24,6 +24,7 @@ from processing.postgres.transaction import transaction
 from tests.support import flaky
 from tests.support.batches import batch_of, value
 from tests.support.dead import bury_bytes, consume, fail_for_good, try_again
+from tests.support.replays import replay
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -106,7 +107,7 @@ def test_a_transaction_that_is_rolled_back_counts_nothing() -> None:
 def test_what_operators_do_is_counted_too() -> None:
     fail_for_good(value("a", fails=3), value("b", fails=99))
     poison = bury_bytes(b"{ still not JSON")
-    actions.replay(ids=["a", "b", poison], actor="ada")
+    replay(ids=["a", "b", poison], actor="ada")
     assert counted()["flaky", "replayed"] == 2
     agree()
     try_again("a", "b")
@@ -122,7 +123,7 @@ def test_what_operators_do_is_counted_too() -> None:
 
 def test_a_poison_that_is_read_anew_counts_as_the_event_it_carries() -> None:
     poison = bury_bytes(value("carried"))
-    actions.replay(ids=[poison], actor="ada")
+    replay(ids=[poison], actor="ada")
     try_again("carried")
     counts = counted()
     assert counts["topic:events", "replayed"] == 1

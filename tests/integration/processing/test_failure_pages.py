@@ -21,6 +21,7 @@ from tests.support.batches import value
 from tests.support.dead import bury_bytes, consume, fail_for_good, row, try_again
 from tests.support.factories import DeadLetterFactory, FailureGroupFactory, InboxEventFactory, UserRevenueFactory
 from tests.support.operator_pages import change, changelist, client_of, listed, page
+from tests.support.replays import replay
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -84,13 +85,13 @@ def test_a_group_that_cannot_be_has_no_letters(operator: Client, number: str) ->
 def test_the_timeline_tells_all_in_order(operator: Client) -> None:
     fail_for_good(failing("a"))
     flaky.runs["a"] = 1_000
-    actions.replay(ids=["a"], actor="ada")
+    replay(ids=["a"], actor="ada")
     try_again("a")
     assert row("a").status == "processed"
     html = page(operator, change("inboxevent", "a"))
     told = ["received", "attempt 1 failed", "attempt 2 failed", "replayed by ada", "processed, attempt 3"]
     assert sorted(told, key=html.index) == told
-    assert "replayed by ada</div>" in html
+    assert f"replay {row('a').replay}</a></div>" in html
     assert "<summary>traceback" in html
     assert "tests.support.flaky:" in html
 

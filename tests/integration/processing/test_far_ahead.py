@@ -12,11 +12,12 @@ from processing.domain.kinds import type_kind
 from processing.domain.statuses import Status
 from processing.engine import release
 from processing.models import DeadLetter, InboxEvent, Lane
-from processing.operators import actions, kinds
+from processing.operators import kinds
 from processing.postgres.kinds import find_kinds
 from tests.support import gaps
 from tests.support.dead import bury_bytes, consume, dead_list, hot, order, row
 from tests.support.factories import envelope
+from tests.support.replays import replay
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -109,7 +110,7 @@ def test_the_same_again_changes_nothing(redis: Redis) -> None:
 
 def test_while_it_is_too_far_ahead_a_replay_leaves_it_as_it_is(redis: Redis) -> None:
     consume(*numbered(1, 2, 3, CLOCK, 4))
-    result = actions.replay(ids=[f"e-{CLOCK}"], actor="ada")
+    result = replay(ids=[f"e-{CLOCK}"], actor="ada")
     assert result.refused[f"e-{CLOCK}"].startswith(f"seq {CLOCK} is more than 1000000 (SEQUENCE_MAX_AHEAD) ahead of 4")
     check_the_clock_is_a_dead_letter(redis)
 
@@ -119,7 +120,7 @@ def test_where_it_may_be_ahead_by_now_it_waits_in_its_lane(redis: Redis, setting
     consume(*numbered(1, 20, 2))
     assert row("e-20").status == Status.FAILED
     settings.SEQUENCE_MAX_AHEAD = 100
-    assert actions.replay(ids=["e-20"], actor="ada").done == {"e-20": "held, with seq 20"}
+    assert replay(ids=["e-20"], actor="ada").done == {"e-20": "held, with seq 20"}
     assert (row("e-20").status, row("e-20").seq, row("e-20").error) == (Status.HELD, 20, None)
     assert not redis.exists("event:e-20", "dlq:e-20")
     assert dead_list(redis) == []
@@ -136,7 +137,7 @@ def test_where_its_lane_has_passed_it_it_takes_effect_late(redis: Redis, setting
     consume(*numbered(4))
     assert gaps.pass_gap("u-1") == 1
     assert order(redis) == [1, 4]
-    assert actions.replay(ids=["e-3"], actor="ada").done == {"e-3": "retrying, with seq 3"}
+    assert replay(ids=["e-3"], actor="ada").done == {"e-3": "retrying, with seq 3"}
     release.run_due(["e-3"])
     assert (row("e-3").status, row("e-3").attempts) == (Status.PROCESSED, 1)
     assert order(redis) == [1, 3, 4]
@@ -146,7 +147,7 @@ def test_where_another_event_has_its_seq_by_now_it_is_skipped(redis: Redis, sett
     settings.SEQUENCE_MAX_AHEAD = 1
     consume(*numbered(1, 3), envelope("other-2", seq=2), envelope("other-3", seq=3))
     assert order(redis) == [1, 2, 3]
-    assert actions.replay(ids=["e-3"], actor="ada").done == {"e-3": "skipped, with seq 3"}
+    assert replay(ids=["e-3"], actor="ada").done == {"e-3": "skipped, with seq 3"}
     assert hot(redis, "e-3")["status"] == "skipped"
     assert dead_list(redis) == []
 
@@ -155,7 +156,7 @@ def test_a_poison_that_turns_out_to_be_far_ahead_stays_a_dead_letter_under_the_i
     consume(*numbered(1, 2, 3))
     poison = bury_bytes(envelope(f"e-{CLOCK}", seq=CLOCK))
     DeadLetter.objects.update(published_at=timezone.now())
-    result = actions.replay(ids=[poison], actor="ada")
+    result = replay(ids=[poison], actor="ada")
     assert result.done[poison].startswith(f"became 'e-{CLOCK}': seq {CLOCK} is more than")
     consume(*numbered(4))
     check_the_clock_is_a_dead_letter(redis)

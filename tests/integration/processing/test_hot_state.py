@@ -15,10 +15,10 @@ from processing.engine.process_batch import process_batch
 from processing.engine.release import release_lanes, retry_events
 from processing.hot_state.write import write_hot_state
 from processing.models import HotStateOutbox
-from processing.operators import actions
 from tests.support import flaky
 from tests.support.batches import batch_of, column, retry_all, statuses, store, value
 from tests.support.factories import DeadLetterFactory
+from tests.support.replays import replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
 
@@ -99,7 +99,7 @@ def test_a_late_writer_undoes_nothing(redis: Redis, settings: Settings) -> None:
     failed = commit(value("a", fails=1))
     write_hot_state(failed.hot_state)
     assert redis.lrange("dlq:list", 0, -1) == [b"a"]
-    actions.replay(ids=["a"], actor="tester")
+    replay(ids=["a"], actor="tester")
     assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
     write_hot_state(failed.hot_state)
     assert redis.exists("event:a", "dlq:a", "dlq:list") == 0
@@ -121,7 +121,7 @@ def test_a_replayed_seq_joins_the_list_in_its_place(redis: Redis, settings: Sett
     settings.RETRY_MAX_RETRIES = 0
     store(value("a", seq=1), value("b", seq=2, fails=1), value("c", seq=3))
     assert order(redis) == [1, 3]
-    actions.replay(ids=["b"], actor="tester")
+    replay(ids=["b"], actor="tester")
     release.run_due(["b"])
     assert statuses()["b"] == ("processed", 2)
     assert order(redis) == [1, 2, 3]
@@ -130,7 +130,7 @@ def test_a_replayed_seq_joins_the_list_in_its_place(redis: Redis, settings: Sett
 def test_a_replay_and_the_lane_written_in_either_order_give_the_same_list(redis: Redis, settings: Settings) -> None:
     settings.RETRY_MAX_RETRIES = 0
     store(value("a", seq=1), value("b", seq=2, fails=1), value("c", seq=3))
-    actions.replay(ids=["b"], actor="tester")
+    replay(ids=["b"], actor="tester")
     replayed = retry_events(["b"])
     appended = commit(value("d", seq=4))
     write_hot_state(appended.hot_state)

@@ -16,10 +16,10 @@ from processing.engine.process_batch import process_batch
 from processing.hot_state import rebuild
 from processing.hot_state.write import mark_in_flight, write_hot_state
 from processing.models import HotStateOutbox
-from processing.operators import actions
 from tests.support import flaky
 from tests.support.batches import batch_of, statuses, store, value
 from tests.support.dead import dead_list, hot, order, text
+from tests.support.replays import replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "published")]
 
@@ -114,7 +114,7 @@ def test_what_is_processed_in_the_end_leaves_nothing_whoever_writes_last(redis: 
     write_hot_state(failed.hot_state)
     assert hot(redis, "a")["status"] == "failed"
     assert dead_list(redis) == ["a"]
-    actions.replay(ids=["a"], actor="tester")
+    replay(ids=["a"], actor="tester")
     assert keys(redis) == {"dedup:a", "inflight:a"}
     release.run_due(["a"])
     assert statuses()["a"] == ("processed", 2)

@@ -24,6 +24,7 @@ from tests.support import flaky
 from tests.support.batches import batch_of, retry_all, store, value
 from tests.support.dead import dead_list, hot, order, text
 from tests.support.factories import DeadLetterFactory
+from tests.support.replays import replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "published")]
 
@@ -97,7 +98,7 @@ class History:
     def replay(self) -> None:
         failed = DeadLetter.objects.filter(discarded_at=None, reason="failed").values_list("pk", flat=True)
         if failed:
-            actions.replay(ids=[self.choose.choice(sorted(failed))], actor="tester")
+            replay(ids=[self.choose.choice(sorted(failed))], actor="tester")
             if self.choose.random() < 0.5:
                 retry_all()
 
@@ -228,7 +229,7 @@ def test_a_dead_letter_is_listed_once_and_no_more_when_it_is_replayed(redis: Red
     sweep()
     assert dead_list(redis) == ["a", "b"]
     lose(redis, pattern)
-    actions.replay(ids=["a"], actor="tester")
+    replay(ids=["a"], actor="tester")
     sweep()
     assert dead_list(redis) == ["b"]
     lose(redis, pattern)

@@ -18,11 +18,11 @@ from processing.engine.process_batch import process_batch
 from processing.engine.stages import Stages
 from processing.hot_state import write
 from processing.hot_state.write import mark_in_flight, write_hot_state
-from processing.operators import actions
 from processing.postgres.hot_rows import HotRow, hot_rows
 from tests.support import flaky
 from tests.support.batches import batch_of, column, retry_all, statuses, store, value
 from tests.support.dead import text
+from tests.support.replays import replay
 from tests.support.stages import WAIT_S, nothing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off")]
@@ -59,7 +59,7 @@ def test_one_that_fails_for_good_keeps_no_mark_until_it_is_replayed(
     retry_all()
     assert statuses()["a"] == ("failed", 2)
     assert marks(redis) == set()
-    actions.replay(ids=["a"], actor="tester")
+    replay(ids=["a"], actor="tester")
     assert marks(redis) == {"a"}
     release.run_due(["a"])
     assert statuses()["a"] == ("processed", 3)

@@ -6,11 +6,11 @@ import pytest
 
 from processing.engine import release
 from processing.models import Lane
-from processing.operators import actions
 from processing.operators.set_lane import set_lane
 from tests.support.dead import consume, fail_for_good, try_again
 from tests.support.factories import envelope
 from tests.support.gaps import pass_gap
+from tests.support.replays import replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("two_tries", "hints_off")]
 
@@ -47,7 +47,7 @@ def test_a_late_replay_hides_no_gap_of_a_lane_that_was_set_back() -> None:
     consume(*(envelope(f"e-{seq}", seq=seq) for seq in (2, 3, 9)))
     pass_gap("u-1")
     set_lane("u-1", 5, replay=False, actor="ada")
-    actions.replay(ids=["late"], actor="ada")
+    replay(ids=["late"], actor="ada")
     try_again("late")
     assert lane() == (5, "")
     consume(envelope("e-6", seq=6))

@@ -151,7 +151,9 @@ def test_an_operator_acknowledges_on_the_losses_own_pages(operator: Client) -> N
     shown = operator.get(f"{page}{one.pk}/change/").content.decode()
     assert "Acknowledge" in shown
     assert operator.post(f"{page}{one.pk}/act/acknowledge/").status_code == 302
-    answer = operator.post(page, {"action": "acknowledge", "_selected_action": [other.pk]}, follow=True)
+    asked = operator.post(page, {"action": "acknowledge", "_selected_action": [other.pk]}).context["question"]
+    assert "What was lost stays lost" in asked.lines[1]
+    answer = operator.post(asked.url, asked.hidden, follow=True)
     assert "Acknowledged: 1 loss." in answer.content.decode()
     assert set(Loss.objects.values_list("acknowledged_by", flat=True)) == {"ada"}
     assert "from offset 40 on (truncated)" in operator.get("/admin/processing/operatoraction/").content.decode()

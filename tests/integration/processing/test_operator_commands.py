@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
 
 from processing.domain.statuses import Status
 from processing.hot_state import rebuild
-from processing.models import DeadLetter, HotStateOutbox, InboxEvent, Kind, OperatorAction
+from processing.models import DeadLetter, HotStateOutbox, InboxEvent, Kind, OperatorAction, ReplayRun
+from processing.operators import replay_runs
 from tests.support.factories import DeadLetterFactory, InboxEventFactory, LaneFactory
+from tests.support.operator_pages import change, page
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -93,7 +97,7 @@ def test_all_open_dead_letters_are_replayed_in_the_order_of_the_log() -> None:
     DeadLetterFactory.create(event__id="gone", discarded_at=start)
     printed = output_of("replay_dead_letters")
     assert "replayed: 5\nleft as they were: 0" in printed
-    rows = InboxEvent.objects.filter(status=Status.RETRYING).order_by("replay_order")
+    rows = InboxEvent.objects.filter(status=Status.PROCESSED).order_by("replay_order")
     assert [row.id for row in rows] == ["e-9", "e-8", "e-7", "e-6", "e-5"]
     assert OperatorAction.objects.first().actor.endswith(" (replay_dead_letters)")  # type: ignore[union-attr]
 
@@ -114,9 +118,9 @@ def test_options_choose_what_is_replayed(arguments: list[str], expected: set[str
     DeadLetterFactory.create(event__id="b", event__type="red", queued_at="2026-01-01T00:00:00Z")
     DeadLetterFactory.create(event__id="c", event__type="red", queued_at="2026-06-01T00:00:00Z")
     assert f"would replay: {len(expected)}" in output_of("replay_dead_letters", *arguments, "--dry-run")
-    assert not InboxEvent.objects.filter(status=Status.RETRYING).exists()
+    assert not InboxEvent.objects.filter(status=Status.PROCESSED).exists()
     output_of("replay_dead_letters", *arguments)
-    assert set(InboxEvent.objects.filter(status=Status.RETRYING).values_list("id", flat=True)) == expected
+    assert set(InboxEvent.objects.filter(status=Status.PROCESSED).values_list("id", flat=True)) == expected
 
 
 def test_an_event_that_was_named_and_cannot_be_replayed_is_told_and_fails_the_command() -> None:
@@ -126,7 +130,38 @@ def test_an_event_that_was_named_and_cannot_be_replayed_is_told_and_fails_the_co
     with pytest.raises(CommandError, match="not all"):
         call_command("replay_dead_letters", "--id", "a", "--id", "b", stdout=out)
     assert "1: is no dead letter: it is processed ('b')" in out.getvalue()
-    assert InboxEvent.objects.get(pk="a").status == Status.RETRYING
+    assert InboxEvent.objects.get(pk="a").status == Status.PROCESSED
+
+
+def test_a_run_of_the_command_is_cancelled_and_goes_on_in_the_admin_and_the_other_way_round(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_runs, "CHUNK", 1)
+    for number in range(4):
+        DeadLetterFactory.create(event__id=f"e-{number}", event__type="red")
+    take_step = replay_runs.take_step
+
+    def cancelled_half_way(run: int) -> replay_runs.Step | None:
+        step = take_step(run)
+        if ReplayRun.objects.get().replayed == 2:
+            operator.post(reverse("admin:processing_replayrun_act", args=[run, "cancel"]))
+        return step
+
+    monkeypatch.setattr(replay_runs, "take_step", cancelled_half_way)
+    with pytest.raises(CommandError, match="not replayed: 2"):
+        output_of("replay_dead_letters", "--type", "red", "--reason", "mended")
+    monkeypatch.setattr(replay_runs, "take_step", take_step)
+    run = ReplayRun.objects.get()
+    assert (run.cancelled_by, run.reason, DeadLetter.objects.count()) == ("ada", "mended", 2)
+    html = page(operator, change("replayrun", run.pk))
+    assert "mended" in html
+    assert "Go on" in html
+    with pytest.raises(CommandError, match="cancelled before"):
+        output_of("replay_dead_letters", "--cancel", str(run.pk))
+    assert "replayed: 4" in output_of("replay_dead_letters", "--go-on", str(run.pk))
+    assert not DeadLetter.objects.exists()
+    with pytest.raises(CommandError, match="there is no replay 7"):
+        output_of("replay_dead_letters", "--run", "7")
 
 
 @pytest.mark.parametrize(

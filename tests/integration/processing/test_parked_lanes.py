@@ -19,7 +19,7 @@ from processing.operators.set_lane import foresee, set_lane
 from processing.postgres.counts import any_parked, count_waiting_lanes
 from processing.postgres.due import overdue_fronts, overdue_retries
 from processing.postgres.gaps import any_gaps, origins_at_gaps
-from tests.support import flaky, gaps
+from tests.support import flaky, gaps, replays
 from tests.support.batches import applied, column, retry_all, statuses, store, value
 from tests.support.dead import order
 from tests.support.kinds import drain_all, pause, resume
@@ -59,7 +59,7 @@ def park(*behind: int, fails: int = 2) -> None:
 
 
 def replay(*ids: str) -> None:
-    done = actions.replay(ids=ids, actor="ada")
+    done = replays.replay(ids=ids, actor="ada")
     assert set(done.done) == set(ids), done.refused
     release.run_due(ids)
 
@@ -110,6 +110,19 @@ def test_discarded_its_lane_goes_on_without_it() -> None:
     assert lane() == (4, "gap")
     store(value("late", seq=2))
     assert statuses()["late"] == ("skipped", 0)
+
+
+def test_a_discard_that_is_undone_does_not_bring_the_lane_back_and_a_replay_takes_effect_late(redis: Redis) -> None:
+    park(3)
+    done = actions.discard(ids=["e-2"], actor="ada")
+    assert done.done == {"e-2": "discarded"}
+    retry_all()
+    release.run_due(["e-3"])
+    actions.undo_discard(ids=["e-2"], actor="ada")
+    assert lane() == (4, "")
+    replay("e-2")
+    assert applied() == [1, 3, 2]
+    assert order(redis, "u") == [1, 2, 3]
 
 
 def test_with_nothing_behind_it_a_discard_leaves_a_lane_that_waits_for_nothing() -> None:

@@ -24,6 +24,7 @@ from tests.support import flaky
 from tests.support.batches import batch_of, store, value
 from tests.support.dead import dead_list, hot, order
 from tests.support.full_redis import fill_up, make_room, sizes
+from tests.support.replays import replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints_off", "published")]
 
@@ -58,7 +59,7 @@ CALLS: dict[str, Callable[[], object]] = {
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_is_refused_whole_however_often_it_is_made(redis: Redis, name: str) -> None:
     if "replayed" in name:
-        actions.replay(ids=["b"], actor="tester")
+        replay(ids=["b"], actor="tester")
         redis.rpush("dlq:list", "b")
     redis.set("inflight:x", 1)
     before = sizes(redis)

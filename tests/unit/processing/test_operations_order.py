@@ -1,4 +1,4 @@
-"""In which order dead letters are replayed, and where an event goes that could not be read before: plain values."""
+"""What one transaction replays, and where an event goes that could not be read before: plain values."""
 
 from __future__ import annotations
 
@@ -8,44 +8,17 @@ from processing.domain.lanes import LaneState
 from processing.domain.statuses import Status
 from processing.operators import replay as replays
 from processing.operators.redecode import place
-from processing.operators.replay import Entry, bounded, in_order
-from processing.postgres.dead_letters import Found
+from processing.operators.replay import bounded
+from processing.postgres.replay_items import Next
 from tests.support.events import read_event
 from tests.support.factories import envelope
-
-
-def found(*letters: tuple[str, str, int | None]) -> list[Found]:
-    """Dead letters (id, user, seq) as they follow each other in the log."""
-    return [Found((offset,), id, user, seq, 0, poison=False) for offset, (id, user, seq) in enumerate(letters)]
-
-
-@pytest.mark.parametrize(
-    ("log", "expected"),
-    [
-        # without numbers: the log
-        ([("a", "u", None), ("b", "u", None)], ["a", "b"]),
-        # with numbers: by them
-        ([("a", "u", 3), ("b", "u", 1), ("c", "u", 2)], ["b", "c", "a"]),
-        # what has no number keeps its place among those that have one
-        ([("a", "u", 2), ("x", "u", None), ("b", "u", 1)], ["b", "x", "a"]),
-        # users do not mix
-        ([("a", "u", 2), ("p", "v", 1), ("b", "u", 1), ("q", "v", 2)], ["b", "p", "a", "q"]),
-        ([], []),
-    ],
-)
-def test_a_users_numbered_events_go_by_number_and_all_others_by_the_log(
-    log: list[tuple[str, str, int | None]], expected: list[str]
-) -> None:
-    letters = found(*log)
-    assert [letter.id for letter in in_order(letters)] == expected
-    assert [letter.id for letter in in_order(letters[::-1])] == expected
 
 
 def test_a_transaction_takes_no_more_events_and_no_more_bytes_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replays, "CHUNK", 3)
     monkeypatch.setattr(replays, "CHUNK_BYTES", 10)
     sizes = [1, 1, 1, 1, 9, 1, 50, 0]
-    entries = [Entry(str(order), order, size, poison=True) for order, size in enumerate(sizes)]
+    entries = [Next(str(order), order, size, poison=True) for order, size in enumerate(sizes)]
     chunks = [[entry.size for entry in chunk] for chunk in bounded(entries)]
     assert chunks == [[1, 1, 1], [1, 9], [1], [50], [0]]
 
