@@ -69,9 +69,9 @@ def _run(
 
 
 def test_every_answer_is_a_documented_one(api: Any) -> None:
-    made = fuzz(api, 15, lambda case: case.call_and_validate(checks=CHECKS))
+    made = fuzz(api, 8, lambda case: case.call_and_validate(checks=CHECKS))
     assert {"POST /events", "GET /events/{event_id}", "POST /liveEvent"} <= made.keys()
-    assert min(made[each] for each in made if "/health/" not in each) >= 15  # which takes nothing that could differ
+    assert min(made[each] for each in made if "/health/" not in each) >= 8  # which takes nothing that could differ
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_so_is_what_callers_with_few_rights_are_told(
 ) -> None:
     settings.INGEST_REQUIRE_API_KEY = True
     headers = {} if limits is None else {"Authorization": f"Api-Key {issue(ApiKey(name='fuzzed', **limits))}"}
-    fuzz(api, 3, lambda case: case.call_and_validate(checks=CHECKS, headers=headers))
+    fuzz(api, 2, lambda case: case.call_and_validate(checks=CHECKS, headers=headers))
