@@ -57,7 +57,7 @@ class _Finals:
         self.at: dict[str, float] = {}
         self._redis = cast(Any, Redis.from_url(address, decode_responses=True))
         self._redis.config_set("notify-keyspace-events", "K$")
-        told = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        told = self._redis.pubsub(ignore_subscribe_messages=True)
         told.psubscribe(**{f"{KEYS}*": self._note})
         self._thread = told.run_in_thread(sleep_time=LOOK_S, daemon=True)
 
