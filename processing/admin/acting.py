@@ -161,10 +161,10 @@ class ActingAdmin(ReadOnlyAdmin):
 
     def _action(self, request: HttpRequest, name: str) -> Action:
         action = next((each for each in self.acts if each.name == name), None)
-        if not isinstance(action, Action):
-            raise Http404(f"There is no action {name!r}")
-        if not self.may_act(request, action):
+        if action is not None and not self.may_act(request, action):
             raise PermissionDenied
+        if not isinstance(action, Action):  # one that has a page of its own is not done here
+            raise Http404(f"There is no action {name!r}")
         return action
 
     def _list_url(self) -> str:
