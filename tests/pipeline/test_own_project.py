@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from html import unescape
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -120,11 +122,13 @@ def rows(server_url: str, project: OwnProject, sql: str, database: str = "PG_EVE
 
 
 def replay(admin: httpx.Client) -> None:
-    """As the button on a dead letter's page does."""
+    """As the button on a dead letter's page does, which leads to the page that asks."""
     page = admin.get("/processing/deadletter/bad/change/")
     assert page.status_code == 200, page.text
-    data = {"csrfmiddlewaretoken": admin.cookies["csrftoken"]}
-    assert admin.post("/processing/deadletter/bad/act/replay/", data=data).status_code == 200
+    button = re.search(r'href="[^"]*/replayrun/start/\?([^"]*)"', page.text)
+    assert button is not None, page.text
+    data = {"csrfmiddlewaretoken": admin.cookies["csrftoken"], "choice": parse_qs(unescape(button[1]))["choice"][0]}
+    assert admin.post("/processing/replayrun/start/", data=data).status_code == 200
 
 
 @pytest.mark.parametrize("payload", ["msgspec", "pydantic", "drf"])

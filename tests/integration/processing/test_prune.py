@@ -60,6 +60,9 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing() -> None:
         "processing_traceback": 1,
         "processing_failuregroup": 0,  # it still has open letters
         "processing_effect": 0,
+        "processing_replayrun": 0,
+        "processing_replayitem": 0,
+        "processing_edit": 0,
         "processing_count": column("SELECT count(*) FROM processing_count")[0],
     }
     assert prune("--dry-run") == foretold
