@@ -23,6 +23,8 @@ from tests.scheduling import Scheduling, longest_first
 from tests.support.operator_pages import client_of
 
 CREATE_TIMEOUT_S = 15
+OF_THE_SHOP = ["integration/ingest/test_shop.py", "integration/processing/test_handlers_testing.py"]
+collect_ignore = [] if "tests.support.shop" in settings.INSTALLED_APPS else OF_THE_SHOP
 
 
 @pytest.hookimpl(trylast=True)

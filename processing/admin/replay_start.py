@@ -127,7 +127,7 @@ def _sample(found: Preview) -> SafeString | str:
                 show.NOTHING if each.seq is None else each.seq,
                 show.cut(each.type),
                 show.cut(each.error, "wide"),
-                show.utc(each.queued_at),
+                show.when(each.queued_at),
             )
             for each in found.sample
         ),

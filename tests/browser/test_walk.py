@@ -10,6 +10,7 @@ from processing.operators.tend_replays import tend_replays
 from tests.support import flaky
 from tests.support.batches import value
 from tests.support.dead import consume, fail_for_good
+from tests.support.factories import DeadLetterFactory
 from tests.support.operator_pages import change, changelist
 
 pytestmark = [
@@ -60,11 +61,13 @@ def test_the_error_stands_in_sight_and_a_row_is_one_line(browser_page: Page) -> 
     assert row["height"] < 40
 
 
-@pytest.mark.parametrize("width", [390, 1920])
+@pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_no_page_is_wider_than_its_window(browser_page: Page, width: int) -> None:
     consume(value("a", seq=1), value("c", seq=3))
+    DeadLetterFactory.create(event__id=f"poison-{'a' * 32}", event__user_id="u" * 40, event__error="is wrong " * 20)
     browser_page.set_viewport_size({"width": width, "height": 900})
-    for path in (changelist("inboxevent"), "/admin/processing/lane/u/change/", "/"):
+    before_a_run = "/admin/processing/replayrun/start/?choice={}"
+    for path in (changelist("inboxevent"), "/admin/processing/lane/u/change/", "/", before_a_run):
         browser_page.goto(path)
         assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -49,6 +49,9 @@ class Command(BaseCommand):
 
     def _handle(self, options: Mapping[str, Any]) -> None:
         who = actor("replay_dead_letters")
+        for run in (options["cancel"], options["go_on"], options["run"]):
+            if run is not None and find_run(run) is None:
+                raise CommandError(f"there is no replay {run}")
         if options["cancel"] is not None:
             self.stdout.write(replay_runs.cancel(options["cancel"], actor=who))
             return
