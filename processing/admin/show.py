@@ -19,8 +19,16 @@ RAW_MAX_BYTES = 16_000
 HOVER_CHARS = 1_000
 LINE_CHARS = 120
 NOTHING = "-"
-TONES = {"processed": "good", "failed": "bad", "retrying": "wait", "held": "wait", "open": "bad", "resolved": "good"}
-TONES |= {"waiting": "wait", "done": "good"}
+TONES = {
+    "processed": "good",
+    "done": "good",
+    "resolved": "good",
+    "held": "wait",
+    "retrying": "wait",
+    "waiting": "wait",
+    "failed": "bad",
+    "open": "bad",
+}
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode  # numbers with all their digits
 

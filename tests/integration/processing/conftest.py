@@ -13,6 +13,19 @@ from processing.models import DeadLetter
 
 
 @pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No worker runs here: the tasks that would be sent to Celery are noted."""
+    sent: list[str] = []
+
+    def send(task: str, *_: object) -> bool:
+        sent.append(task)
+        return True
+
+    monkeypatch.setattr(enqueue, "_send", send)
+    return sent
+
+
+@pytest.fixture
 def hints_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No worker runs here: retries are made due and swept by the test itself. The breaker counts afresh."""
     monkeypatch.setattr(enqueue, "enqueue_retries", lambda retries: None)

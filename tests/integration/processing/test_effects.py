@@ -23,22 +23,9 @@ from processing.testing import Pipeline
 from tests.support.warehouse.events import SHIP, WEIGH, ParcelPacked, ship
 from tests.support.warehouse.models import Call, Receipt
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("messages")]
 
 LATER_S = 3_600
-
-
-@pytest.fixture(autouse=True)
-def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """No worker runs here: what would be sent to Celery is noted."""
-    sent: list[str] = []
-
-    def send(task: str, *_: object) -> bool:
-        sent.append(task)
-        return True
-
-    monkeypatch.setattr(enqueue, "_send", send)
-    return sent
 
 
 @pytest.fixture

@@ -34,18 +34,6 @@ Handler = Callable[[Sequence[Event[ParcelPacked]]], None]
 
 
 @pytest.fixture
-def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    sent: list[str] = []
-
-    def send(task: str, *_: object) -> bool:
-        sent.append(task)
-        return True
-
-    monkeypatch.setattr(enqueue, "_send", send)
-    return sent
-
-
-@pytest.fixture
 def topic(topics: Callable[..., str], settings: Settings) -> str:
     settings.KAFKA_EVENTS_TOPIC = topics("events", partitions=3)
     return str(settings.KAFKA_EVENTS_TOPIC)
