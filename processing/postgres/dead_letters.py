@@ -111,15 +111,14 @@ def far_events(cursor: Cursor, ids: Sequence[str]) -> list[FarEvent]:
 
 
 def find_open(ids: Sequence[str], event_type: str | None, since: datetime | None) -> list[str]:
-    """The open dead letters that match these filters, oldest first. `since`: of the time at which they failed."""
+    """Those of these that are open dead letters and match the filters, oldest first. `since`: of when they failed."""
     cursor = raw_cursor().execute(
         """SELECT event_id FROM processing_deadletter
-           WHERE discarded_at IS NULL
-             AND (%(ids)s::text[] IS NULL OR event_id = ANY(%(ids)s))
+           WHERE discarded_at IS NULL AND event_id = ANY(%(ids)s)
              AND (%(type)s::text IS NULL OR type = %(type)s)
              AND (%(since)s::timestamptz IS NULL OR queued_at >= %(since)s)
            ORDER BY queued_at, event_id""",
-        {"ids": list(ids) or None, "type": event_type, "since": since},
+        {"ids": list(ids), "type": event_type, "since": since},
     )
     return [id for (id,) in cursor]
 
