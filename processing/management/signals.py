@@ -6,28 +6,38 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
+from socket import socketpair
+
+TO_END = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
 def told_to_end(act: Callable[[], object]) -> Iterator[None]:
-    """During the block the first of these signals calls `act`, in a thread of its own.
+    """During the block the first of these signals calls `act`, in a thread of its own. Only for the main thread.
 
-    Not in the handler: that interrupts the main thread anywhere, also where it holds the lock of the very flag (a
-    `threading.Event`, say) that `act` is about to set, and both would wait for ever. A SimpleQueue can be put to there.
+    Not in a handler, which runs between two bytecodes of the main thread. One that is just about to wait for a lock has
+    none until that wait is over, be it an hour; and one that holds the lock of the very flag (a `threading.Event`, say)
+    that `act` is about to set would wait for itself. The interpreter writes to its wakeup socket at once, in any case.
     """
-    told: SimpleQueue[bool] = SimpleQueue()
+    reading, writing = socketpair()
 
     def listen() -> None:
-        if told.get():
-            act()
+        while number := reading.recv(1):
+            if number[0] in TO_END:
+                act()
+                return
 
-    threading.Thread(target=listen, name="signals", daemon=True).start()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: told.put(True)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        told.put(False)  # nobody will call
+    writing.setblocking(False)
+    with reading, writing:
+        listener = threading.Thread(target=listen, name="signals", daemon=True)
+        listener.start()
+        fd = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        before = {number: signal.signal(number, lambda *_: None) for number in TO_END}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(fd)
+            writing.close()  # nobody will call
+            listener.join()

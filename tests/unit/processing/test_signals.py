@@ -1,4 +1,4 @@
-"""A signal may come at any instant, also while the main thread holds the lock of the flag that it is to set."""
+"""A signal may come at any instant, also while the main thread can run no handler or holds the flag's own lock."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 
 from processing.management.signals import told_to_end
 
+NUMBERS = [signal.SIGTERM, signal.SIGINT]
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+@pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_within_the_flags_own_lock_sets_it(number: int) -> None:
     stop = threading.Event()
     with told_to_end(stop.set):
@@ -20,8 +22,35 @@ def test_a_signal_within_the_flags_own_lock_sets_it(number: int) -> None:
         assert stop.wait(10)
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_that_does_not_wake_the_main_thread_is_told_all_the_same(number: int) -> None:
+    """It comes to another thread: as if it came in the instant before the main thread begins to wait."""
+    stop = threading.Event()
+
+    def signalled() -> None:
+        signal.pthread_kill(threading.get_ident(), number)
+
+    with told_to_end(stop.set):
+        threading.Timer(0.2, signalled).start()
+        assert stop.wait(10)
+
+
+def test_another_signal_is_not_ours() -> None:
+    ended: list[bool] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with told_to_end(lambda: ended.append(True)):
+            os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not ended
+
+
 def test_afterwards_the_handlers_are_as_they_were() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with told_to_end(lambda: None):
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+    fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(fd)
+    assert fd == -1
