@@ -20,10 +20,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.databases import create_database, create_once, drop_database, empty_tables
 from tests.scheduling import Scheduling, longest_first
+from tests.services import take_own_ports
 from tests.support.operator_pages import client_of
 
 CREATE_TIMEOUT_S = 15
 OF_THE_SHOP = ["integration/ingest/test_shop.py", "integration/processing/test_handlers_testing.py"]
+take_own_ports(os.environ)
 collect_ignore = [] if "tests.support.shop" in settings.INSTALLED_APPS else OF_THE_SHOP
 
 

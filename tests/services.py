@@ -6,13 +6,15 @@ import atexit
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+from eventsite.local.services import process
 from eventsite.local.services.kafka import Kafka
 from eventsite.local.services.postgres import Postgres
+from eventsite.local.services.process import PORTS
 from eventsite.local.services.service import Service
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
@@ -67,6 +69,15 @@ def start_services(environment: MutableMapping[str, str]) -> None:
         environment["TEST_TEMPLATE"] = f"test_template_{uuid4().hex[:8]}"
         # A server that was lent goes back as it was. What is registered last is done first: the server is still there.
         atexit.register(drop_database, environment["DATABASE_URL"], environment["TEST_TEMPLATE"])
+
+
+def take_own_ports(environment: Mapping[str, str]) -> None:
+    """Have a worker choose from a part of the ports: between the choice and the use of one lies a process's start."""
+    worker = environment.get("PYTEST_XDIST_WORKER")
+    if worker:
+        share = len(PORTS) // int(environment["PYTEST_XDIST_WORKER_COUNT"])
+        first = share * int(worker.removeprefix("gw"))
+        process.PORTS = PORTS[first : first + share]
 
 
 def _services(folder: Path, *, real_kafka: bool, redis: str) -> Iterator[Service]:

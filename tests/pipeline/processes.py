@@ -17,8 +17,10 @@ from tests.paths import ROOT
 from tests.support.frozen import freeze, thaw
 
 STOP_WITHIN_S = 10  # contract 1
-END_WITHIN_S = 120
-POLL_S = 0.02
+END_WITHIN_S = 240
+POLL_S = 0.03
+LONGEST_POLL_S = 0.3
+PAUSE_FOR_A_LOOK = 10  # a look at many rows takes from what it waits for: a tenth of the time at most
 LOG_TAIL_LINES = 60
 
 
@@ -88,7 +90,9 @@ class Process:
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
     """Poll until it is so. The timeout only bounds how long a broken pipeline is waited for."""
-    deadline = time.monotonic() + timeout_s
+    began = looked = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain until {what}"
-        time.sleep(POLL_S)
+        now = time.monotonic()
+        assert now < began + timeout_s, f"waited {timeout_s:g} s in vain until {what}"
+        time.sleep(min(max(POLL_S, (now - looked) * PAUSE_FOR_A_LOOK), LONGEST_POLL_S))
+        looked = time.monotonic()

@@ -21,7 +21,7 @@ from tests.paths import ROOT
 from tests.pipeline.log import Place, Record, Topic, read_all
 from tests.pipeline.processes import Process, command_of, wait_until
 
-DRAIN_S = 120
+DRAIN_S = 240
 PARTITIONS = 4
 QUICK = {  # what a test would else have to wait for
     "RETRY_MAX_RETRIES": "2",

@@ -88,7 +88,7 @@ def web(stack: Stack) -> str:
 def test_what_the_sdk_writes_arrives(stack: Stack, web: str) -> None:
     records = [*by_kafka(), _record(kafka.to_binary_event(made("kafka binary", {"other": "data"}, **JSON)))]
     stack.produce(records)
-    with httpx.Client(base_url=web) as client:
+    with httpx.Client(base_url=web, timeout=30) as client:
         sent = [*by_http()]
         answers = [client.post("/events", headers=headers, content=body) for headers, body in sent]
         again = [client.post("/events", headers=headers, content=body) for headers, body in sent]

@@ -18,11 +18,11 @@ from tests.support.warehouse.events import LEASE_S, SHIP, WEIGH
 
 pytestmark = pytest.mark.pipeline
 
-EVENTS = int(os.environ.get("EFFECTS", "2000"))  # docs/add-your-own-event.md has the command for 20,000
+EVENTS = int(os.environ.get("EFFECTS", "1000"))  # docs/add-your-own-event.md has the command for 20,000
 USERS = 50
 KILLS = 6
 SLOW = {"CONSUMER_BATCH_SIZE": "100"}  # so that there is a middle in which to be killed
-END_S = 60 + LEASE_S + EVENTS / 20
+END_S = 120 + LEASE_S + EVENTS / 20
 
 
 def test_each_task_runs_and_each_token_takes_effect_once_whoever_is_killed(

@@ -16,7 +16,7 @@ from tests.pipeline.stack import Stack
 
 pytestmark = pytest.mark.pipeline
 
-LINES = 60_000
+LINES = 30_000  # five times what a run stores in one step
 USERS = 100
 KILLS = (0.1, 0.4, 0.7)  # after so much of the file
 
@@ -73,7 +73,7 @@ def test_a_run_that_is_killed_and_started_again_counts_every_line_once(stack: St
         run.kill()
     last = start(stack, file)
     wait_until_ended(stack, last)
-    assert "line 60001: is not valid JSON" in last.output()
+    assert f"line {LINES + 1}: is not valid JSON" in last.output()
     assert "already known, 1 refused" in last.output()
     check(stack)
 
@@ -91,7 +91,7 @@ def test_two_runs_of_a_file_at_once_and_a_third(stack: Stack, file: Path) -> Non
 
 def test_a_run_that_is_frozen_goes_on(stack: Stack, file: Path) -> None:
     run = start(stack, file)
-    stack.wait_for_rows(10_000)
+    stack.wait_for_rows(1)
     run.freeze()
     stack.wait_until(lambda: not stack.value(HAS_LOCKS), "the frozen session holds nothing that others wait for")
     run.thaw()
@@ -112,7 +112,7 @@ def test_a_run_waits_for_postgres_and_says_so(postgres: Postgres, make_stack: Ma
     stack = make_stack(postgres.address)
     stack.manage("migrate", "--verbosity", "0")
     run = start(stack, file)
-    stack.wait_for_rows(10_000)
+    stack.wait_for_rows(1)
     postgres.stop()
     stack.wait_until(lambda: "Postgres is not fit" in run.output(), "the run says that it waits")
     postgres.start_again()
@@ -133,7 +133,7 @@ def test_a_run_waits_for_migrations_naming_them(empty_database: str, make_stack:
 
 def test_a_run_ends_on_sigterm_and_the_next_goes_on(stack: Stack, file: Path) -> None:
     run = start(stack, file)
-    stack.wait_for_rows(10_000)
+    stack.wait_for_rows(1)
     assert run.terminate() == 1
     assert "run it again to go on" in run.output()
     wait_until_ended(stack, start(stack, file))

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from eventsite.local.services.process import free_port
+from eventsite.local.services.process import free_port, port_is_open
 from tests.pipeline.log import Record
 from tests.pipeline.stack import Stack
 from tests.support.factories import envelope
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.pipeline
 
 
 def test_consumer_and_worker_tell_what_keeps_them_from_their_work(stack: Stack) -> None:
-    port = free_port()
+    port = next(port for port in iter(free_port, None) if not port_is_open(port + 1))
     processes = [stack.start(name, METRICS_PORT=str(port)) for name in ("consumer", "worker")]
     consumer, worker = (Health(process) for process in processes)
     for each in (consumer, worker):

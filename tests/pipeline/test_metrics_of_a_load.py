@@ -59,13 +59,13 @@ def test_after_a_load_they_agree_with_the_database_to_the_event(stack: Stack) ->
     assert tries == stack.value("SELECT sum(attempts) FROM processing_inboxevent")
     timed = sum(n for key, n in told.items() if key[0] == "processing_outcome_seconds_count")
     assert timed == stack.count("processing_inboxevent")
-    at_door = samples(httpx.get(f"{web}/metrics").text)
+    at_door = samples(httpx.get(f"{web}/metrics", timeout=30).text)
     assert at_door["door_events_total", "accepted"] == POSTED
     for reason in ("failed", "poison"):
         letters = stack.value("SELECT count(*) FROM processing_deadletter WHERE reason = %s", reason)
         stack.wait_until(
             lambda reason=reason, letters=letters: (  # type: ignore[misc]
-                samples(httpx.get(f"{web}/metrics").text)["processing_dead_letters", reason] == letters
+                samples(httpx.get(f"{web}/metrics", timeout=30).text)["processing_dead_letters", reason] == letters
             ),
             "what waits was counted since",
         )

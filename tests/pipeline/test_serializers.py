@@ -42,7 +42,7 @@ def test_every_serializers_time_digits_and_money_arrive_exactly(stack: Stack) ->
         b'"productName":"n","price":"0.1234e1","currency":"KWD","quantity":2.0,"metadata":' + DIGITS.encode() + b"}"
     )
     base = f"http://127.0.0.1:{port}"
-    with httpx.Client(base_url=base, headers={"Content-Type": "application/json"}) as client:
+    with httpx.Client(base_url=base, headers={"Content-Type": "application/json"}, timeout=30) as client:
         assert client.post("/product-events", content=body).status_code == 202
         stack.topic.learn_ends()
         stack.wait_until_final(len(times) + 6)

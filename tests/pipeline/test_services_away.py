@@ -16,6 +16,7 @@ from tests.pipeline.stack import Stack
 
 pytestmark = pytest.mark.pipeline
 
+SESSION_S = 6  # a busy machine does not let every heartbeat through in time
 AWAY_S = 8  # longer than a consumer's session: it must not have left the group
 
 
@@ -54,4 +55,5 @@ def _start_under_load(stack: Stack) -> tuple[Process, Expected]:
     places = stack.produce(event.record() for event in sent)
     stack.start("beat")
     stack.start("worker")
-    return stack.start("consumer", CONSUMER_BATCH_SIZE="50"), Expected(sent, places)
+    settings = {"CONSUMER_BATCH_SIZE": "50", "KAFKA_SESSION_TIMEOUT_MS": f"{SESSION_S}000"}
+    return stack.start("consumer", **settings), Expected(sent, places)

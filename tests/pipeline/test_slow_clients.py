@@ -19,6 +19,7 @@ EVENT = {"userId": "u", "type": "t"}
 BODY = json.dumps(EVENT).encode()
 PAGE = "Origin: https://shop.example"
 MANY = 2 * THREADS
+COUNTED = "SELECT 1 FROM processing_pipelinestate WHERE numbers <> '{}'"
 
 pytestmark = pytest.mark.pipeline
 
@@ -61,6 +62,7 @@ def assert_problem(answer: Answer, status: int) -> dict[str, Any]:
 
 def test_half_sent_bodies_hold_up_nobody_and_are_given_up(stack: Stack, many: ExitStack) -> None:
     port = start(stack, BODY_TIMEOUT_S="3")
+    assert post(port, "/events", EVENT).status == 202  # the door's first takes longer
     slow = half_sent(port, many)
     late = many.enter_context(Connection(port)).send("POST", "/nowhere", HOST, "Content-Length: 5", body=b"1")
     assert ask(port, "/health/live").json() == {"status": "live"}
@@ -138,6 +140,8 @@ def test_an_unknown_path_is_unknown_to_every_method(stack: Stack, many: ExitStac
 
 def test_many_readers_take_no_more_connections_than_they_may(stack: Stack, many: ExitStack) -> None:
     port = start(stack, DATABASE_MAX_CONNECTIONS="8")
+    stack.wait_until(lambda: stack.sql(COUNTED) != [], "what waits is counted")
+    stack.sql("UPDATE processing_pipelinestate SET counted_at = now() + interval '1 hour'")  # it takes a connection
     connections = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                      AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""  # autovacuum comes and goes
     with psycopg.connect(stack.environment["DATABASE_URL"]) as lock:

@@ -21,6 +21,7 @@ trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trac
 
 pytestmark = pytest.mark.pipeline
 
+ANSWER_S = 60
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 JSON_LOGS = {"DEBUG": "0", "SECRET_KEY": "of a test", "INGEST_REQUIRE_API_KEY": "0", "FAULT_INJECTION": "1"}
 
@@ -78,7 +79,8 @@ def collector() -> Iterator[Collector]:
 
 def post(stack: Stack, **event: Any) -> None:
     headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
-    answer = httpx.post(f"http://127.0.0.1:{stack.environment['WEB_PORT']}/events", json=event, headers=headers)
+    url = f"http://127.0.0.1:{stack.environment['WEB_PORT']}/events"
+    answer = httpx.post(url, json=event, headers=headers, timeout=ANSWER_S)
     assert answer.status_code == 202, answer.text
 
 

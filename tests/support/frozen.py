@@ -39,11 +39,14 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def _states(group: int) -> set[str]:
+    """Of all threads of the group's processes, those aside that have just ended."""
     found: set[str] = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+        with suppress(FileNotFoundError, ProcessLookupError):
             if int(_fields(stat)[2]) == group:
-                found |= {_fields(each)[0] for each in stat.parent.glob("task/*/stat")}
+                for thread in stat.parent.glob("task/*/stat"):
+                    with suppress(FileNotFoundError, ProcessLookupError):
+                        found.add(_fields(thread)[0])
     return found
 
 

@@ -22,6 +22,7 @@ PORTS = range(20_000, 32_000)
 PORTS_TRIED = 100
 
 _chance = random.SystemRandom()  # as many processes look for a port at once, none may follow the same seed
+_given: set[int] = set()  # by this process: whoever asked for one may not listen there yet
 
 
 class ServiceFailed(Exception):
@@ -84,11 +85,13 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has. Raises `ServiceFailed`."""
+    """A port of 127.0.0.1 that nobody has, another one each time. Raises `ServiceFailed`."""
     for port in _chance.sample(PORTS, PORTS_TRIED):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
     raise ServiceFailed(f"none of {PORTS_TRIED} ports from {PORTS[0]} to {PORTS[-1]} is free")
 
 

@@ -43,7 +43,9 @@ def restart(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     def again() -> None:
         monkeypatch.setattr(batcher, "_batcher", PerProcess(start))
         monkeypatch.setattr(backpressure, "_monitor", PerProcess(backpressure.Monitor))
-        monkeypatch.setattr(reservations, "WINDOW_US", 600_000_000)  # so long that no test depends on its own speed
+        # so long that no test depends on its own speed
+        monkeypatch.setattr(reservations, "WINDOW_US", 600_000_000)
+        monkeypatch.setattr(backpressure, "FIRST_READING_S", 60.0)
         forget_cached()
 
     again()

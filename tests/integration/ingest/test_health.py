@@ -76,8 +76,8 @@ def test_a_redis_that_became_a_replica_does_too(client: Client, own: Redis) -> N
 
 
 def test_a_redis_that_hangs_is_told_in_time(client: Client, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "ANSWER_S", 1.0)
     assert failing(client) == {}
+    monkeypatch.setattr(checks, "ANSWER_S", 1.0)
     assert valkey.process is not None
     with frozen(valkey.process.pid):
         assert "no answer for" in failing(client)["redis"]

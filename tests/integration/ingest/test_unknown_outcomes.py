@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tests.support.frozen import frozen as frozen_process
 
 CHANGE = {"userId": "u", "name": "add_revenue", "value": 100}
 WITHIN_S = 30
+IMPATIENT_S = 1.0
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def frozen(
     monkeypatch: pytest.MonkeyPatch,
     transactional_db: None,
 ) -> Iterator[Callable[[], Any]]:
-    """`with frozen():` the door's broker, which has its topic, stands still. Clients and threads are impatient."""
+    """`with frozen():` the door's broker, which has its topic, stands still, and clients are impatient."""
     settings.BACKPRESSURE_MAX_LAG = 0
     settings.KAFKA_TOPIC_PARTITIONS = 2
     settings.LIVE_EVENT_WAIT_MS = 1_000
@@ -62,20 +64,26 @@ def frozen(
     monkeypatch.setattr(batcher, "FLUSH_WITHIN_S", 1.0)
     with Tansu(tmp_path / "broker") as broker:
         settings.KAFKA_CLIENT_CONFIG = {"bootstrap.servers": broker.address}
+        monkeypatch.setattr(admission, "PATIENCE_S", float(WITHIN_S))
         restart()
 
         assert broker.process is not None
-        yield partial(frozen_process, broker.process.pid)
+        yield partial(frozen_for_the_impatient, broker.process.pid)
+
+
+@contextmanager
+def frozen_for_the_impatient(pid: int) -> Iterator[None]:
+    with frozen_process(pid), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admission, "PATIENCE_S", IMPATIENT_S)
+        yield
 
 
 @pytest.fixture
-def warm_up(post: Post, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """The producer knows its topic and its id, and clients become impatient; how many messages that took."""
+def warm_up(post: Post, redis: Redis) -> Callable[[], int]:
+    """The producer knows its topic and its id; how many messages that took."""
 
     def first() -> int:
-        monkeypatch.setattr(admission, "PATIENCE_S", float(WITHIN_S))
         assert post("/events", {"userId": "first", "type": "t"}).status_code == 202
-        monkeypatch.setattr(admission, "PATIENCE_S", 1.0)
         redis.flushdb()
         return 1
 
@@ -153,12 +161,12 @@ def test_live_event_waits_longer_and_its_id_may_be_sent_again(
 ) -> None:
     with frozen():
         id = assert_unknown(post("/liveEvent", CHANGE))
-    assert post("/liveEvent", {**CHANGE, "eventId": id}).json() == {"message": "Event received", "eventId": id}
     settings.LIVE_EVENT_WAIT_MS = WITHIN_S * 1_000
+    assert post("/liveEvent", {**CHANGE, "eventId": id}).json() == {"message": "Event received", "eventId": id}
     with ThreadPoolExecutor(1) as pool:
         with frozen():
             waiting = pool.submit(post, "/liveEvent", CHANGE)
-            time.sleep(2 * admission.PATIENCE_S)  # another endpoint's client has given up by now
+            time.sleep(2 * IMPATIENT_S)  # another endpoint's client has given up by now
         assert waiting.result(WITHIN_S).status_code == 200
     assert messages(settings) == warm + 2
 
@@ -256,12 +264,12 @@ def test_what_kafka_has_is_accepted_though_redis_is_full(
 def test_what_kafka_has_is_accepted_though_redis_hangs(
     post: Post, settings: Any, frozen: Callable[[], Any], warm: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "PATIENCE_S", 3.0)
     with Valkey(tmp_path / "hanging") as service:
         settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": service.address}}
         assert service.process is not None
         with ThreadPoolExecutor(1) as pool:
             with frozen():
+                monkeypatch.setattr(admission, "PATIENCE_S", 3.0)
                 first = pool.submit(post, "/events", {**EVENT, "eventId": "e"})
                 redis = get_redis_connection("default")
                 wait_until(lambda: bool(redis.exists("reserved:e")), WITHIN_S, "it is reserved")
@@ -281,7 +289,7 @@ def test_a_request_that_gave_up_before_its_turn_is_not_published(
         settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": service.address}}
         assert post("/events", {**EVENT, "eventId": "before"}).status_code == 202
         assert service.process is not None
-        with frozen_process(service.process.pid):
+        with frozen_for_the_impatient(service.process.pid):
             assert assert_problem(post("/events", {**EVENT, "eventId": "e"}), 503)["outcome"] == "none"
         assert post("/events", {**EVENT, "eventId": "f"}).status_code == 202
         assert Redis.from_url(service.address).exists("accepted:e") == 0

@@ -154,9 +154,10 @@ class TestKafka:
         pipeline.apply(ParcelPacked(number=1, labels=1), id="a")
         here = settings.KAFKA_CLIENT_CONFIG
         settings.KAFKA_CLIENT_CONFIG = {**here, "bootstrap.servers": "127.0.0.1:1"}
-        monkeypatch.setattr(clients, "ensure_topics", lambda names: ensure_topics(names, AWAY_S))
         follow_ups._producer.cache_clear()
-        assert follow_ups.publish_follow_ups() == 0
+        with monkeypatch.context() as impatient:
+            impatient.setattr(clients, "ensure_topics", lambda names: ensure_topics(names, AWAY_S))
+            assert follow_ups.publish_follow_ups() == 0
         assert Effect.objects.filter(name="emit").values_list("status", "attempts").get() == ("waiting", 0)
         settings.KAFKA_CLIENT_CONFIG = here
         let_pass(60)

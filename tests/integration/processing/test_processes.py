@@ -44,8 +44,8 @@ def fall_silent(seconds: float = SILENT_S + 1) -> None:
 
 
 def test_a_process_says_what_it_does_and_when_it_ends(beating: Heartbeat) -> None:
-    note_done(1_000_000)
     note_error(Cause("KeyError", "shop.events:41 in place"))
+    note_done(1_000_000)
     until(lambda: Process.objects.filter(rate__gt=0).exists())
     (found,) = find_processes()
     assert (found.role, found.silent, found.error_class) == ("consumer", False, "KeyError")
