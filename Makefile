@@ -14,6 +14,7 @@ help: ## list these
 install: .venv/installed ## make .venv with all that is needed
 
 .venv/installed: $(REQUIREMENTS)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is Python " + sys.version.split()[0] + ", needed is 3.11 or later: make install PYTHON=python3.12, or where it is")'
 	@$(PATIENTLY) "making .venv" $(PYTHON) -m venv .venv
 	@$(PATIENTLY) "installing what requirements*.txt pin" $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(REQUIREMENTS:%=-r %)
 	@touch $@

@@ -10,11 +10,13 @@ import structlog
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import module_has_submodule
 
 from processing import conf
 from processing.conf.addresses import KEEPALIVES, redis_cache
 from processing.conf.reading import BadEnvironment
+from processing.groups import grant_new_permissions
 
 DECLARATIONS = "events"
 ROUTER = "processing.postgres.databases.Router"
@@ -23,6 +25,16 @@ ROUTER = "processing.postgres.databases.Router"
 class ProcessingConfig(AppConfig):
     name = "processing"
     default_auto_field = "django.db.models.BigAutoField"
+    grants = {
+        "operator": (
+            "processing.retry_inboxevent",
+            "processing.replay_deadletter",
+            "processing.discard_deadletter",
+            "processing.pause_kind",
+            "processing.set_lane",
+            "processing.acknowledge_loss",
+        )
+    }
 
     def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
         """Before any app's models are imported: what they import reads the settings."""
@@ -32,6 +44,7 @@ class ProcessingConfig(AppConfig):
         add_router(settings)
         add_keepalives(settings)
         log_as_the_project_does()
+        post_migrate.connect(grant_new_permissions)  # before an app's `ready`, so before Django's own receivers
 
     def ready(self) -> None:
         """Import `events` of every installed app that has one: kinds of event register themselves there."""

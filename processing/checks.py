@@ -10,15 +10,32 @@ from typing import Any
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
 
+DJANGOS_SITE = "django.contrib.admin.sites.AdminSite"
+SITE_OF_ONES_OWN = "Derive it from unfold.sites.UnfoldAdminSite, and have 'unfold.apps.BasicAppConfig' for 'unfold'."
 POSTGRES = "ENGINE 'django.db.backends.postgresql', or 'processing.postgres.backend', which bounds its connections."
 
 
 @register()
 def check_project(*, app_configs: Sequence[Any] | None, **options: Any) -> list[CheckMessage]:
-    """processing.E002 to E006, W002 to W004. Nothing is connected to."""
+    """processing.E002 to E007, W002 to W004. Nothing is connected to."""
     return [*_database(), *_apps(), *_cache(), *_services()]
+
+
+@register(Tags.urls)
+def check_pages(*, app_configs: Sequence[Any] | None, **options: Any) -> list[CheckMessage]:
+    """processing.W005: nobody sees the pipeline."""
+    try:
+        if apps.is_installed("django.contrib.admin"):
+            reverse("admin:processing_inboxevent_changelist")
+    except NoReverseMatch:
+        hint = "Add path('admin/', admin.site.urls) to ROOT_URLCONF; beside a site of your own with another name too."
+        text = "django.contrib.admin.site has no address: nobody sees the pipeline's pages."
+        return [Warning(text, hint=hint, id="processing.W005")]
+    return []
 
 
 def _database() -> Iterator[CheckMessage]:
@@ -45,6 +62,20 @@ def _apps() -> Iterator[CheckMessage]:
         text = "the pages of the admin need django-unfold, which is not before django.contrib.admin in INSTALLED_APPS."
         hint = "Put 'unfold' in INSTALLED_APPS, above 'django.contrib.admin'. Pages of your own stay as they are."
         yield Error(text, hint=hint, id="processing.E005")
+        return
+    yield from _site()
+
+
+def _site() -> Iterator[CheckMessage]:
+    from django.contrib.admin import site  # the project's
+    from unfold.sites import UnfoldAdminSite
+
+    wanted = apps.get_app_config("admin").default_site  # type: ignore[attr-defined]
+    derived = isinstance(site, UnfoldAdminSite)
+    if not derived or (wanted != DJANGOS_SITE and not isinstance(site, import_string(wanted))):
+        stands = "unfold has put its own admin site in its place" if derived else "it is no UnfoldAdminSite"
+        text = f"{wanted} is to be the admin's site, but {stands}."
+        yield Error(text, hint=SITE_OF_ONES_OWN, id="processing.E007")
 
 
 def _cache() -> Iterator[CheckMessage]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
 FORMS = {
     "msgspec": ("import msgspec", "msgspec.Struct", "    reference: str\n"),
@@ -69,6 +71,43 @@ def _words(name: str) -> list[str]:
 
 def head_text(form: str) -> str:
     return HEAD.format(library=FORMS[form][0])
+
+
+def add_imports(text: str, form: str) -> str:
+    """A module's text with what a declaration needs imported, below the imports that it has.
+
+    Raises `ValueError` where one of the names is another thing's, `SyntaxError` for what is no Python.
+    """
+    module = ast.parse(text)
+    bound = dict(_bound(module))
+    missing, below = [], 0
+    for line in head_text(form).splitlines()[1:]:  # not its __future__: that would change the module's annotations
+        needed = dict(_bound(ast.parse(line)))
+        if other := sorted(name for name, source in needed.items() if bound.get(name, source) != source):
+            raise ValueError(f"{' and '.join(other)} is something else there: give it another name")
+        if names := [name for name in needed if name not in bound]:
+            start = line.partition(" import ")[0]
+            missing.append(f"{start} import {', '.join(names)}" if start.startswith("from ") else line)
+    for place, statement in enumerate(module.body):
+        docstring = place == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        if docstring or isinstance(statement, ast.Import | ast.ImportFrom):
+            below = statement.end_lineno or 0
+    lines = text.splitlines()
+    return "\n".join([*lines[:below], *missing, *lines[below:]]) + "\n"
+
+
+def _bound(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names that a module binds at its top level, and what each is."""
+    for statement in module.body:
+        if isinstance(statement, ast.Import):
+            yield from ((each.asname or each.name, each.name) for each in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            for each in statement.names:
+                yield each.asname or each.name, f"{statement.module}.{each.name}"
+        elif isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            yield statement.name, "its own"
+        elif isinstance(statement, ast.Assign):
+            yield from ((each.id, "its own") for each in statement.targets if isinstance(each, ast.Name))
 
 
 def declaration_text(name: str, form: str) -> str:

@@ -27,8 +27,8 @@ T = TypeVar("T", bound="Callable[..., Any] | str")
 
 
 class EffectStatus(StrEnum):
-    """waiting ──▶ done
-    ▲ └────▶ failed ──▶ discarded    tries used up: a dead letter of its own
+    """waiting ──▶ done ◀─┐  an earlier try, slower than its lease, has ended well after all
+    ▲ └────▶ failed ──┴─▶ discarded    tries used up: a dead letter of its own
     └───────── replay
     """
 

@@ -134,12 +134,12 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
 
 
 def end_done(ids: Sequence[int]) -> None:
-    """They are done, whoever has claimed them by now. A follow-up's value goes."""
+    """They are done, whoever has claimed them by now, even if another's last try failed. A follow-up's value goes."""
     with transaction() as cursor:
         cursor.execute(
             """UPDATE processing_effect SET status = 'done', attempts = attempts + 1, error = '', value = NULL,
                       ended_at = clock_timestamp()
-               WHERE id IN (SELECT id FROM processing_effect WHERE id = ANY(%s) AND status = 'waiting'
+               WHERE id IN (SELECT id FROM processing_effect WHERE id = ANY(%s) AND status IN ('waiting', 'failed')
                             ORDER BY id FOR UPDATE)""",
             (list(ids),),
         )

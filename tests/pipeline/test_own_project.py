@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -25,6 +26,7 @@ from tests.pipeline.processes import wait_until
 
 pytestmark = pytest.mark.pipeline
 
+PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
 Ask = Callable[[str], httpx.Response]
 
 
@@ -51,6 +53,11 @@ def packages() -> str:
     return "" if "TEST_WHEEL_PYTHON" in os.environ else str(ROOT)
 
 
+def place_of_packages() -> Path:
+    found = packages() or subprocess.check_output([python(), "-c", PURELIB], text=True).strip()
+    return Path(found).resolve()
+
+
 def variables(server_url: str, valkey: Valkey, name: str) -> dict[str, str]:
     server = urlsplit(server_url)
     return {
@@ -71,6 +78,9 @@ def variables(server_url: str, valkey: Valkey, name: str) -> dict[str, str]:
 
 def test_an_event_of_ones_own_from_post_to_row_to_admin(project: OwnProject, server_url: str) -> None:
     prepare(project)
+    files = project.run("-c", "import processing, ingest, revenue; print(processing, ingest, revenue)")
+    assert files.count(f"from '{place_of_packages()}/") == 3, files
+    assert groups(server_url, project) == ["administrator", "operator", "viewer"]
     assert "no issues" in project.manage("check", "--database", "default", "--database", "events")
     assert "POST /api/v1/stock/item.counted" in project.manage("startevent", "stock.ItemCounted", "--payload", "drf")
     url = start_all(project, free_port())
@@ -111,6 +121,10 @@ def documents(api: httpx.Client) -> None:
     assert "shop.order.placed" in api.get("/asyncapi").json()["channels"]["events"]["messages"]
 
 
+def groups(server_url: str, project: OwnProject) -> list[object]:
+    return [name for (name,) in rows(server_url, project, "SELECT name FROM auth_group ORDER BY name", "PG_ACCOUNTS")]
+
+
 def status(api: httpx.Client, id: str) -> object:
     return api.get(f"/events/{id}").json().get("status")
 
@@ -136,10 +150,13 @@ def test_the_written_event_passes_the_written_test(project: OwnProject, payload:
     project.make()
     project.manage("makemigrations", "accounts", "shop")
     project.manage("startevent", "stock.ItemCounted", "--payload", payload)
+    project.manage("startevent", "shop.OrderReturned", "--payload", payload)  # into a file that is there
     if payload == "msgspec":  # with our own backend
         file = project.folder / "config" / "settings" / "local.py"
         file.write_text(file.read_text().replace("django.db.backends.postgresql", "processing.postgres.backend"))
-    assert "Ran 2 tests" in project.manage("test", "stock", KAFKA_BOOTSTRAP_SERVERS="", BROKER="redis://nowhere:1/0")
+    assert "Ran 4 tests" in project.manage(
+        "test", "stock", "shop", KAFKA_BOOTSTRAP_SERVERS="", BROKER="redis://nowhere:1/0"
+    )
 
 
 @pytest.mark.parametrize(

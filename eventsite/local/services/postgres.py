@@ -101,7 +101,8 @@ def _programs() -> Path:
 def unprivileged(command: list[str]) -> list[str]:
     """Postgres, or PgBouncer, refuses to run as root, as in a container: let it be nobody there.
 
-    It keeps root's right to pass through folders, since the checkout may lie below one that is closed to others.
+    It keeps root's right to pass through folders, since the checkout may lie below one that is closed to others. The
+    kernel's access(), by which initdb looks for its programs, heeds that right only with `no_setuid_fixup`.
     """
     if os.geteuid() != 0:
         return command
@@ -111,6 +112,7 @@ def unprivileged(command: list[str]) -> list[str]:
     capability = "+dac_override"
     return [
         *(setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"),
-        *(f"--inh-caps={capability}", f"--ambient-caps={capability}", "--pdeathsig=INT", "--"),
+        *(f"--inh-caps={capability}", f"--ambient-caps={capability}", "--securebits=+no_setuid_fixup"),
+        *("--pdeathsig=INT", "--"),
         *command,
     ]

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import NoReverseMatch, reverse
 
-from ingest.families.starting import FORMS, declaration_text, head_text, test_text, type_of
+from ingest.families.starting import FORMS, add_imports, declaration_text, head_text, test_text, type_of
 
 
 class Command(BaseCommand):
@@ -36,13 +36,12 @@ class Command(BaseCommand):
         before = file.read_text(encoding="utf-8") if file.is_file() else ""
         if f"class {name}(" in before:
             raise CommandError(f"{file} has a {name} already")
-        head = head_text(form)
-        missing = [line for line in head.splitlines() if line and line not in before] if before else []
-        text = f"{before}{declaration_text(name, form)}" if before else f"{head}{declaration_text(name, form)}"
-        file.write_text(text, encoding="utf-8")
+        try:
+            head = add_imports(before, form) if before.strip() else head_text(form)
+        except (SyntaxError, ValueError) as error:
+            raise CommandError(f"{file}: {error}") from error
+        file.write_text(f"{head}{declaration_text(name, form)}", encoding="utf-8")
         self.stdout.write(f"{file}: {'added to' if before else 'written'}")
-        for line in missing:
-            self.stdout.write(f"  put at its top: {line}")
 
     def _test(self, folder: Path, app: AppConfig, name: str, form: str) -> None:
         name_of_file = f"test_{type_of(name).replace('.', '_')}.py"

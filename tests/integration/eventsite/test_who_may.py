@@ -1,4 +1,4 @@
-"""Who may do what in the admin: the groups that migrations make, and staff without one, page by page."""
+"""Who may do what in the admin: the groups that `migrate` makes, and staff without one, page by page."""
 
 from __future__ import annotations
 

@@ -174,6 +174,22 @@ class TestClaims:
         effects.end_done([first[0].id])  # it is done, whoever did it
         assert [status for _, status, _ in states()] == ["done", "waiting"]
 
+    def test_a_slow_try_that_ends_well_counts_though_the_one_beside_it_was_the_last_and_failed(
+        self, pipeline: Pipeline
+    ) -> None:
+        for id in ("slow", "discarded"):
+            pipeline.apply(ParcelPacked(number=1), id=id)
+        Effect.objects.filter(name=SHIP).delete()
+        slow = effects.claim(10)
+        let_pass(LATER_S)
+        beside = effects.claim(10)
+        assert slow is not None and beside is not None
+        for each in beside:
+            effects.end_failed(each, "no answer")
+        operators.discard(ids=[str(beside[1].id)], actor="ada")
+        effects.end_done([each.id for each in slow])
+        assert states() == [("slow", "done", 2), ("discarded", "discarded", 1)]
+
     def test_the_next_of_a_user_is_not_claimed_while_the_one_before_it_is(self, pipeline: Pipeline) -> None:
         for seq in (1, 2):
             pipeline.apply(ParcelPacked(number=seq), user="u", seq=seq)

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
 
 from ingest.checks import check_addresses
-from processing.checks import check_project
+from processing.checks import check_pages, check_project
+
+
+class Pages(admin.AdminSite):
+    """A project's own."""
+
 
 MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
@@ -36,6 +43,25 @@ def test_another_database_than_postgres_is_named(settings: Any, monkeypatch: pyt
     assert found.id == "processing.E003" and "EVENTS_DATABASE" in str(found.hint)
 
 
+@pytest.mark.parametrize(
+    ("installed", "told"), [(None, "unfold has put its own"), (admin.AdminSite(), "no UnfoldAdminSite")]
+)
+def test_a_site_of_ones_own_that_is_not_the_admins_is_named(
+    monkeypatch: pytest.MonkeyPatch, installed: admin.AdminSite | None, told: str
+) -> None:
+    monkeypatch.setattr(apps.get_app_config("admin"), "default_site", f"{Pages.__module__}.{Pages.__qualname__}")
+    if installed is not None:
+        monkeypatch.setattr(admin, "site", installed)
+    (found,) = check_project(app_configs=None)
+    assert found.id == "processing.E007" and told in found.msg and "BasicAppConfig" in str(found.hint)
+
+
+def test_the_admins_pages_are_missed_where_nobody_includes_them(settings: Any) -> None:
+    settings.ROOT_URLCONF = "revenue.urls"
+    (found,) = check_pages(app_configs=None)
+    assert found.id == "processing.W005" and "admin.site.urls" in str(found.hint)
+
+
 def test_the_addresses_are_missed_where_nobody_includes_them(settings: Any) -> None:
     settings.ROOT_URLCONF = "revenue.urls"
     (found,) = check_addresses(app_configs=None)
@@ -45,3 +71,4 @@ def test_the_addresses_are_missed_where_nobody_includes_them(settings: Any) -> N
 def test_a_whole_project_has_nothing_to_be_told() -> None:
     assert check_project(app_configs=None) == []
     assert check_addresses(app_configs=None) == []
+    assert check_pages(app_configs=None) == []
