@@ -129,11 +129,10 @@ class Poller:
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
         started = time.monotonic()
         batch = self._take(Batch(), 1, timeout_s)
+        until = time.monotonic() + MOST_S
         if batch.positions and len(batch) < room:
             batch = self._take(batch, room - len(batch), self._gather_s)
-        while batch.positions and len(batch) < room and not self._stages.is_free():
-            if time.monotonic() > started + MOST_S:
-                break
+        while batch.positions and len(batch) < room and not self._stages.is_free() and time.monotonic() < until:
             batch = self._take(batch, room - len(batch), LEAST_S)
         self._gather_s = gather_s(len(batch), time.monotonic() - started)
         for partition in batch.positions:

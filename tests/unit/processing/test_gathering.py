@@ -12,7 +12,8 @@ from processing.consumer.gathering import LEAST_S, MOST_S, gather_s
     [
         (2_000, 0.001, MOST_S),  # a backlog: the batch is full at once
         (550, 0.05, MOST_S),
-        (200, 0.05, 0.02),  # 4,000 a second
+        (250, 0.05, 0.0125),  # 5,000 a second
+        (50, 0.05, LEAST_S),
         (1, 0.05, LEAST_S),
         (0, 0.05, LEAST_S),  # an idle consumer: whoever comes next waits for nobody
         (0, 0.0, LEAST_S),  # partitions were paused
