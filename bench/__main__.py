@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import backlog, beside, crowds, limits, lists, pages, redis_memory, report, steady
+from bench import backlog, beside, crowds, fullness, limits, lists, pages, redis_memory, report, steady
 from bench.figures import Figure, table
 from bench.machine import machine
 from bench.parts import AGAINST, ALONE, PARTS
@@ -28,6 +28,7 @@ INSIDE: dict[str, tuple[Callable[[Services, int], Iterator[Figure]], int]] = {  
     "beside": (beside.measure, 1_000_000),
     "lists": (lists.measure, 10_000_000),
     "pages": (pages.measure, 10_000_000),
+    "fullness": (fullness.measure, 50_000_000),
 }
 ROUNDS, PAIRS = 3, 5
 

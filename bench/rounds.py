@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
+from confluent_kafka import Consumer, TopicPartition
+
 from bench.events import Kind, records
 from bench.measure import Measurement
 from bench.parts import PARTS
 from bench.processes import RunFailed
 from bench.revisions import Revision
 from bench.services import Services
-from bench.site import site
+from bench.site import PARTITIONS, site
 from tests.pipeline.log import Topic
 
 WARM_UP = 100_000  # messages
+WARM_UP_S = 20.0
+FEW = 20
+READ_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,20 @@ def _measure(services: Services, revision: Revision, part: str, events: int) -> 
 
 
 def warm_up(services: Services, events: int) -> None:
-    """Kafka's own code is compiled before anything is measured."""
+    """Kafka's own code is compiled before anything is measured: much is written at once, then little again and again,
+    which is read and committed."""
     say("Kafka warms up")
-    topic = Topic(services.kafka, "warm-up", "warm-up", 1)
-    topic.produce(records(Kind.PLAIN, min(WARM_UP, events)))
+    topic = Topic(services.kafka, "warm-up", "warm-up", PARTITIONS)
+    messages = records(Kind.PLAIN, min(WARM_UP, events))
+    topic.produce(messages)
+    reader = Consumer({"bootstrap.servers": services.kafka, "group.id": topic.group, "enable.auto.commit": False})
+    reader.assign([TopicPartition(topic.name, number, 0) for number in topic.partitions])
+    until = time.monotonic() + (WARM_UP_S if services.real_kafka else 0)
+    while time.monotonic() < until:
+        topic.produce(messages[:FEW])
+        if reader.consume(FEW, READ_S):
+            reader.commit(asynchronous=False)
+    reader.close()
     topic.close()
 
 

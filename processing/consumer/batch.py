@@ -25,7 +25,7 @@ from processing.domain.traces import find_traceparent
 class Batch:
     """A piece of the log, in order. `positions`: the offset after the last of it, by partition.
 
-    `read_at`: seconds, of `time.monotonic`. `max_bytes`: of a message.
+    `read_at`: when the last of it was read, of `time.monotonic`. `max_bytes`: of a message.
     """
 
     arrivals: list[Arrival] = field(default_factory=list)
@@ -71,9 +71,10 @@ class Batch:
         )
 
 
-def read_batch(messages: Iterable[KafkaMessage], partitions: Partitions) -> Batch:
-    """Read polled messages and end-of-partition marks of assigned partitions. The caller has removed other errors."""
-    batch = Batch()
+def read_messages(messages: Iterable[KafkaMessage], partitions: Partitions, batch: Batch) -> Batch:
+    """The batch with these polled messages, and end-of-partition marks, of assigned partitions behind what it has. The
+    caller has removed other errors."""
+    batch.read_at = time.monotonic()
     traced = tracing.is_on()
     key, partition = None, None
     first: dict[Partition, int] = {}  # when Kafka got it, Unix ms

@@ -17,8 +17,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from processing.consumer.added_partitions import AddedPartitions
-from processing.consumer.batch import Batch, position_of, read_batch
-from processing.consumer.gathering import MOST_S, gather_s
+from processing.consumer.batch import Batch, position_of, read_messages
+from processing.consumer.gathering import LEAST_S, MOST_S, gather_s
 from processing.consumer.log_end import LogEnd
 from processing.consumer.membership import Membership
 from processing.consumer.partitions import Key, Partitions
@@ -65,7 +65,7 @@ class Poller:
         self._in_hand: deque[Batch] = deque()
         self._unanswered = 0  # commits that Kafka has not answered yet
         self._average_bytes = 1.0
-        self._gather_s = MOST_S
+        self._gather_s = LEAST_S
 
     def run(self, *, once: bool = False) -> bool:
         """Consume until stopped; `once`: until everything that the log holds is done. Returns whether it is."""
@@ -119,25 +119,36 @@ class Poller:
             self._hand_over(POLL_S)
         else:
             self._resume()
-            self._poll(self._gather_s)
+            self._poll(POLL_S)
         self._commit()
         self._placing.step()
         self.membership.polled()
 
     def _poll(self, timeout_s: float) -> None:
+        """As one batch: what comes first within `timeout_s`, and what follows it soon, or while the stages are busy."""
         room = max(1, min(self._batch_size, int(BATCH_BYTES / self._average_bytes)))
         started = time.monotonic()
-        polled = self._consumer.consume(room, timeout_s)
-        self._gather_s = gather_s(timeout_s, len(polled), time.monotonic() - started)
+        batch = self._take(Batch(), 1, timeout_s)
+        until = time.monotonic() + MOST_S
+        if batch.positions and len(batch) < room:
+            batch = self._take(batch, room - len(batch), self._gather_s)
+        while batch.positions and len(batch) < room and not self._stages.is_free() and time.monotonic() < until:
+            batch = self._take(batch, room - len(batch), LEAST_S)
+        self._gather_s = gather_s(len(batch), time.monotonic() - started)
+        for partition in batch.positions:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
+            partition.fetched_end = int(high)
+        if batch.positions:
+            self._in_hand.append(batch)
+
+    def _take(self, batch: Batch, most: int, timeout_s: float) -> Batch:
+        """The batch with what comes in time, and without what it had of partitions that went meanwhile."""
+        polled = self._consumer.consume(most, timeout_s)
         messages = [message for message in polled if message.error() is None or self._is_end(message)]
         if messages:
-            batch = read_batch(messages, self._partitions)
-            for partition in batch.positions:
-                _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
-                partition.fetched_end = int(high)
-            self._in_hand.append(batch)
             size = sum(len(message) for message in messages)
             self._average_bytes = max(size / len(messages), self._average_bytes * 0.9, 1.0)
+        return read_messages(messages, self._partitions, batch.without_revoked())
 
     def _is_end(self, message: KafkaMessage) -> bool:
         """Whether a message with an error is the end of a partition. Logs other errors, and raises fatal ones."""

@@ -115,6 +115,10 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     message: Message
     one_content: bool = False
 
+    @property
+    def written_at(self) -> int | None:
+        return self.message.written_at
+
 
 class Arrived(Protocol):
     """An event that arrives: an `Arrival`, or a file's line as one."""
@@ -124,6 +128,10 @@ class Arrived(Protocol):
 
     @property
     def message(self) -> Message: ...
+
+    @property
+    def written_at(self) -> int | None:
+        """That of its message, which a file's line has to make first."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

@@ -31,10 +31,10 @@ def tally_arrivals(
     """What is not among `outcomes` was processed. An id that the inbox had, or an earlier one of this batch, is a
     duplicate."""
     if len(new) == len(arrivals) and not outcomes:
-        return tally_of([(a.event, PROCESSED, a.message.written_at) for a in arrivals], at)
+        return tally_of([(a.event, PROCESSED, a.written_at) for a in arrivals], at)
     return tally_of(
         [
-            (a.event, outcomes.get(a.event.id, PROCESSED), a.message.written_at)
+            (a.event, outcomes.get(a.event.id, PROCESSED), a.written_at)
             if first[a.event.id] is a and a.event.id in new
             else (a.event, DUPLICATE, None)
             for a in arrivals

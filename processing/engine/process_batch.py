@@ -41,7 +41,7 @@ from processing.postgres.inbox import (
     move_final_time,
     owned_seqs,
 )
-from processing.postgres.kinds import read_set_aside
+from processing.postgres.kinds import read_set_aside_and_time
 from processing.postgres.lanes import lock_lanes, move_lanes
 from processing.postgres.log_positions import Moves, transaction_moving
 from processing.postgres.outbox import add_to_outbox
@@ -61,8 +61,8 @@ def process_batch(
     first = _first(arrivals)
     unique = [arrival.event for arrival in first.values()]
     with transaction_moving(moves) as cursor:
-        set_aside = _find_set_aside(read_set_aside(cursor), (first[event.id] for event in unique))
-        inserted_at = outcome_time(cursor)
+        kinds, inserted_at = read_set_aside_and_time(cursor)
+        set_aside = _find_set_aside(kinds, (first[event.id] for event in unique))
         new = insert_arrivals(cursor, unique, inserted_at, list(set_aside.values())) if unique else set()
         all_poisons = [*poisons, *find_other_contents(cursor, arrivals, first, new)]
         known_poisons = insert_poison(cursor, all_poisons, inserted_at)

@@ -36,6 +36,7 @@ STEP_S = (
     0.1  # a step of draining takes so long at most, or fewer rows next time: batches wait for it, and for its locks
 )
 LOOKS = 10  # of a probe past events that their lanes hold
+LOOK_S = 0.1  # between two looks for kinds that are not open, while all are: small batches follow each other faster
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class Tender:
     def __init__(self, stop: threading.Event | None = None, last: str = "") -> None:
         self._stop = stop
         self._rows: dict[str, int] = {}  # by kind that drains, how many the next step takes
+        self._next_look = 0.0
         self.last = last
 
     def tend(self, seconds: float) -> Iterator[BatchResult]:
@@ -69,8 +71,12 @@ class Tender:
 
         The caller counts the failures of each result before it goes on.
         """
-        until = time.monotonic() + seconds
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        until = now + seconds
         rows = self._do(kinds.find_kinds)
+        self._next_look = 0.0 if rows else now + LOOK_S
         self._rows = {row.name: self._rows.get(row.name, FIRST_ROWS) for row in rows if _drains(row)}
         for row in sorted(rows, key=lambda row: (row.name <= self.last, row.name)):
             if row.state is KindState.PAUSED or not (row.due or _drains(row)):

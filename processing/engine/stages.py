@@ -109,6 +109,10 @@ class Stages(Generic[W]):
             return False
         return True
 
+    def is_free(self) -> bool:
+        """Whether the first stage has nothing to do, so that work offered now would begin at once."""
+        return self._work.unfinished_tasks == 0
+
     def is_idle(self) -> bool:
         """Whether all work that was handed over is done."""
         with self._lock:
@@ -144,6 +148,7 @@ class Stages(Generic[W]):
                 self._put(partial(begun.through, partial(self._done, work)))
                 self._hand_over(results)
                 self._put(partial(self._count, -1))
+                self._work.task_done()
         finally:
             self._put(None)
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 import psycopg
 
 from processing.domain.kinds import KindState, SetAside, parts_of
 from processing.domain.statuses import Status
-from processing.postgres.transaction import Cursor, raw_cursor, transaction
+from processing.postgres.transaction import OUTCOME_TIME, Cursor, fetch_time, raw_cursor, transaction
 
 OPEN_LOCK_TIMEOUT_MS = 500  # batches wait so long at most while a kind is opened
 OPEN_PAUSE_MS = 5_000  # after that was in vain, of all processes: a long transaction stops no others with it
 DRAINER_LOCK = 0x6B696E64  # the class of the advisory locks that single drainers hold
 LOOKED_AT = 100  # waiting events among which a probe chooses
+READ_SET_ASIDE: LiteralString = "SELECT name, state FROM processing_kind FOR KEY SHARE"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,19 @@ class Waiting:
 
 def read_set_aside(cursor: Cursor) -> SetAside:
     """The kinds that are not open, none of which is opened before this transaction ends. Its first statement."""
-    cursor.execute("SELECT name, state FROM processing_kind FOR KEY SHARE")
+    cursor.execute(READ_SET_ASIDE)
+    return _fetch_set_aside(cursor)
+
+
+def read_set_aside_and_time(cursor: Cursor) -> tuple[SetAside, datetime]:
+    """As `read_set_aside`, and then the `outcome_time`: by one message to the server and one back."""
+    cursor.execute(f"{READ_SET_ASIDE}; {OUTCOME_TIME}")
+    set_aside = _fetch_set_aside(cursor)
+    cursor.nextset()
+    return set_aside, fetch_time(cursor)
+
+
+def _fetch_set_aside(cursor: Cursor) -> SetAside:
     return SetAside({name: KindState(state) for name, state in cursor})
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from threading import Event as Flag
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from django.db import DatabaseError, connections
 from django.db import transaction as django_transaction
 
 from processing.domain.away import retry_while_away
-from processing.postgres.backend.base import FROZEN_LOSE_THEIR_LOCKS
+from processing.postgres.backend.base import FROZEN_LOSE_THEIR_LOCKS, DatabaseWrapper
 from processing.postgres.databases import connection
 from processing.postgres.errors import is_connection_trouble, is_transient
 
@@ -21,8 +21,8 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 T = TypeVar("T")
 View = Callable[..., Any]
 
-# The first as our own ENGINE sets it with BEGIN: a project may have another.
-OWN_SETTINGS = f"{FROZEN_LOSE_THEIR_LOCKS}; SET CONSTRAINTS ALL IMMEDIATE"
+CHECKED_AT_ONCE = "SET CONSTRAINTS ALL IMMEDIATE"
+OUTCOME_TIME: LiteralString = "SELECT date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')"
 
 
 def raw_cursor() -> Cursor:
@@ -35,10 +35,22 @@ def raw_cursor() -> Cursor:
 @contextmanager
 def transaction() -> Iterator[Cursor]:
     """A transaction, or a savepoint within one. A deferred constraint that a handler breaks fails in its savepoint."""
-    with django_transaction.atomic(using=connection.alias):
-        cursor = raw_cursor()
-        cursor.execute(OWN_SETTINGS)
-        yield cursor
+    with ExitStack() as block:
+        yield _begin(block)
+
+
+def _begin(block: ExitStack) -> Cursor:
+    """With our own ENGINE the settings of a transaction go with its BEGIN; a project may have another."""
+    begun = connections[connection.alias]
+    atomic = django_transaction.atomic(using=connection.alias)
+    if isinstance(begun, DatabaseWrapper) and not begun.in_atomic_block:
+        with begun.beginning_with(CHECKED_AT_ONCE):
+            block.enter_context(atomic)
+        return raw_cursor()
+    block.enter_context(atomic)
+    cursor = raw_cursor()
+    cursor.execute(f"{FROZEN_LOSE_THEIR_LOCKS}; {CHECKED_AT_ONCE}")
+    return cursor
 
 
 def not_atomic(view: View) -> View:
@@ -55,7 +67,12 @@ def outcome_time(cursor: Cursor) -> datetime:
     By the database's clock, the one that all processes share. Asked for once the lanes are locked, it is never before
     the time of an outcome that they had before; no time is taken over from a row, since that clock may have been wrong.
     """
-    cursor.execute("SELECT date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')")
+    cursor.execute(OUTCOME_TIME)
+    return fetch_time(cursor)
+
+
+def fetch_time(cursor: Cursor) -> datetime:
+    """What OUTCOME_TIME told."""
     row = cursor.fetchone()
     assert row is not None
     moment: datetime = row[0]

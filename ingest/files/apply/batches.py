@@ -35,6 +35,10 @@ class LineArrival(msgspec.Struct, frozen=True, gc=False):
         key = event.user_id.encode()  # as the door's producer would have it
         return Message(None, None, self.number, key, encode_event(event), self.import_run)
 
+    @property
+    def written_at(self) -> None:
+        return None
+
 
 @dataclass
 class Batch:

@@ -3,6 +3,8 @@ it may; and BEGIN with its settings is one message to the server."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.backends.postgresql import base
@@ -30,6 +32,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
     of a request or of a task, goes back to the pool."""
 
     creation_class = Creation
+    _begin = BEGIN
+
+    @contextmanager
+    def beginning_with(self, settings: str) -> Iterator[None]:
+        """A transaction that begins in the block begins with these settings too."""
+        self._begin = f"{BEGIN}; {settings}"
+        try:
+            yield
+        finally:
+            self._begin = BEGIN
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         connect = super().get_new_connection
@@ -45,9 +57,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         """Called by `atomic` in place of turning autocommit off, after which psycopg would send a bare BEGIN."""
-        with debug_transaction(self, BEGIN), self.wrap_database_errors:
+        with debug_transaction(self, self._begin), self.wrap_database_errors:
             try:
-                self.connection.execute(BEGIN)
+                self.connection.execute(self._begin)
             except Exception:  # raised again
                 self.close()  # begun or not, nobody would end it
                 raise

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from redis import Redis
 
-from processing.consumer.batch import read_batch
+from processing.consumer.batch import Batch, read_messages
 from processing.consumer.partitions import Partitions
 from processing.domain.decode import decode_envelope
 from processing.domain.messages import Arrival, Message, read_message
@@ -182,7 +182,7 @@ def test_a_long_ids_other_data_is_known_as_such_by_the_consumer(send: Send, door
     assert send({**long, "data": {"a": 2}}).status_code == 202
     partitions = Partitions()
     partitions.assign([(door, 0), (door, 1)])
-    batch = read_batch(read_topic(door), partitions)
+    batch = read_messages(read_topic(door), partitions, Batch())
     settled = process_batch(batch.arrivals, batch.poisons)
     assert (settled.count("processed"), settled.count("poison")) == (1, 1)
 

@@ -10,7 +10,7 @@ import confluent_kafka
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from processing.consumer.batch import read_batch
+from processing.consumer.batch import Batch, read_messages
 from processing.consumer.partitions import Partitions
 from processing.kafka.clients import asking_config, producer_config
 from tests.support.batches import value
@@ -62,7 +62,7 @@ def assigned(topic: str) -> Partitions:
 
 def test_a_header_whose_name_is_no_utf_8_stops_no_consumer(topic: str) -> None:
     produce(topic, b"no JSON", header=b"\xff\xfe")
-    batch = read_batch([poll_one(topic)], assigned(topic))
+    batch = read_messages([poll_one(topic)], assigned(topic), Batch())
     assert [poison.message.value for poison in batch.poisons] == [b"no JSON"]
 
 
@@ -70,6 +70,6 @@ def test_a_time_in_seconds_is_none(topic: str) -> None:
     """As ms it would be in 1970: the time to its outcome would be decades, and their sums beyond 64 bits."""
     produce(topic, value("a", family=None), timestamp=NOW_S)
     partitions = assigned(topic)
-    batch = read_batch([poll_one(topic)], partitions)
+    batch = read_messages([poll_one(topic)], partitions, Batch())
     assert [arrival.message.written_at for arrival in batch.arrivals] == [None]
     assert [partition.lag().seconds for partition in partitions] == [0.0]
