@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from threading import Event as Flag
 from threading import Thread
 
@@ -104,14 +105,12 @@ class Poller:
 
     def _prepare(self) -> None:
         """Wait for the cluster and the migrations. Raises `StoppedError`."""
-        retry_while_away(self._make_topics, _why_kafka_is_away, stop=self._stop, first_wait_s=1.0)
+        make_topics = partial(clients.ensure_topics, self._topics)
+        retry_while_away(make_topics, _why_kafka_is_away, stop=self._stop, first_wait_s=1.0)
         warn_of_unsafe_topics(self._topics)
         wait_for_migrations(self._stop)
         retry_transient(self._added.any_unread, self._stop)
         close_connection()  # this thread no longer needs it
-
-    def _make_topics(self) -> None:
-        clients.ensure_topics(self._topics)
 
     def _step(self) -> None:
         """One round: hand over the batches in hand, else poll for more; commit what is done."""
@@ -258,9 +257,7 @@ class Poller:
 
     def _close(self) -> None:
         """Leave the group, if the broker answers in time."""
-        closing = [
-            Thread(target=client.close, name="kafka close", daemon=True) for client in (self._consumer, self._asker)
-        ]
+        closing = [Thread(target=each.close, name="kafka close", daemon=True) for each in (self._consumer, self._asker)]
         for thread in closing:
             thread.start()
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
@@ -272,18 +269,12 @@ class Poller:
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         self._unanswered -= 1
         for each in partitions:
-            problem = error or each.error
-            if problem is None:
-                continue
-            log.warning(
-                "an offset was not committed, trying again",
-                topic=each.topic,
-                partition=each.partition,
-                error=str(problem),
-            )
-            partition = self._partitions.find((each.topic, each.partition))
-            if partition is not None:
-                partition.committed = None
+            if problem := error or each.error:
+                where = {"topic": each.topic, "partition": each.partition}
+                log.warning("an offset was not committed, trying again", **where, error=str(problem))
+                partition = self._partitions.find((each.topic, each.partition))
+                if partition is not None:
+                    partition.committed = None
 
     # --- the ends of the log, asked for by the commit stage ---
 
