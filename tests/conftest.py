@@ -10,7 +10,10 @@ from uuid import uuid4
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
+from django.core.signals import request_started
 from django.db import connection
 from django.test import Client, TransactionTestCase
 from django_redis import get_redis_connection
@@ -18,6 +21,7 @@ from pytest_django import DjangoDbBlocker
 from redis import Redis
 from xdist.scheduler import LoadScopeScheduling
 
+from ingest import serving
 from tests.databases import create_database, create_once, drop_database, empty_tables
 from tests.scheduling import Scheduling, longest_first
 from tests.services import take_own_ports
@@ -84,6 +88,15 @@ def _tables_are_emptied_by_us() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test_case: empty_tables())
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _live_servers_are_no_web_processes() -> None:
+    """What a web process starts with its first request ends with the process: it would write a heartbeat, and count,
+    in the databases of the tests that follow.
+    """
+    for handler in (WSGIHandler, ASGIHandler):
+        assert request_started.disconnect(serving.start, sender=handler)
 
 
 @pytest.fixture

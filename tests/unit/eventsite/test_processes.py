@@ -1,9 +1,12 @@
-"""The ways to run the site name the same processes."""
+"""The ways to run the site name the same processes, which start alike."""
 
 from __future__ import annotations
 
+import gc
+
 import yaml
 
+from eventsite import COLLECTED_AT
 from eventsite.local.supervisor import read_procfile
 from tests.paths import ROOT
 
@@ -19,3 +22,8 @@ def test_compose_opens_its_ports_on_this_machine_only() -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_garbage_is_looked_for_as_ever_once_all_is_imported() -> None:
+    assert gc.get_threshold() == COLLECTED_AT
+    assert COLLECTED_AT[0] < 100_000
