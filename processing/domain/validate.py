@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from django.db import InterfaceError, OperationalError
 
 from processing.domain.decode import Decoded, read_payload
 from processing.domain.envelope import MAX_SEQ, Envelope, Event, Invalid
+from processing.domain.failures import NO_FAILURE, message_of
 from processing.domain.families import Family, kind_of
 from processing.domain.fields import check_fields
 from processing.domain.numbers import as_integer
@@ -34,7 +36,7 @@ def check_event(
     if envelope.type.isspace():
         raise Invalid("type", "is blank")
     members, text = decoded or read_payload(envelope.payload)
-    payload = None if kind is None else payload_of(kind.schema).read(members)
+    payload = None if kind is None else _read(kind, members)
     seq = read_seq(members)
     if kind is not None and not unknown_pass:
         check_fields(kind.schema, members)
@@ -50,6 +52,18 @@ def check_event(
         payload=payload,
         members=members,
     )
+
+
+def _read(kind: Family, members: dict[str, Any]) -> Any:
+    """The payload as its schema. Raises `Invalid`, whatever a check of the project's, or of its library, raises: one
+    event must not end the process that reads it."""
+    try:
+        return payload_of(kind.schema).read(members)
+    except (Invalid, OperationalError, InterfaceError, *NO_FAILURE):  # the two: it asks a database, which is away
+        raise
+    except BaseException as error:
+        told = f"its check failed, {type(error).__name__}: {message_of(error)}"
+        raise Invalid("payload", told) from error
 
 
 def read_seq(payload: dict[str, Any]) -> int | None:

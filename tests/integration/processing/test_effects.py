@@ -20,6 +20,7 @@ from processing.postgres import effects
 from processing.postgres.elapsed import let_pass
 from processing.postgres.transaction import transaction
 from processing.testing import Pipeline
+from tests.support.warehouse import events as warehouse
 from tests.support.warehouse.events import SHIP, WEIGH, ParcelPacked, ship
 from tests.support.warehouse.models import Call, Receipt
 
@@ -123,6 +124,15 @@ class TestFailure:
             ("a", "replay effect", SHIP),
         ]
 
+    def test_a_task_that_exits_ends_nothing_but_itself(
+        self, pipeline: Pipeline, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.RETRY_MAX_RETRIES = 0
+        monkeypatch.setattr(warehouse, "ServiceError", SystemExit)
+        pipeline.apply(ParcelPacked(number=1, fails=1), id="a")
+        engine.run_effects()
+        assert states() == [("a", "failed", 1)] * 2
+
     def test_what_is_not_declared_any_more_says_what_to_do(self, pipeline: Pipeline, settings: Settings) -> None:
         settings.RETRY_MAX_RETRIES = 0
         pipeline.apply(ParcelPacked(number=1))
@@ -156,6 +166,27 @@ class TestOrder:
             pipeline.apply(ParcelPacked(number=seq), user="u", seq=seq)
         engine.run_effects()
         assert shipped() == [("u", seq) for seq in (1, 2, 3, 4)]
+
+    def test_a_crowd_that_waits_for_an_earlier_one_is_soon_passed(
+        self, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = ParcelPacked(number=1, fails=1)
+        pipeline.apply_batch([pipeline.event(first, user="u", seq=1)])
+        engine.run_effects()
+        pipeline.apply_batch([pipeline.event(ParcelPacked(number=n), user="u", seq=n) for n in range(2, 200)])
+        pipeline.apply(ParcelPacked(number=1), user="v", seq=1)
+        Effect.objects.filter(name=WEIGH).delete()
+        looks: list[int] = []
+        claim = effects.claim
+
+        def look(limit: int) -> list[effects.Claimed] | None:
+            looks.append(limit)
+            return claim(limit)
+
+        monkeypatch.setattr(effects, "claim", look)
+        engine.run_effects()
+        assert shipped() == [("v", 1)]
+        assert len(looks) < 10
 
 
 class TestClaims:
@@ -202,6 +233,24 @@ class TestClaims:
         claimed = effects.claim(10)
         assert claimed is not None
         assert [each.event.seq for each in claimed if each.event] == [2]
+
+    def test_a_replayed_one_that_ends_leaves_a_later_one_that_runs_to_whoever_runs_it(
+        self, pipeline: Pipeline, settings: Settings
+    ) -> None:
+        settings.RETRY_MAX_RETRIES = 0
+        pipeline.apply(ParcelPacked(number=1, fails=1), user="u", seq=1)
+        Effect.objects.filter(name=WEIGH).delete()
+        engine.run_effects()
+        pipeline.apply(ParcelPacked(number=2), user="u", seq=2)
+        Effect.objects.filter(name=WEIGH).delete()
+        running = effects.claim(10)
+        assert running is not None
+        assert [each.event.seq for each in running if each.event] == [2]
+        failed = Effect.objects.get(status="failed")
+        operators.replay(ids=[str(failed.pk)], actor="ada")
+        assert engine.run_effects() == 1
+        assert effects.claim(10) is None
+        assert shipped() == [("u", 1)]
 
 
 class TestRetention:
