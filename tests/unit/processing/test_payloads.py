@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
+from django.db import OperationalError
 from msgspec import Meta
 from rest_framework import serializers
 
@@ -205,6 +206,21 @@ def test_a_check_that_fails_in_its_own_way_refuses_its_event_alone(make: Callabl
     with pytest.raises(Invalid) as error:
         check_event(Envelope("e", "u", "t", payload, 5, "sums"), kind)
     assert (error.value.path, error.value.message) == ("payload", f"its check failed, {told}")
+
+
+class Known(msgspec.Struct):
+    """Asks a database, which is away."""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        raise OperationalError("connection refused")
+
+
+def test_a_check_whose_database_is_away_refuses_nothing() -> None:
+    kind = Family(name="known", schema=Known)
+    with pytest.raises(OperationalError):
+        check_event(Envelope("e", "u", "t", msgspec.Raw(b'{"id":"a"}'), 5, "known"), kind)
 
 
 def test_a_class_of_none_of_the_three_is_refused_in_a_line() -> None:
