@@ -23,6 +23,7 @@ from eventsite.parent import die_with_parent
 from eventsite.rsgi import THREADS, Application
 from eventsite.threads import Threads
 from eventsite.worker_metrics import shared_metrics
+from processing.management.signals import take_signals, told_to_end
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,8 @@ def serve() -> None:
         log_level=LogLevels.error,
     )
     log.info("listening", host=settings.WEB_HOST, port=settings.WEB_PORT, workers=settings.WEB_WORKERS)
-    with shared_metrics(settings.WEB_WORKERS):
+    server.on_startup(take_signals)  # its own handler would take the lock of a flag for which the main thread waits
+    with shared_metrics(settings.WEB_WORKERS), told_to_end(server.signal_handler_interrupt):
         server.serve(target_loader=_load)
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import structlog
 from django.conf import settings
-from django.db import Error
+from django.db import Error, router, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -137,9 +137,15 @@ def _look_up(digest: str) -> tuple[Caller | None, float]:
 
 
 def _note_use(key: ApiKey) -> None:
-    """A database that only reads refuses it, which is no reason to refuse the caller."""
+    """By one of many who see it at once, and by none while somebody has the row locked: no caller waits for that.
+
+    A database that only reads refuses it, which is no reason to refuse the caller.
+    """
+    due = ApiKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=Now() - NOTED_EVERY), pk=key.pk)
     try:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=Now())
+        with transaction.atomic(using=router.db_for_write(ApiKey)):
+            if due.select_for_update(skip_locked=True).exists():
+                due.update(last_used_at=Now())
     except Error as error:
         log.warning("when an API key was used could not be noted", key=key.prefix, error=str(error))
 

@@ -21,6 +21,7 @@ from processing.domain.identity import uuid_shaped
 
 FOLLOW_UP = "emit"  # in the place of a task's name; no task can have it, since theirs have a dot
 LEASE_S = 60
+LEAST_LEASE_S, MOST_LEASE_S = 2, 86_400  # a claimed one may wait for a second until it begins
 FOLLOW_UP_LEASE_S = 30
 
 T = TypeVar("T", bound="Callable[..., Any] | str")
@@ -82,8 +83,11 @@ def after(payload_type: object, *, ordered: bool = False, lease_s: int = LEASE_S
 
     It is called with the event, and with `token=`: at least once, always with the same token. It is tried again like a
     handler when it raises. `ordered`: a user's later ones wait until it has ended. `lease_s`: one that takes longer may
-    be run a second time meanwhile. Raises `ValueError` for a second one of the same name.
+    be run a second time meanwhile. Raises `ValueError` for a second one of the same name, and for a lease that cannot
+    be.
     """
+    if not LEAST_LEASE_S <= lease_s <= MOST_LEASE_S:
+        raise ValueError(f"@after: lease_s={lease_s} must be from {LEAST_LEASE_S} to {MOST_LEASE_S} (a day)")
     kind = kind_of_schema(payload_type)
 
     def declare(task: T) -> T:

@@ -20,6 +20,7 @@ from processing.domain.kinds import topic_kind, type_kind
 from processing.domain.payloads import Fields
 from processing.domain.texts import storable
 
+MAX_CLASS_CHARS = 200
 MAX_TRACEBACK_CHARS = 8_000  # within 8 KiB, unless it has more than ASCII
 LIBRARIES = ("site-packages", "/lib/python")
 FILE = "file"  # of a dead letter that came from one
@@ -60,6 +61,9 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
     carried_id: str = ""
 
 
+# What ends a process or a generator. All else that is raised is a failure of the code that raised it: `sys.exit()`, a
+# coroutine that was cancelled and a panic of a library in Rust too, none of which is an `Exception`.
+NO_FAILURE = (KeyboardInterrupt, GeneratorExit)
 TOO_FAR_AHEAD = Cause("seq too far ahead", "")
 OTHER = Cause("other causes", "")
 
@@ -73,10 +77,10 @@ def message_of(error: BaseException) -> str:
 
 
 def cause_of(error: BaseException) -> Cause:
-    return Cause(type(error).__name__, _place(error))
+    return Cause(type(error).__name__[:MAX_CLASS_CHARS], _place(error))
 
 
-def traceback_of(error: Exception) -> str:
+def traceback_of(error: BaseException) -> str:
     """Its end, where it was raised; at most MAX_TRACEBACK_CHARS."""
     text = "".join(traceback.format_exception(error)).replace("\0", "\\0").encode("utf-8", "replace").decode()
     return text if len(text) <= MAX_TRACEBACK_CHARS else f"…{text[1 - MAX_TRACEBACK_CHARS :]}"
@@ -88,7 +92,7 @@ def cause_of_poison(error: Invalid) -> Cause:
     names = re.sub(r"\[\d+\]", "", error.path).split(".")[:2]
     known = declared_names()
     place = ".".join(name if name.removeprefix(KAFKA) in known else VARIES for name in names)
-    return Cause(storable(VARYING.sub(VARIES, error.message))[:200], place)
+    return Cause(storable(VARYING.sub(VARIES, error.message))[:MAX_CLASS_CHARS], place)
 
 
 def declared_names() -> frozenset[str]:

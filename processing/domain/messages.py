@@ -21,6 +21,8 @@ from processing.domain.identity import is_uuid_shaped
 from processing.domain.texts import storable
 from processing.domain.validate import check_event
 
+MAX_FAMILY_CHARS = 100  # of one that nobody declared: it stands in an index, which takes no long text
+
 
 def read_message(message: Message, max_bytes: int | None = None) -> Arrival | Poison:
     """The event that a message carries, or why it carries none, in the words of its topic's form.
@@ -96,7 +98,7 @@ def make_poison(message: Message, error: Invalid, carried: Carried | None = None
         carried = read_carried(message.value, Names() if owner is None else owner.member_names())
     # the path has the sender's own member names, with whatever stands in them
     reason = storable(str(error) if error.path else f"the message {error}")
-    return Poison(poison_id(message), message, reason, cause_of_poison(error), *carried, family)
+    return Poison(poison_id(message), message, reason, cause_of_poison(error), *carried, family[:MAX_FAMILY_CHARS])
 
 
 def poison_id(message: Message) -> str:

@@ -8,12 +8,15 @@ import msgspec
 
 from processing.domain.decode import Decoded, read_payload
 from processing.domain.envelope import MAX_SEQ, Envelope, Event, Invalid
+from processing.domain.failures import NO_FAILURE, message_of
 from processing.domain.families import Family, kind_of
 from processing.domain.fields import check_fields
 from processing.domain.numbers import as_integer
 from processing.domain.payloads import payload_of
 
 EVERY_TRY = 999_999_999
+# what PEP 249 calls the state of a database, which a check may ask: no event is refused for that
+AWAY = frozenset({"OperationalError", "InterfaceError"})
 
 
 def check_event(
@@ -34,7 +37,7 @@ def check_event(
     if envelope.type.isspace():
         raise Invalid("type", "is blank")
     members, text = decoded or read_payload(envelope.payload)
-    payload = None if kind is None else payload_of(kind.schema).read(members)
+    payload = None if kind is None else _read(kind, members)
     seq = read_seq(members)
     if kind is not None and not unknown_pass:
         check_fields(kind.schema, members)
@@ -50,6 +53,20 @@ def check_event(
         payload=payload,
         members=members,
     )
+
+
+def _read(kind: Family, members: dict[str, Any]) -> Any:
+    """The payload as its schema. Raises `Invalid`, whatever a check of the project's, or of its library, raises: one
+    event must not end the process that reads it."""
+    try:
+        return payload_of(kind.schema).read(members)
+    except (Invalid, *NO_FAILURE):
+        raise
+    except BaseException as error:
+        if not AWAY.isdisjoint(base.__name__ for base in type(error).__mro__):
+            raise
+        told = f"its check failed, {type(error).__name__}: {message_of(error)}"
+        raise Invalid("payload", told) from error
 
 
 def read_seq(payload: dict[str, Any]) -> int | None:

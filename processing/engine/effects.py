@@ -15,7 +15,7 @@ from typing import Any
 from celery import current_app
 
 from processing.domain.effects import After, find_after
-from processing.domain.failures import Failure, cause_of, message_of, traceback_of
+from processing.domain.failures import NO_FAILURE, Failure, cause_of, message_of, traceback_of
 from processing.domain.validate import decoded
 from processing.engine import enqueue
 from processing.engine.failure_log import tell_failure
@@ -27,6 +27,7 @@ from processing.postgres.errors import is_transient
 
 AT_ONCE = 2  # threads of a worker: slow tasks must not keep retries of handlers from theirs
 MOST_CLAIMED = 10  # at once, where tasks are quick
+MOST_LOOKED_AT = 500  # where all that were had to wait for earlier ones, of which there may be a crowd
 HAND_S = 1.0  # what was claimed so long ago is given back, so that no lease ends before its task begins
 TURN_S = 2.0
 
@@ -94,13 +95,15 @@ def run_due_effects() -> Generator[Ended]:
         finally:
             if left:
                 effects.put_off(left, 0)
-        size = 1 if left else min(2 * size, MOST_CLAIMED)
+        size = (1 if left else min(2 * size, MOST_CLAIMED)) if claimed else MOST_LOOKED_AT
 
 
 def _run(effect: Claimed) -> Ended:
     try:
         _call(effect)
-    except Exception as error:  # noqa: BLE001 - it is a task's failure, and recorded
+    except NO_FAILURE:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is a task's failure, and recorded
         policy = retry_policy()
         failure = Failure(cause_of(error), message_of(error), traceback_of(error))
         if is_transient(error):  # the database's state, no failure of the task

@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
 from processing.domain.call_order import INJECTED_FAILURE, plan_calls
 from processing.domain.effects import Effect, any_after, collecting, effects_after
-from processing.domain.failures import Cause, Failure, cause_of, message_of, traceback_of
-from processing.domain.families import families, get_family, parks_lane
+from processing.domain.envelope import Event
+from processing.domain.failures import NO_FAILURE, Cause, Failure, cause_of, message_of, traceback_of
+from processing.domain.families import Handler, families, get_family, parks_lane
 from processing.domain.outcomes import Attempt, Outcome
 from processing.domain.retry import RetryPolicy
 from processing.domain.statuses import Status
@@ -21,6 +23,8 @@ from processing.postgres.databases import connection, no_other_database
 from processing.postgres.errors import TransientError, connection_is_lost, is_missing_object, is_transient
 
 NOTHING: Mapping[str, Sequence[Effect]] = {}
+
+log = structlog.get_logger(__name__)
 
 
 class InjectedFailureError(Exception):
@@ -54,7 +58,27 @@ def _lock(calls: Sequence[tuple[str, Sequence[Attempt]]]) -> None:
     numbers = Counter(group for group, _ in calls)
     for family in sorted(families(), key=lambda family: family.name):
         if family.locks and numbers[family.name] > 1:
-            family.locks([each.event for group, attempts in calls if group == family.name for each in attempts])
+            _lock_for(family.locks, [a.event for group, attempts in calls if group == family.name for a in attempts])
+
+
+def _lock_for(locks: Handler, events: Sequence[Event]) -> None:
+    """One that fails is told, and stops nobody: the handlers lock by themselves, and a deadlock is made again."""
+    try:
+        with transaction.atomic(using=connection.alias):
+            locks([decoded(event) for event in events])
+    except NO_FAILURE:
+        raise
+    except BaseException as error:
+        _raise_transient(error)
+        log.warning("what handlers are to lock was not locked beforehand", exc_info=error)
+
+
+def _raise_transient(error: BaseException) -> None:
+    """Raise what is the database's state and no failure of the code that met it."""
+    if connection_is_lost():
+        raise TransientError("the connection was lost while a handler ran") from error
+    if is_transient(error):
+        raise error
 
 
 class _Batch:
@@ -96,18 +120,17 @@ class _Batch:
         else:
             self._failed(attempts[0], error)
 
-    def _try(self, family: str, attempts: Sequence[Attempt]) -> Exception | None:
+    def _try(self, family: str, attempts: Sequence[Attempt]) -> BaseException | None:
         """What the handler raised, if it did; no error of a half is then a consequence of that of the whole."""
         try:
             with transaction.atomic(using=connection.alias):
                 events = [decoded(attempt.event) for attempt in attempts]
                 with collecting(events) as run:
                     get_family(family).handler(events)
-        except Exception as error:
-            if connection_is_lost():
-                raise TransientError("the connection was lost while a handler ran") from error
-            if is_transient(error):
-                raise
+        except NO_FAILURE:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is the events' failure, and recorded
+            _raise_transient(error)
             return error
         self._processed(attempts, run.emitted)
         return None
@@ -132,7 +155,7 @@ class _Batch:
             effects = [*emitted.get(each.event.id, ()), *effects_after(each.event)]
             self.outcomes.append(Outcome(each.event, done, each.attempts + 1, effects=effects, arrival=each.arrival))
 
-    def _failed(self, attempt: Attempt, error: Exception, *, injected: bool = False) -> None:
+    def _failed(self, attempt: Attempt, error: BaseException, *, injected: bool = False) -> None:
         ran = attempt.attempts + 1
         limit = self.policy.attempt_limit(attempt.attempts) if attempt.limit is None else attempt.limit
         used_up = ran >= limit
@@ -150,7 +173,7 @@ class _Batch:
         if attempt.ordering_key is not None:
             self.blocked[attempt.ordering_key] = self.places[attempt.event.id]
 
-    def _failure(self, error: Exception) -> Failure:
+    def _failure(self, error: BaseException) -> Failure:
         """With a traceback that all failures of one cause share: a million of them stay small."""
         cause = cause_of(error)
         if cause not in self.tracebacks:

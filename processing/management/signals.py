@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socketpair
+from typing import Any, NoReturn
 
 TO_END = (signal.SIGTERM, signal.SIGINT)
+TELL_S = 0.5
+
+
+def take_signals() -> dict[signal.Signals, Any]:
+    """Have these signals do nothing by themselves. Returns the handlers that they had. Within `told_to_end` a library
+    may have put its own in their place."""
+    return {number: signal.signal(number, lambda *_: None) for number in TO_END}
 
 
 @contextmanager
@@ -32,7 +41,7 @@ def told_to_end(act: Callable[[], object]) -> Iterator[None]:
         listener = threading.Thread(target=listen, name="signals", daemon=True)
         listener.start()
         fd = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-        before = {number: signal.signal(number, lambda *_: None) for number in TO_END}
+        before = take_signals()
         try:
             yield
         finally:
@@ -41,3 +50,14 @@ def told_to_end(act: Callable[[], object]) -> Iterator[None]:
             signal.set_wakeup_fd(fd)
             writing.close()  # nobody will call
             listener.join()
+
+
+def give_up(status: int, tell: Callable[[], object]) -> NoReturn:
+    """End the process at once, and `tell` why if that can be: whoever reads its output may have stopped, so that a line
+    waits for ever."""
+    teller = threading.Thread(target=tell, name="last words", daemon=True)
+    try:
+        teller.start()
+        teller.join(TELL_S)
+    finally:
+        os._exit(status)

@@ -31,8 +31,8 @@ _FOLLOW_UPS: LiteralString = "status = 'waiting' AND name = 'emit'"
 
 @dataclass(frozen=True)
 class Claimed:
-    """An effect that is ours for its lease. `event`: that it follows; None if the inbox keeps it no longer. `value`: a
-    follow-up's."""
+    """An effect that is ours for its lease. `event`: that a task follows; None if the inbox keeps it no longer.
+    `value`: a follow-up's."""
 
     id: int
     claims: int
@@ -117,7 +117,7 @@ def _read(cursor: Cursor, ids: Sequence[int]) -> list[Claimed]:
     cursor.execute(
         """SELECT e.id, e.claims, e.name, e.token, e.event_id, e.user_id, e.attempts, e.attempt_limit, e.value,
                   i.user_id, i.type, i.family, i.seq, round(extract(epoch FROM i.occurred_at) * 1000)::bigint, i.payload
-           FROM processing_effect e LEFT JOIN processing_inboxevent i ON i.id = e.event_id
+           FROM processing_effect e LEFT JOIN processing_inboxevent i ON i.id = e.event_id AND e.value IS NULL
            WHERE e.id = ANY(%s) ORDER BY e.id""",
         (list(ids),),
     )
@@ -170,14 +170,18 @@ def put_off(claimed: Sequence[Claimed], delay_ms: int, *, error: str | None = No
 
 
 def _wake_next(cursor: Cursor, ids: Sequence[int]) -> None:
-    """Make those that waited for these due, whatever they are now: one that is being looked at meanwhile is locked."""
+    """Make those that waited for these due, whatever they are now: one that is being looked at meanwhile is locked.
+
+    A task that somebody has claimed before may be running: it was, when one before it was replayed.
+    """
     cursor.execute(
         """UPDATE processing_effect SET due_at = clock_timestamp() WHERE id IN (
              SELECT n.id FROM processing_effect e, LATERAL (
                SELECT p.id FROM processing_effect p
                WHERE p.name = e.name AND p.user_id = e.user_id AND p.ordered AND p.status = 'waiting' AND p.id > e.id
                ORDER BY p.id LIMIT 1) n
-             WHERE e.id = ANY(%s) AND e.ordered)""",
+             WHERE e.id = ANY(%s) AND e.ordered)
+           AND (claims = 0 OR name = 'emit')""",
         (list(ids),),
     )
 

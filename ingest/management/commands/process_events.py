@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from argparse import ArgumentParser
@@ -24,7 +23,7 @@ from processing.background.heartbeat import Heartbeat
 from processing.domain.away import StoppedError
 from processing.domain.process import take_role
 from processing.management.busy import busy
-from processing.management.signals import told_to_end
+from processing.management.signals import give_up, told_to_end
 
 END_WITHIN_S = 9.0  # after the signal; a server that hangs would be waited for without limit
 GO_ON = "run it again to go on: what is known is passed over (lanes wait a minute for a missing seq)"
@@ -114,5 +113,5 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def _give_up() -> None:
-    print(f"ended in the middle of a batch, which is undone; {GO_ON}", file=sys.stderr, flush=True)
-    os._exit(1)
+    told = f"ended in the middle of a batch, which is undone; {GO_ON}"
+    give_up(1, lambda: print(told, file=sys.stderr, flush=True))

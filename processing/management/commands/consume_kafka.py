@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any
 
@@ -19,7 +18,7 @@ from processing.health.consumer import readiness_of_consumer
 from processing.health.server import serve
 from processing.kafka.clients import consumed_topics
 from processing.management.busy import busy
-from processing.management.signals import told_to_end
+from processing.management.signals import give_up, told_to_end
 from processing.metrics import LagGauges
 
 END_WITHIN_S = 9.0  # whatever holds up the end
@@ -74,7 +73,4 @@ def _end(stop: threading.Event, status: int) -> None:
 
 
 def _give_up(status: int) -> None:
-    try:
-        log.warning("did not end in time: what is not committed will be read again")
-    finally:
-        os._exit(status)
+    give_up(status, lambda: log.warning("did not end in time: what is not committed will be read again"))

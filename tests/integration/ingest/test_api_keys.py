@@ -7,6 +7,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
@@ -17,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
+from structlog.testing import capture_logs
 
 from ingest.api_keys import callers
 from ingest.api_keys.callers import forget_cached
@@ -195,6 +197,19 @@ def test_when_it_was_used_is_noted_rarely(client: Client) -> None:
     send(client, headers)
     later = ApiKey.objects.get().last_used_at
     assert later is not None and later >= noted
+
+
+def test_nobody_waits_to_note_it(client: Client) -> None:
+    headers = made()
+    with psycopg.connect(**{**connection.get_connection_params(), "cursor_factory": None}) as another:
+        another.execute("SELECT FROM ingest_apikey FOR UPDATE")
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+        with capture_logs() as logs:
+            assert send(client, headers).status_code == 202
+    connection.close()
+    assert logs == []
+    assert ApiKey.objects.get().last_used_at is None
 
 
 def form(**values: Any) -> dict[str, Any]:

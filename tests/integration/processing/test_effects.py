@@ -20,12 +20,12 @@ from processing.postgres import effects
 from processing.postgres.elapsed import let_pass
 from processing.postgres.transaction import transaction
 from processing.testing import Pipeline
+from tests.support.effects import LATER_S, shipped, states
+from tests.support.warehouse import events as warehouse
 from tests.support.warehouse.events import SHIP, WEIGH, ParcelPacked, ship
 from tests.support.warehouse.models import Call, Receipt
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("messages")]
-
-LATER_S = 3_600
 
 
 @pytest.fixture
@@ -33,14 +33,6 @@ def pipeline(settings: Settings) -> Pipeline:
     """What is to be tried again is not due before a test lets time pass, however slow the machine."""
     settings.RETRY_BACKOFF_MS = 15_000
     return Pipeline()
-
-
-def states() -> list[tuple[str, str, int]]:
-    return list(Effect.objects.order_by("id").values_list("event_id", "status", "attempts"))
-
-
-def shipped() -> list[tuple[str, int]]:
-    return list(Receipt.objects.filter(task="ship").order_by("id").values_list("user_id", "number"))
 
 
 class TestWithTheEvent:
@@ -123,6 +115,15 @@ class TestFailure:
             ("a", "replay effect", SHIP),
         ]
 
+    def test_a_task_that_exits_ends_nothing_but_itself(
+        self, pipeline: Pipeline, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.RETRY_MAX_RETRIES = 0
+        monkeypatch.setattr(warehouse, "ServiceError", SystemExit)
+        pipeline.apply(ParcelPacked(number=1, fails=1), id="a")
+        engine.run_effects()
+        assert states() == [("a", "failed", 1)] * 2
+
     def test_what_is_not_declared_any_more_says_what_to_do(self, pipeline: Pipeline, settings: Settings) -> None:
         settings.RETRY_MAX_RETRIES = 0
         pipeline.apply(ParcelPacked(number=1))
@@ -130,78 +131,6 @@ class TestFailure:
         Effect.objects.update(name="shop.tasks.gone")
         engine.run_effects()
         assert "no @after names shop.tasks.gone" in Effect.objects.get().error
-
-
-class TestOrder:
-    def test_a_users_next_one_waits_until_the_one_before_it_has_ended(self, pipeline: Pipeline) -> None:
-        pipeline.apply(ParcelPacked(number=1, fails=1), user="u", seq=1)
-        pipeline.apply(ParcelPacked(number=2), user="u", seq=2)
-        pipeline.apply(ParcelPacked(number=1), user="v", seq=1)
-        engine.run_effects()
-        assert shipped() == [("v", 1)]
-        assert Receipt.objects.filter(task="weigh", user_id="u", number=2).exists()  # which is in no order
-        let_pass(LATER_S)
-        engine.run_effects()
-        assert shipped() == [("v", 1), ("u", 1), ("u", 2)]
-
-    def test_one_that_has_failed_for_good_has_ended(self, pipeline: Pipeline, settings: Settings) -> None:
-        settings.RETRY_MAX_RETRIES = 0
-        pipeline.apply(ParcelPacked(number=1, fails=9), user="u", seq=1)
-        pipeline.apply(ParcelPacked(number=2), user="u", seq=2)
-        engine.run_effects()
-        assert shipped() == [("u", 2)]
-
-    def test_the_order_is_that_of_the_lane(self, pipeline: Pipeline) -> None:
-        for seq in (4, 3, 1, 2):
-            pipeline.apply(ParcelPacked(number=seq), user="u", seq=seq)
-        engine.run_effects()
-        assert shipped() == [("u", seq) for seq in (1, 2, 3, 4)]
-
-
-class TestClaims:
-    def test_what_is_claimed_is_nobody_elses_until_its_lease_is_over(self, pipeline: Pipeline) -> None:
-        pipeline.apply(ParcelPacked(number=1))
-        first = effects.claim(10)
-        assert first is not None
-        assert effects.claim(10) is None
-        let_pass(LATER_S)
-        second = effects.claim(10)
-        assert second is not None
-        assert [each.id for each in second] == [each.id for each in first]
-        effects.end_failed(first[0], "too late")
-        effects.put_off(first, 0, error="too late")
-        assert set(Effect.objects.values_list("status", "error")) == {("waiting", "")}
-        effects.end_done([first[0].id])  # it is done, whoever did it
-        assert [status for _, status, _ in states()] == ["done", "waiting"]
-
-    def test_a_slow_try_that_ends_well_counts_though_the_one_beside_it_was_the_last_and_failed(
-        self, pipeline: Pipeline
-    ) -> None:
-        for id in ("slow", "discarded"):
-            pipeline.apply(ParcelPacked(number=1), id=id)
-        Effect.objects.filter(name=SHIP).delete()
-        slow = effects.claim(10)
-        let_pass(LATER_S)
-        beside = effects.claim(10)
-        assert slow is not None and beside is not None
-        for each in beside:
-            effects.end_failed(each, "no answer")
-        operators.discard(ids=[str(beside[1].id)], actor="ada")
-        effects.end_done([each.id for each in slow])
-        assert states() == [("slow", "done", 2), ("discarded", "discarded", 1)]
-
-    def test_the_next_of_a_user_is_not_claimed_while_the_one_before_it_is(self, pipeline: Pipeline) -> None:
-        for seq in (1, 2):
-            pipeline.apply(ParcelPacked(number=seq), user="u", seq=seq)
-        Effect.objects.filter(name=WEIGH).delete()
-        claimed = effects.claim(10)
-        assert claimed is not None
-        assert [each.event.seq for each in claimed if each.event] == [1]
-        assert effects.claim(10) is None
-        effects.end_done([claimed[0].id])
-        claimed = effects.claim(10)
-        assert claimed is not None
-        assert [each.event.seq for each in claimed if each.event] == [2]
 
 
 class TestRetention:

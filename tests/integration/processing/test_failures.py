@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from asyncio import CancelledError
+from collections.abc import Sequence
 from datetime import timedelta
+from secrets import token_hex
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from structlog.testing import capture_logs
 
 from processing.background import retention
+from processing.domain import families
+from processing.domain.envelope import Event
 from processing.domain.statuses import Status
 from processing.engine import failure_log
 from processing.models import FailedAttempt, FailureGroup, InboxEvent, Traceback
@@ -112,6 +119,40 @@ class MuteError(Exception):
         raise AttributeError("its text is made of what is not there")
 
 
+@pytest.mark.parametrize("error", [SystemExit, CancelledError])
+def test_what_is_no_exception_is_a_failure_too(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would else end the consumer, again after each start."""
+    monkeypatch.setattr(flaky, "RuntimeError", error, raising=False)
+    consume(failing("a"), value("b", family="flaky"))
+    assert InboxEvent.objects.get(pk="a").status == Status.RETRYING
+    assert InboxEvent.objects.get(pk="b").status == Status.PROCESSED
+    assert FailedAttempt.objects.get().error_class == error.__name__
+
+
+def test_a_lock_that_fails_beforehand_stops_nobody() -> None:
+    """Handlers that are called more than once in a transaction have their rows locked first."""
+
+    def lock(events: Sequence[Event]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM nowhere WHERE id = %s", [events[0].payload.fails])
+
+    locking = dataclasses.replace(flaky.FLAKY, locks=lock)
+    families.replace(flaky.FLAKY, locking)
+    try:
+        with capture_logs() as logs:
+            consume(*(value(f"e-{seq}", seq=seq, fail=int(seq == 2)) for seq in (1, 2, 3)))
+    finally:
+        families.replace(locking, flaky.FLAKY)
+    assert dict(InboxEvent.objects.values_list("pk", "status")) == {
+        "e-1": "processed",
+        "e-2": "retrying",
+        "e-3": "held",
+    }
+    assert [line["event"] for line in logs if "exc_info" in line][:1] == [
+        "what handlers are to lock was not locked beforehand"
+    ]
+
+
 def test_an_error_that_cannot_be_told_fails_its_event_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flaky, "RuntimeError", MuteError, raising=False)
     consume(failing("a"), value("b", family="flaky"))
@@ -131,6 +172,14 @@ def test_a_member_whose_name_has_a_nul_is_a_dead_letter_and_the_rest_goes_on(mem
     consume(b"{%b}" % members, value("after", family="flaky"))
     assert (the_group().place, the_group().open) == ("…", 1)  # no sender's name makes a group
     assert InboxEvent.objects.get(pk="after").status == Status.PROCESSED
+
+
+def test_a_family_of_any_length_that_nobody_declared_is_a_dead_letter_and_the_rest_goes_on() -> None:
+    """It stands in an index, which takes no long text that cannot be compressed: that ended the consumer."""
+    consume(value("long", family=token_hex(20_000)), value("after", family="flaky"))
+    assert InboxEvent.objects.get(pk="after").status == Status.PROCESSED
+    poison = InboxEvent.objects.get(dead_letter__carried_id="long")
+    assert (poison.status, len(poison.family)) == (Status.FAILED, 100)
 
 
 def test_retention_takes_attempts_tracebacks_and_resolved_groups() -> None:

@@ -57,6 +57,11 @@ class TestAfter:
         assert [each.name for each in effects_after(event)] == [f"{__name__}.tell"]
         assert effects_after(shot()) == []
 
+    @pytest.mark.parametrize("lease_s", [0, 1, 10**10])
+    def test_a_lease_is_longer_than_a_claimed_one_may_wait_and_a_day_at_most(self, lease_s: int) -> None:
+        with pytest.raises(ValueError, match=rf"^@after: lease_s={lease_s} must be from 2 to 86400 \(a day\)$"):
+            after(Shot, lease_s=lease_s)
+
     def test_a_token_belongs_to_one_event_and_one_task(self) -> None:
         tokens = {token_of(id, name) for id in ("a", "b") for name in ("x.y", "x.z")}
         assert len(tokens) == 4

@@ -8,12 +8,15 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
+from django.db import OperationalError
 from msgspec import Meta
 from rest_framework import serializers
 
-from processing.domain.envelope import Invalid
+from processing.domain.envelope import Envelope, Invalid
+from processing.domain.families import Family
 from processing.domain.fields import check_fields
 from processing.domain.payloads import payload_of
+from processing.domain.validate import check_event
 
 PRICE = Decimal("0.12345678901234567890123")
 
@@ -152,6 +155,72 @@ def test_it_describes_itself(schema: type) -> None:
         "default": 1,
         "title": "",
     }
+
+
+class Cut(BaseException):
+    """As a library in Rust raises when it panics, or asyncio when it cancels."""
+
+
+class Sums(msgspec.Struct):
+    total: Decimal
+
+    def __post_init__(self) -> None:
+        raise Cut("it panicked")
+
+
+class SumsSerializer(serializers.Serializer[Any]):
+    """Its library itself fails: it rounds 30 digits to a context of 28."""
+
+    total: Any = serializers.DecimalField(max_digits=None, decimal_places=2)
+
+
+def sums_model() -> type:
+    pydantic = pytest.importorskip("pydantic")
+
+    class SumsModel(pydantic.BaseModel):  # type: ignore[name-defined,misc]
+        total: Decimal
+
+        @pydantic.field_validator("total")  # type: ignore[untyped-decorator]
+        @classmethod
+        def check(cls, value: Decimal) -> Decimal:
+            rates: dict[str, Decimal] = {}
+            return value * rates["EUR"]
+
+    SumsModel.model_rebuild(_types_namespace={"Decimal": Decimal})
+    return SumsModel
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Sums, "Cut: it panicked"),
+        (lambda: SumsSerializer, "InvalidOperation: [<class 'decimal.InvalidOperation'>]"),
+        (sums_model, "KeyError: 'EUR'"),
+    ],
+    ids=["msgspec", "drf", "pydantic"],
+)
+def test_a_check_that_fails_in_its_own_way_refuses_its_event_alone(make: Callable[[], type], told: str) -> None:
+    """On a topic whatever it raises would else end the consumer, again after each start."""
+    kind = Family(name="sums", schema=make())
+    payload = msgspec.Raw(b'{"total":"%b"}' % (b"1" * 30))
+    with pytest.raises(Invalid) as error:
+        check_event(Envelope("e", "u", "t", payload, 5, "sums"), kind)
+    assert (error.value.path, error.value.message) == ("payload", f"its check failed, {told}")
+
+
+class Known(msgspec.Struct):
+    """Asks a database, which is away."""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        raise OperationalError("connection refused")
+
+
+def test_a_check_whose_database_is_away_refuses_nothing() -> None:
+    kind = Family(name="known", schema=Known)
+    with pytest.raises(OperationalError):
+        check_event(Envelope("e", "u", "t", msgspec.Raw(b'{"id":"a"}'), 5, "known"), kind)
 
 
 def test_a_class_of_none_of_the_three_is_refused_in_a_line() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -54,3 +56,24 @@ def test_afterwards_the_handlers_are_as_they_were() -> None:
     fd = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(fd)
     assert fd == -1
+
+
+GIVES_UP = """
+import os, sys
+from processing.management.signals import give_up
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, b"x")
+except BlockingIOError:
+    os.set_blocking(2, True)
+give_up(3, lambda: print("given up", file=sys.stderr, flush=True))
+"""
+
+
+def test_a_process_whose_output_nobody_reads_ends_all_the_same() -> None:
+    with subprocess.Popen([sys.executable, "-c", GIVES_UP], stderr=subprocess.PIPE) as process:
+        try:
+            assert process.wait(60) == 3
+        finally:
+            process.kill()
