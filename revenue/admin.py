@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter
+from processing.domain.texts import counted
 from processing.models import InboxEvent
 from revenue.models import LedgerEntry, UserRevenue
 
@@ -58,7 +59,7 @@ class UserRevenueAdmin(ReadOnlyAdmin):
 
     @admin.display(description="ledger")
     def ledger(self, obj: UserRevenue) -> SafeString:
-        return show.list_link(LedgerEntry, f"{obj.entries} entries", user=obj.user_id)
+        return show.list_link(LedgerEntry, counted(obj.entries, "entry"), user=obj.user_id)
 
     @admin.display(description="events")
     def events(self, obj: UserRevenue) -> SafeString:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from ingest.parsing.money import show_money
+from processing.domain import texts
 from processing.domain.statuses import Status
 from processing.postgres.databases import connection
 from revenue.events import REVENUE
@@ -123,17 +124,21 @@ def explain_balance(
 ) -> str:
     """What is wrong between a balance and its ledger, either of which may be missing."""
     if revenue is None:
-        return f"{user_id!r}: there is no balance, but {entries} ledger entries, which add up to {_shown(total)}"
+        return f"{user_id!r}: there is no balance, but {_entries(entries)} in the ledger, {_shown(total)} in all"
     if total is None:
-        return f"{user_id!r}: the balance is {_shown(revenue)} of {counted} entries, but the ledger has none"
+        return f"{user_id!r}: the balance is {_shown(revenue)} of {_entries(counted)}, but the ledger has none"
     wrong = []
     if revenue != total:
         wrong.append(f"the balance is {_shown(revenue)}, its ledger entries add up to {_shown(total)}")
     if counted != entries:
-        wrong.append(f"the balance counts {counted} entries, the ledger has {entries}")
+        wrong.append(f"the balance counts {_entries(counted)}, the ledger has {entries}")
     if (first, last) != (1, entries):
-        wrong.append(f"the ledger numbers {entries} entries from {first} to {last}")
+        wrong.append(f"the ledger numbers {_entries(entries)} from {first} to {last}")
     return f"{user_id!r}: {'; '.join(wrong)}"
+
+
+def _entries(number: int | None) -> str:
+    return texts.counted(number or 0, "entry")
 
 
 def _shown(amount: Decimal | None) -> str:

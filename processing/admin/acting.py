@@ -21,6 +21,7 @@ from processing.admin.permissions import may
 from processing.admin.readonly import ReadOnlyAdmin
 from processing.admin.replay_start import AWAY
 from processing.domain.away import StoppedError
+from processing.domain.texts import counted, plural
 from processing.operators import actions, effects, kinds, losses
 from processing.operators import consequences as will
 from processing.operators.chunks import Result
@@ -112,7 +113,7 @@ class ActingAdmin(ReadOnlyAdmin):
             action.name: (
                 partial(_act_on_list, action),
                 action.name,
-                f"{action.label} the selected {_plural(action.noun)}",
+                f"{action.label} the selected {plural(action.noun)}",
             )
             for action in self.legal_in_list(request)
             if self.may_act(request, action)
@@ -184,7 +185,7 @@ class ActingAdmin(ReadOnlyAdmin):
             messages.error(request, AWAY)
             return HttpResponseRedirect(back)
         question = Question(
-            title=f"{action.label}: {_count(len(ids), action.noun)}",
+            title=f"{action.label}: {counted(len(ids), action.noun)}",
             lines=lines,
             url=url,
             back=back,
@@ -252,11 +253,11 @@ def act(request: HttpRequest, action: Action, ids: Collection[str]) -> None:
 
 def sentences(action: Action, result: Result) -> Iterator[tuple[int, str]]:
     if result.done:
-        yield messages.SUCCESS, f"{action.done}: {_count(len(result.done), action.noun)}. {_grouped(result.done)}"
+        yield messages.SUCCESS, f"{action.done}: {counted(len(result.done), action.noun)}. {_grouped(result.done)}"
     if result.refused:
         yield (
             messages.WARNING,
-            f"Left as they were: {_count(len(result.refused), action.noun)}. {_grouped(result.refused)}",
+            f"Left as they were: {counted(len(result.refused), action.noun)}. {_grouped(result.refused)}",
         )
 
 
@@ -273,11 +274,3 @@ def _grouped(texts: dict[str, str]) -> str:
     if len(most) > EXAMPLES:
         named.append(f"and {len(most) - EXAMPLES} other outcomes")
     return "; ".join(named)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {_plural(noun)}"
-
-
-def _plural(noun: str) -> str:
-    return f"{noun}es" if noun.endswith("s") else f"{noun}s"

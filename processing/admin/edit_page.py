@@ -50,7 +50,7 @@ def edit_view(request: HttpRequest, object_id: str) -> HttpResponse:
             return _form(request, letter, edit.text_of(letter))
         return _edit(request, letter)
     except Refused as refused:
-        messages.warning(request, f"Left as it was: {refused}")
+        messages.warning(request, f"Left as it was: {refused}.")
     except StoppedError:
         messages.error(request, AWAY)
     return HttpResponseRedirect(back)
@@ -59,7 +59,7 @@ def edit_view(request: HttpRequest, object_id: str) -> HttpResponse:
 def _edit(request: HttpRequest, letter: Letter) -> HttpResponse:
     text, version = request.POST.get("text", ""), request.POST.get("version", "")
     if not reason_in(request):
-        return _form(request, letter, text, reason_error="a reason is needed: it is kept on record")
+        return _form(request, letter, text, reason_error="A reason is needed: it is kept on record.")
     try:
         run = edit.edit_and_replay(
             letter.id,

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from processing.admin import charts, show
 from processing.domain.series import PERCENTILES, PERIODS, percentile_ms
+from processing.domain.texts import sentence
 from processing.models import DeadLetter, FailureGroup, InboxEvent, Lane, PassedGap, Process
 from processing.operators import first_page as pages
 from processing.operators.first_page import FirstPage
@@ -33,6 +34,8 @@ def _context(page: FirstPage) -> dict[str, Any]:
     found = [each for each in charts.PLOTTED if any(what[each] for what in page.kinds.values())]
     return {
         "page": page,
+        "troubles": [sentence(each) for each in page.troubles],
+        "notes": [sentence(each) for each in page.notes],
         "periods": PERIODS.values(),
         "tiles": _tiles(page, lists),
         "bars": charts.outcome_bars(page.steps),
@@ -47,6 +50,7 @@ def _context(page: FirstPage) -> dict[str, Any]:
         "lags": [(each, charts.duration(each.seconds * 1000) if each.seconds else "") for each in page.lags],
         "failures": [(each, show.change_url(InboxEvent, each.event_id)) for each in page.failures],
         "groups": [(each, _group_page(each)) for each in page.groups],
+        "waiting_lanes": _waiting_lanes(page),
         "lists": lists,
         "begins": page.steps[0].start,
         "running": len([each for each in page.processes if not each.silent]),
@@ -73,6 +77,12 @@ def _tiles(page: FirstPage, lists: dict[str | None, str]) -> list[tuple[str, str
         ("parked lanes", charts.number(parked), f"{lists['lane']}?waiting={Lane.WaitsFor.PARK.value}", parked > 0),
         ("passed gaps", _counted(numbers.get("passed_gaps")), lists["passedgap"], False),
     ]
+
+
+def _waiting_lanes(page: FirstPage) -> list[tuple[str, int]]:
+    """What lanes wait for, and how many."""
+    found: dict[str, int] = page.state.numbers.get("waiting_lanes") or {}
+    return [(Lane.WaitsFor(what).label.partition(":")[0], number) for what, number in found.items()]
 
 
 def _counted(number: int | None) -> str:

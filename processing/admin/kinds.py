@@ -31,7 +31,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(Kind)
 class KindAdmin(ActingAdmin):
     acts = (RESUME, PAUSE)
-    list_display = ("name", "what", "state", "in_it_since", "actor", "waiting", "oldest", "reason")
+    list_display = ("name", "what", "state", "in_it_since", "actor", "waiting", "oldest", "why")
     list_filter = (StateFilter,)
     ordering = ("name",)
     search_prefixes = ("name",)
@@ -64,9 +64,13 @@ class KindAdmin(ActingAdmin):
     def what(self, obj: Kind) -> str:
         return describe(obj.name)
 
-    @admin.display(description="in this state since")
-    def in_it_since(self, obj: Kind) -> str:
-        return show.utc(obj.since)
+    @admin.display(description="since")
+    def in_it_since(self, obj: Kind) -> SafeString | str:
+        return show.when(obj.since)
+
+    @admin.display(description="reason")
+    def why(self, obj: Kind) -> SafeString | str:
+        return show.cut(obj.reason, "wide")
 
     @admin.display(description="the last error")
     def last_error(self, obj: Kind) -> str:
@@ -77,12 +81,12 @@ class KindAdmin(ActingAdmin):
         return show.utc(obj.next_probe_at)
 
     @admin.display(description="events that wait")
-    def waiting(self, obj: Kind) -> int:
-        return self._count(obj).events
+    def waiting(self, obj: Kind) -> str:
+        return f"{self._count(obj).events:,}"
 
     @admin.display(description="the oldest since")
-    def oldest(self, obj: Kind) -> str:
-        return show.utc(self._count(obj).since)
+    def oldest(self, obj: Kind) -> SafeString | str:
+        return show.when(self._count(obj).since)
 
     def _count(self, obj: Kind) -> Waiting:
         """Once a page: very much may wait."""

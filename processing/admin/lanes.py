@@ -21,6 +21,7 @@ from processing.admin.permissions import may
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.away import StoppedError
 from processing.domain.statuses import WAITING, Status
+from processing.domain.texts import sentence
 from processing.models import DeadLetter, InboxEvent, Kind, Lane, OperatorAction
 from processing.operators.set_lane import foresee, set_lane
 from processing.postgres.counts import count_waiting_behind
@@ -101,7 +102,7 @@ class LaneAdmin(ReadOnlyAdmin):
         foreseen = foresee(user_id, int(seq), replay=replay)
         question = Question(
             title=f"Set the lane of {user_id}",
-            lines=[f"{foreseen}."],
+            lines=[sentence(f"{foreseen}.")],
             url=request.path,
             back=lane_url,
             submit="Set the lane" if foreseen.changes else "",
@@ -116,19 +117,19 @@ class LaneAdmin(ReadOnlyAdmin):
             messages.error(request, "Postgres is not fit, see /health/ready: look, and try again.")
             return
         level = messages.WARNING if setting.refused is not None else messages.SUCCESS
-        messages.add_message(request, level, str(setting))
+        messages.add_message(request, level, sentence(f"{setting}."))
 
-    @admin.display(description="waits since")
+    @admin.display(description="for so long")
     def waiting_for_so_long(self, obj: Lane) -> SafeString | str:
-        return show.when(obj.waiting_since)
+        return show.age(obj.waiting_since)
 
-    @admin.display(description="behind")
+    @admin.display(description="waiting behind")
     def waiting_behind(self, obj: Lane) -> str:
         """Of a parked lane: others go on by themselves."""
         if obj.waits_for != Lane.WaitsFor.PARK:
             return ""
         number = count_waiting_behind(obj.user_id, obj.next_seq, COUNTED + 1)
-        return f"{number} wait" if number <= COUNTED else f"over {COUNTED} wait"
+        return f"{number:,}" if number <= COUNTED else f"over {COUNTED:,}"
 
     @admin.display(description="waits since")
     def waits_since(self, obj: Lane) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.acting import ACKNOWLEDGE, ActingAdmin, Action, Page
@@ -63,9 +65,11 @@ class LossAdmin(ActingAdmin):
         return "not seen" if obj.last_offset is None else str(obj.last_offset)
 
     @admin.display(description="found")
-    def found(self, obj: Loss) -> str:
-        return show.utc(obj.found_at)
+    def found(self, obj: Loss) -> SafeString | str:
+        return show.when(obj.found_at)
 
     @admin.display(description="acknowledged")
-    def acknowledged(self, obj: Loss) -> str:
-        return "" if obj.acknowledged_at is None else f"{show.utc(obj.acknowledged_at)} by {obj.acknowledged_by}"
+    def acknowledged(self, obj: Loss) -> SafeString | str:
+        if obj.acknowledged_at is None:
+            return ""
+        return format_html("{} by {}", show.when(obj.acknowledged_at), obj.acknowledged_by)

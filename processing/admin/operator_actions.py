@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
+from processing.admin.searching import find_actions
 from processing.models import InboxEvent, Kind, Lane, OperatorAction, ReplayRun
 from processing.operators import actions, edit, kinds, losses, replay_runs
 from processing.operators.set_lane import SET_LANE
@@ -34,7 +35,7 @@ class ActionFilter(admin.SimpleListFilter):
 
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin):
-    list_display = ("id", "time", "actor", "action", "event_link", "detail")
+    list_display = ("id", "time", "actor", "action", "event_link", "short_detail")
     list_filter = (
         ActionFilter,
         time_filter("at"),
@@ -46,9 +47,16 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of an event's id."
     fields = readonly_fields = ("time", "actor", "action", "event_link", "detail")
 
+    def find(self, queryset: QuerySet[OperatorAction], term: str) -> set[Any]:
+        return find_actions(queryset, term)
+
     @admin.display(description="when")
-    def time(self, obj: OperatorAction) -> str:
-        return show.utc(obj.at)
+    def time(self, obj: OperatorAction) -> SafeString | str:
+        return show.when(obj.at)
+
+    @admin.display(description="detail")
+    def short_detail(self, obj: OperatorAction) -> SafeString | str:
+        return show.cut(obj.detail, "wide")
 
     @admin.display(description="event, lane, kind, loss or run")
     def event_link(self, obj: OperatorAction) -> SafeString | str:

@@ -51,19 +51,23 @@ class EndlessChangeList(ChangeList):
     at most, of which it shows those that match; None: all."""
 
     has_more = False
+    most_pages = 200  # each costs as much as all before it
     looked_at: int | None = None
 
     def get_results(self, request: HttpRequest) -> None:
+        self.page_num = min(max(1, self.page_num), self.most_pages)
         first = (self.page_num - 1) * self.list_per_page
         keys = self.page_of_keys(request, first, self.list_per_page + 1)
         self.has_more = len(keys) > self.list_per_page
         found = {row.pk: row for row in self.queryset.order_by().filter(pk__in=keys[: self.list_per_page])}
         rows = self.result_list = [found[key] for key in keys if key in found]
-        self.result_count = first + len(keys)
+        reaches = first + max(len(keys), int(first > 0))  # an empty page is one, for those whose rows have gone
+        self.result_count = min(reaches, self.most_pages * self.list_per_page)
         self.full_result_count = self.result_count  # the same, so that neither is shown
         self.show_full_result_count = False
         self.show_admin_actions = bool(rows)
         self.can_show_all = False
+        self.ends_here = self.has_more and self.page_num == self.most_pages
         self.multi_page = self.has_more or self.page_num > 1
         self.paginator = KnownCountPaginator(rows, self.list_per_page)
         self.paginator.count = self.result_count

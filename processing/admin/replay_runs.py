@@ -16,15 +16,17 @@ from django.utils.safestring import SafeString
 
 from processing.admin import show
 from processing.admin.readonly import ReadOnlyAdmin, text_filter, time_filter
-from processing.admin.replay_start import AWAY, may_replay, start_view
+from processing.admin.replay_start import AWAY, describe, may_replay, start_view
 from processing.domain.away import StoppedError
 from processing.domain.replays import ItemState, Phase, convert_choice
+from processing.domain.texts import sentence
 from processing.models import DeadLetter, InboxEvent, ReplayItem, ReplayRun
 from processing.operators import replay_runs
 from processing.operators.chunks import Refused
 
 SHOWN = 10
 FEW = 20  # events that are all shown
+TOLD = (ItemState.REFUSED, ItemState.SKIPPED, ItemState.WAITING)  # the detail of others is over
 SILENT_S = 15.0
 CHANGES: dict[str, Callable[..., str]] = {"cancel": replay_runs.cancel, "go_on": replay_runs.go_on}
 
@@ -72,9 +74,9 @@ class ReplayRunAdmin(ReadOnlyAdmin):
         if not may_replay(request):
             raise PermissionDenied
         try:
-            messages.success(request, CHANGES[change](run, actor=request.user.get_username()).capitalize())
+            messages.success(request, sentence(f"{CHANGES[change](run, actor=request.user.get_username())}."))
         except Refused as refused:
-            messages.warning(request, f"Left as it was: {refused}")
+            messages.warning(request, f"Left as it was: {refused}.")
         except StoppedError:
             messages.error(request, AWAY)
         return HttpResponseRedirect(show.change_url(ReplayRun, run))
@@ -92,14 +94,16 @@ class ReplayRunAdmin(ReadOnlyAdmin):
 
     def _context(self, request: HttpRequest, run: ReplayRun) -> dict[str, Any]:
         changes = _changes(run) if may_replay(request) else ()
+        choice = convert_choice(run.choice)
         return {
             "title": f"Replay {run.pk}",
             "subtitle": None,
             "run": run,
             "state": state_of(run),
-            "choice": convert_choice(run.choice),
+            "choice": describe(choice) if choice.ids else sentence(describe(choice)),
             "troubles": list(_troubles(run)),
-            "bars": [(name, number, 100 * number / run.chosen) for name, number in _parts(run) if run.chosen],
+            "chosen": f"{run.chosen:,}",
+            "bars": [(name, f"{number:,}", 100 * number / run.chosen) for name, number in _parts(run) if run.chosen],
             "changes": [
                 (label, reverse("admin:processing_replayrun_act", args=[run.pk, name])) for name, label in changes
             ],
@@ -167,7 +171,10 @@ def _items(run: ReplayRun) -> list[tuple[SafeString, str, str]]:
     if run.chosen > FEW:
         return []
     items = ReplayItem.objects.filter(run_id=run.pk).order_by("position")
-    return [(show.link(InboxEvent, item.became or item.event_id), item.state, item.detail) for item in items]
+    return [
+        (show.link(InboxEvent, each.became or each.event_id), each.state, each.detail if each.state in TOLD else "")
+        for each in items
+    ]
 
 
 def _failed_again(run: ReplayRun) -> list[SafeString]:

@@ -19,7 +19,7 @@ from processing.admin.permissions import may
 from processing.admin.readonly import start_of
 from processing.domain.away import StoppedError
 from processing.domain.replays import Choice, read_choice, write_choice
-from processing.models import DeadLetter, ReplayRun
+from processing.models import DeadLetter, FailureGroup, ReplayRun
 from processing.operators import replay_runs
 from processing.operators.replay_preview import Preview, more_than, preview
 
@@ -86,6 +86,12 @@ def start_view(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(show.change_url(ReplayRun, run))
 
 
+def describe(choice: Choice) -> str:
+    """What it takes, a group of failures by its name too."""
+    group = None if choice.group is None else FailureGroup.objects.filter(pk=choice.group).first()
+    return str(choice) if group is None else f"{choice} ({group})"
+
+
 def show_preview(request: HttpRequest, choice: Choice, back: str) -> HttpResponse:
     try:
         found = preview(choice)
@@ -93,7 +99,7 @@ def show_preview(request: HttpRequest, choice: Choice, back: str) -> HttpRespons
         messages.error(request, AWAY)
         return HttpResponseRedirect(back)
     question = Question(
-        title=f"Replay: {choice}",
+        title=f"Replay: {describe(choice)}",
         lines=found.effects,
         url=reverse("admin:processing_replayrun_start"),
         back=back,

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Collate
 
-from processing.models import DeadLetter, FailureGroup, InboxEvent
+from processing.models import DeadLetter, FailureGroup, InboxEvent, OperatorAction
+from processing.models.columns import BYTE_ORDER
 from processing.postgres.newest_events import Wanted, newest_events
 from processing.postgres.searches import failed_with, letters_with_error
 
@@ -49,6 +51,12 @@ def find_letters(queryset: QuerySet[DeadLetter], term: str) -> set[str]:
     return found | _letters_of(groups, still_open) | set(letters_with_error(term, MOST))
 
 
+def find_actions(queryset: QuerySet[OperatorAction], term: str) -> set[Any]:
+    """By the beginning of an event's id, along the index that has them in the order of their bytes."""
+    found = queryset.alias(key=Collate("event_id", BYTE_ORDER)).filter(key__gte=term, key__lt=term + LAST)
+    return keys(found.order_by("key"))
+
+
 def _carriers(term: str) -> Iterator[str]:
     letters = DeadLetter.objects.exclude(carried_id="").filter(carried_id__startswith=term)
     yield from letters.order_by("carried_id").values_list("pk", flat=True)[:MOST]
@@ -69,5 +77,5 @@ def _letters_of(groups: Sequence[int], letters: QuerySet[DeadLetter]) -> set[str
     }
 
 
-def keys(*ways: QuerySet[Any]) -> set[str]:
+def keys(*ways: QuerySet[Any]) -> set[Any]:
     return {key for way in ways for key in way.values_list("pk", flat=True)[:MOST]}

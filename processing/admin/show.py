@@ -14,6 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from processing.admin.charts import duration
+
 TEXT_MAX_CHARS = 64_000
 RAW_MAX_BYTES = 16_000
 HOVER_CHARS = 1_000
@@ -46,6 +48,15 @@ def when(moment: datetime | None) -> SafeString | str:
     if moment.year != now.year:
         short = f"{moment:%d %b %Y}"
     return format_html('<time class="when" data-short="{}" title="{}">{}</time>', short, utc(moment), utc(moment))
+
+
+def age(moment: datetime | None) -> SafeString | str:
+    """As `when`, but short it is how long ago."""
+    if moment is None:
+        return NOTHING
+    ago_ms = max(1.0, (timezone.now() - moment).total_seconds()) * 1000
+    full = utc(moment)
+    return format_html('<time class="when" data-short="{}" title="{}">{}</time>', duration(ago_ms), full, full)
 
 
 def cut(text: str | None, width: str = "medium") -> SafeString | str:

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from processing.domain.kinds import KindState
 from processing.domain.process import BEHIND_S, NEEDED
+from processing.domain.texts import sentence
 from processing.models import FailureGroup
 from processing.postgres import alerts, losses
 from processing.postgres.counts import any_parked
@@ -25,7 +26,7 @@ def tell_changes() -> None:
     """What has begun or is over since the last time. What cannot be sent is tried again, by whoever comes next."""
     alerts.note_states(states())
     for each in alerts.claim_untold():
-        if _send(f"{'over: ' if each.over else ''}{each.text}"):
+        if _send(sentence(f"{'over: ' if each.over else ''}{each.text}")):
             alerts.note_told(each)
 
 
@@ -50,7 +51,8 @@ def _processes() -> dict[str, str]:
 
 def _kinds() -> dict[str, str]:
     return {
-        f"kind:{row.name}": f"{row.name} is stopped, its handler keeps failing: {row.error_class} in {row.error_place}"
+        f"kind:{row.name}": f"kind {row.name} is stopped, its handler keeps failing: "
+        f"{row.error_class} in {row.error_place}"
         for row in find_kinds()
         if row.state is KindState.STOPPED
     }

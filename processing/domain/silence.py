@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from processing.domain.positions import Partition, Position
+from processing.domain.texts import counted
 
 SILENT_S = 30.0  # a batch, or a rebalance, takes less
 
@@ -47,9 +48,9 @@ def why_deserted(group: str, log: Mapping[Partition, Position]) -> list[str]:
     if not any(position.end > position.low or position.next for position in log.values()):
         return []
     lag = sum(position.lag for position in log.values())
-    return [f"no consumer of group {group} is there; {lag} messages wait in Kafka"]
+    return [f"no consumer of group {group} is there; unread in Kafka: {counted(lag, 'message')}"]
 
 
 def _of(keys: Collection[Partition]) -> str:
     first = ", ".join(f"{topic}/{number}" for topic, number in sorted(keys)[:3])
-    return f"in {len(keys)} partitions ({first}{' …' if len(keys) > 3 else ''})"
+    return f"in {counted(len(keys), 'partition')} ({first}{' …' if len(keys) > 3 else ''})"

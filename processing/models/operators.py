@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Collate, Now
 
 from processing.models.columns import BYTE_ORDER
 
@@ -22,6 +22,7 @@ class OperatorAction(models.Model):
         default_permissions = ("view",)
         indexes = [
             models.Index(fields=["user_id", "-id"], name="operator_actions_lane", condition=~models.Q(user_id="")),
+            models.Index(Collate("event_id", BYTE_ORDER), name="operator_actions_prefix"),  # searched by its beginning
         ]
 
     def __str__(self) -> str:

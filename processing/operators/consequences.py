@@ -7,6 +7,7 @@ from collections.abc import Collection
 from django.conf import settings
 
 from processing.domain.kinds import type_kind
+from processing.domain.texts import counted, sentence
 from processing.operators.chunks import while_patient
 from processing.operators.kinds import describe
 from processing.postgres.kinds import count_waiting, family_and_type
@@ -20,22 +21,22 @@ MOST = 100_000  # waiting events that are counted
 
 def of_discard(ids: Collection[str]) -> list[str]:
     return [
-        "They stay failed, leave dlq:list, and are found in the admin only, listed as discarded.",
-        "Lanes that are parked on them go on behind them.",
-        f"It can be undone as long as their content is kept: {settings.RETENTION_DAYS} days after they came.",
+        "What is discarded stays failed, leaves dlq:list, and is found in the admin only, listed as discarded.",
+        "A lane that is parked on it goes on behind it.",
+        f"That can be undone as long as its content is kept: {counted(settings.RETENTION_DAYS, 'day')} after it came.",
     ]
 
 
 def of_undo_discard(ids: Collection[str]) -> list[str]:
     return [
-        "They are open dead letters again, on dlq:list and in their groups, and can be replayed.",
-        "A lane that was parked on one has gone on, and does not come back.",
+        "What was discarded is an open dead letter again, on dlq:list and in its group, and can be replayed.",
+        "A lane that was parked on it has gone on, and does not come back.",
     ]
 
 
 def of_acknowledge(ids: Collection[str]) -> list[str]:
     return [
-        "Nobody is told of them any more: not in /health/ready, the metrics, the alerts.",
+        "Nobody is told of it any more: not in /health/ready, the metrics, the alerts.",
         "What was lost stays lost. Whoever still has it can send it again, and it counts.",
     ]
 
@@ -48,12 +49,12 @@ def of_resume(ids: Collection[str]) -> list[str]:
     counted = while_patient(lambda: count_waiting(ids, at_most=MOST + 1))
     return [
         *(
-            f"{describe(kind)}: {_number(waiting.events)} wait"
+            sentence(f"{describe(kind)}: {_number(waiting.events)} waiting")
             + (f", the oldest since {waiting.since:%Y-%m-%d %H:%M:%S} UTC." if waiting.since else ".")
             for kind, waiting in counted.items()
         ),
-        "They run now, in the order in which they came; new ones queue behind them until none waits.",
-        "If it fails again, it is stopped again, before many of them have lost a try.",
+        "What waits runs now, in the order in which it came; new events queue behind it until none waits.",
+        "If it fails again, it is stopped again, before many of its events have lost a try.",
     ]
 
 
@@ -72,4 +73,4 @@ def _of_pause_kind(ids: Collection[str], *, with_type: bool) -> list[str]:
 
 
 def _number(count: int) -> str:
-    return f"more than {MOST:,} events" if count > MOST else f"{count:,} events"
+    return f"more than {MOST:,} events" if count > MOST else counted(count, "event")

@@ -10,6 +10,7 @@ from typing import Any
 from processing.domain.kinds import KindState
 from processing.domain.process import BEHIND_S, NEEDED
 from processing.domain.series import Period, Step, outcomes_by_kind, steps, together
+from processing.domain.texts import counted
 from processing.models import FailedAttempt, FailureGroup
 from processing.operators import health
 from processing.operators.kinds import describe
@@ -57,6 +58,7 @@ def first_page(period: Period) -> FirstPage:
     processes = [each for each in find_processes() if not each.replaced]
     state = read_state()
     lags = _lags(state, processes)
+    dead_letters = open_dead_letters_by_reason()
     return FirstPage(
         period,
         now,
@@ -64,9 +66,9 @@ def first_page(period: Period) -> FirstPage:
         together(plotted),
         outcomes_by_kind(rows),
         _troubles(processes, state, lags),
-        _notes(state),
+        _notes(state, sum(dead_letters.values())),
         state,
-        open_dead_letters_by_reason(),
+        dead_letters,
         lags,
         processes,
         list(FailureGroup.objects.filter(open__gt=0).order_by("-open", "-last_seen")[:SHOWN]),
@@ -96,14 +98,13 @@ def _told(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _notes(state: State) -> list[str]:
+def _notes(state: State, dead_letters: int) -> list[str]:
     """What an operator should see to, or know, while the pipeline runs."""
     groups = FailureGroup.objects.filter(open__gt=0).count()
-    causes = "1 cause" if groups == 1 else f"{groups} causes"
-    open_groups = [f"dead letters wait for an operator, of {causes}"] if groups else []
     failed = state.numbers.get("effects", {}).get("failed", 0)
-    failed_effects = [f"{failed} effects have failed and wait for an operator"] if failed else []
-    return [*open_groups, *failed_effects] + [
+    to_do = [f"{counted(dead_letters, 'dead letter')} of {counted(groups, 'cause')}"] if dead_letters else []
+    to_do += [counted(failed, "failed effect")] if failed else []
+    return [f"an operator should see to {each}" for each in to_do] + [
         f"{describe(row.name)} is {row.state.value} since {row.since:%Y-%m-%d %H:%M} UTC"
         + (f" by {row.actor}" if row.actor else "")
         for row in find_kinds()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from processing.domain.texts import counted
 from processing.operators.chunks import CHUNK, Effects, Result, chunks, run_chunks, while_patient
 from processing.postgres import losses
 from processing.postgres.operator_records import record
@@ -41,7 +42,7 @@ def degraded() -> list[str]:
     """A line for each topic and reason; empty when nothing was lost that nobody has acknowledged."""
     return [
         f"messages of {each.topic} are lost ({each.why}), found at {each.since:%Y-%m-%d %H:%M:%S} UTC: "
-        f"{each.losses} losses, {each.messages} messages at least; manage.py acknowledge_losses"
+        f"{counted(each.losses, 'loss')}, {counted(each.messages, 'message')} at least; manage.py acknowledge_losses"
         for each in losses.open_losses()
     ]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from processing.domain.kinds import KindState, SetAside
 from processing.domain.replays import Choice
+from processing.domain.texts import sentence
 from processing.models import DeadLetter
 from processing.operators.chunks import while_patient
 from processing.operators.kinds import describe
@@ -52,8 +53,7 @@ def effects(chosen: Sequence[Chosen], states: Mapping[str, KindState], more: boo
     return [
         "Each gets a new set of tries, in the order of its user's events; its attempts are counted on.",
         "Nothing waits for them but lanes that are parked on one.",
-        *(first + line for line in _by_place(chosen)),
-        *(first + line for line in _set_aside(chosen, states)),
+        *(sentence(first + line) for line in (*_by_place(chosen), *_set_aside(chosen, states))),
     ]
 
 
@@ -63,17 +63,20 @@ def _by_place(chosen: Sequence[Chosen]) -> Iterator[str]:
     late = sum(each.seq is not None and each.lane is not None and each.seq < each.lane for each in chosen)
     parked = sum(each.seq is not None and each.seq == each.lane for each in chosen)
     if parked:
-        yield f"{parked} have lanes parked on them: these go on once the replay has succeeded."
+        yield f"lanes that are parked on one: {parked:,}. Each goes on once its replay has succeeded."
     if late:
-        yield f"{late} have a seq that their lane has passed: they take effect late, and take their place in its order."
+        yield (
+            f"with a seq that its lane has passed: {late:,}. Such an event takes effect late, and takes its place in "
+            "the lane's order."
+        )
     if ahead:
-        yield f"{ahead} were too far ahead of their lanes: that is decided anew."
+        yield f"too far ahead of its lane: {ahead:,}. That is decided anew."
     if poisons:
-        yield f"{poisons} could not be read: each becomes the event that it carries, or stays as it is."
+        yield f"unreadable: {poisons:,}. Each becomes the event that it carries, or stays as it is."
 
 
 def _set_aside(chosen: Sequence[Chosen], states: Mapping[str, KindState]) -> Iterator[str]:
     kinds = SetAside(states)
     waiting = Counter(kinds.find(each.family, each.type, None) for each in chosen if not rows.is_poison(each))
     for kind, number in sorted((kind, number) for kind, number in waiting.items() if kind is not None):
-        yield f"{number} wait until {describe(kind)} is open, which is {states[kind]} now."
+        yield f"waiting until {describe(kind)} is open, which is {states[kind]} now: {number:,}."

@@ -19,6 +19,7 @@ from processing.domain.lanes import LaneState
 from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.domain.statuses import Status
 from processing.domain.tally import REPLAYED, SKIPPED
+from processing.domain.texts import counted
 from processing.engine import enqueue
 from processing.engine.after_commit import publish
 from processing.operators.chunks import CHUNK, while_patient
@@ -139,7 +140,8 @@ def _step(asked: _Asked, before: Setting) -> _Step:
     except psycopg.errors.LockNotAvailable:
         step = _Step(Setting(asked.user_id, f"one of {asked.user_id!r} is being tried now: try again"))
     if step.setting.refused is not None and before.changed:
-        told = f"{step.setting.refused}; {before.changed} events are changed already, the same again does the rest"
+        changed = counted(before.changed, "event")
+        told = f"{step.setting.refused}; changed already: {changed}, the same again does the rest"
         return _Step(replace(step.setting, refused=told))
     return step
 

@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 
+from processing.domain.texts import counted
 from processing.kafka.clients import consumed_topics
 from processing.kafka.lag import group_lag
 from processing.postgres.log_positions import forget_positions
@@ -25,8 +26,9 @@ class Command(BaseCommand):
         try:
             while left := sum(group_lag(exact=True).values()):
                 if time.monotonic() > deadline:
+                    unread = counted(left, "message")
                     raise CommandError(
-                        f"{left} messages are not processed after {options['timeout']:g} s; the broker forgets them"
+                        f"not processed after {options['timeout']:g} s: {unread}, which the broker forgets"
                     )
                 time.sleep(PAUSE_S)
         except KafkaException as error:

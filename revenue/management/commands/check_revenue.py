@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from processing.domain.texts import counted
 from revenue.proof import has_tables, prove
 
 NAMED = 20
@@ -27,11 +28,11 @@ class Command(BaseCommand):
         if not has_tables():
             raise CommandError("there are no tables of revenue yet: run manage.py migrate")
         proof = prove(options["show"])
-        checked = f"{proof.users} users with {proof.entries} ledger entries were checked"
+        checked = f"checked {counted(proof.users, 'user')} with {counted(proof.entries, 'ledger entry')}"
         if not proof.wrong:
             self.stdout.write(f"{checked}: all of it adds up")
             return
         self.stdout.write(f"{checked}:")
         for line in proof.lines:
             self.stdout.write(f"  {line}")
-        raise CommandError(f"{proof.wrong} errors, of which {len(proof.lines)} are shown above (--show for more)")
+        raise CommandError(f"{counted(proof.wrong, 'error')}, shown above: {len(proof.lines)} (--show for more)")

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from processing.admin import show
-from processing.admin.readonly import start_of
+from processing.admin.readonly import EndlessChangeList, start_of
 from processing.domain.statuses import Status
 from processing.models import InboxEvent
 from tests.support.factories import (
@@ -116,6 +116,25 @@ def test_a_list_goes_on_page_by_page_without_counting(operator: Client) -> None:
     assert not [query for query in queries if "COUNT(*)" in query["sql"] and "processing_inboxevent" in query["sql"]]
     assert listed(operator, changelist("inboxevent", p="5")) == [f"e-{number}" for number in range(200, 205)]
     assert "and more" not in page(operator, changelist("inboxevent", p="5"))
+
+
+def test_a_list_ends_after_so_many_pages_and_says_what_leads_further(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EndlessChangeList, "most_pages", 2)
+    InboxEventFactory.create_batch(120)
+    assert "a list ends after" not in page(operator, changelist("inboxevent", p="1"))
+    last = page(operator, changelist("inboxevent", p="2"))
+    assert "a list ends after" in last
+    assert "?p=3" not in last
+    assert listed(operator, changelist("inboxevent", p="3")) == listed(operator, changelist("inboxevent", p="2"))
+    assert len(listed(operator, changelist("inboxevent", p="-1"))) == 50
+
+
+def test_a_page_whose_rows_have_gone_is_empty_and_leads_back(operator: Client) -> None:
+    InboxEventFactory.create_batch(2)
+    assert listed(operator, changelist("inboxevent", p="7")) == []
+    assert "?p=1" in page(operator, changelist("inboxevent", p="7"))
 
 
 def test_no_list_tells_or_offers_a_count(operator: Client) -> None:

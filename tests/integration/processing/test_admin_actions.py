@@ -39,7 +39,7 @@ def test_an_action_on_a_list_says_what_it_did_and_what_it_did_not_and_why(operat
     InboxEventFactory.create(id="fine")
     asked = run(operator, "inboxevent", "discard", "dead-1", "dead-2", "fine")
     assert not DeadLetter.objects.exclude(discarded_at=None).exists()
-    assert "It can be undone" in asked.content.decode()
+    assert "That can be undone" in asked.content.decode()
     assert "A reason is needed" in answer(operator, asked).content.decode()
     assert said(answer(operator, asked, why="a test")) == [
         "Discarded: 2 events. dead-1, dead-2: discarded",
@@ -234,7 +234,7 @@ def test_an_events_page_pauses_its_type_or_family_and_the_kinds_page_resumes_it(
     assert "type &#x27;move&#x27; of family game" in shown.content.decode()
     (resume,) = shown.context["buttons"]
     asked = operator.get(resume["url"])
-    assert "0 events wait" in asked.content.decode()
+    assert "0 events waiting" in asked.content.decode()
     answer(operator, asked)
     assert Kind.objects.get(pk="game/move").state == "draining"
     assert operator.get(changelist("kind", state="draining")).context["cl"].result_count == 1

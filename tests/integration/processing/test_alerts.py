@@ -88,13 +88,13 @@ def test_where_all_is_well_nothing_is_told(receiver: Receiver) -> None:
 def test_a_silent_process_is_told_once_and_once_that_it_is_over(receiver: Receiver) -> None:
     silence(role="consumer")
     look()
-    assert receiver.take() == ["no consumer is running", "the consumer on consumer, process 1, is silent"]
+    assert receiver.take() == ["No consumer is running", "The consumer on consumer, process 1, is silent"]
     look()
     assert receiver.take() == []
     Process.objects.create(role="consumer", host="consumer", pid=2, version="1", partitions=[])
     tell_changes()
     told = receiver.take()
-    assert told == ["over: no consumer is running", "over: the consumer on consumer, process 1, is silent"]
+    assert told == ["Over: no consumer is running", "Over: the consumer on consumer, process 1, is silent"]
     assert not Alert.objects.exists()
 
 
@@ -111,11 +111,11 @@ def test_a_new_group_of_failures_is_told_by_class_and_place_alone(receiver: Rece
     fail_for_good(value("secret-id", "secret-user", fails=99))
     look()
     (told,) = receiver.take()
-    assert told.startswith("dead letters of flaky (failed): RuntimeError in tests.support.flaky:")
+    assert told.startswith("Dead letters of flaky (failed): RuntimeError in tests.support.flaky:")
     assert "secret" not in told
     actions.discard(ids=["secret-id"], actor="ada")
     tell_changes()
-    assert receiver.take() == [f"over: {told}"]
+    assert receiver.take() == [f"Over: d{told[1:]}"]
 
 
 def test_a_group_that_was_told_is_over_when_it_is_resolved_not_when_many_others_have_come(receiver: Receiver) -> None:
@@ -128,7 +128,7 @@ def test_a_group_that_was_told_is_over_when_it_is_resolved_not_when_many_others_
     assert Alert.objects.filter(key="groups", text__contains=f"more than {GROUPS} groups").exists()
     FailureGroup.objects.filter(pk=oldest.pk).update(open=0)
     tell_changes()
-    assert [told.partition(" (")[0] for told in receiver.take()] == ["over: dead letters of oldest"]
+    assert [told.partition(" (")[0] for told in receiver.take()] == ["Over: dead letters of oldest"]
 
 
 def test_what_could_not_be_sent_is_sent_later(receiver: Receiver) -> None:

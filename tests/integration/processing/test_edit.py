@@ -135,7 +135,7 @@ def test_the_form_shows_the_error_at_its_field_and_keeps_what_was_typed(operator
     assert refused.status_code == 422
     assert "<code>payload.seq</code> must stay 1" in refused.content.decode()
     assert "{&quot;seq&quot;: 2}" in refused.content.decode()
-    assert "a reason is needed" in operator.post(button["url"], {**sent, "why": " "}).content.decode()
+    assert "A reason is needed" in operator.post(button["url"], {**sent, "why": " "}).content.decode()
     done = operator.post(button["url"], {**sent, "text": '{"seq": 1}'})
     assert done["Location"] == change("replayrun", ReplayRun.objects.get().pk)
     html = page(operator, change("inboxevent", "e-1"))

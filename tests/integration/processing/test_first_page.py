@@ -45,20 +45,20 @@ def silence(role: str) -> None:
 def test_it_tells_what_runs_and_what_is_missing(operator: Client) -> None:
     assert count_if_due()
     run("web", "worker", "beat")
-    assert "no consumer is running" in page(operator, FIRST)
+    assert "No consumer is running" in page(operator, FIRST)
     run("consumer")
     assert "All 4 processes are running, and none is behind." in page(operator, FIRST)
     silence("worker")
     text = page(operator, FIRST)
-    assert "no worker is running" in text
-    assert "the worker on worker-host, process 1, has been silent for 6" in text
+    assert "No worker is running" in text
+    assert "The worker on worker-host, process 1, has been silent for 6" in text
 
 
 def test_it_tells_that_the_consumers_are_far_behind(operator: Client) -> None:
     lag = {"topic": "events", "partition": 3, "messages": 900, "seconds": 61.5}
     Process.objects.create(role="consumer", host="h", pid=1, version="1", partitions=[lag])
     text = page(operator, FIRST)
-    assert "the consumers are 62 s behind" in text
+    assert "The consumers are 62 s behind" in text
     assert "events 3" in text
 
 
@@ -70,6 +70,7 @@ def test_it_tells_what_came_of_events_and_what_waits(operator: Client) -> None:
     text = page(operator, FIRST)
     assert "flaky · failed" in text
     assert "RuntimeError" in text
+    assert "An operator should see to 1 dead letter of 1 cause" in text
     assert "for a seq that is missing" in text
     assert "processed: 2/min" in text
     assert reverse("admin:processing_inboxevent_change", args=["b"]) in text

@@ -75,9 +75,7 @@ def test_the_page_says_what_it_will_do_and_does_it(redis: Redis, operator: Clien
     assert "goes from 2 to 5; held events below, which end as skipped: 1" in asked
     assert front() == 2
     response = operator.post(url, {"seq": "5"}, follow=True)
-    assert said(response) == [
-        "the lane of 'u-1' goes from 2 to 5; held events below, which end as skipped: 1",
-    ]
+    assert said(response) == ["The lane of 'u-1' goes from 2 to 5; held events below, which end as skipped: 1."]
     assert front() == 5
     assert "ada: set lane to 5" in page(operator, lane)
     assert said(operator.get(f"{url}?seq=1e3", follow=True)) == ["A lane's next seq is a positive integer."]

@@ -222,8 +222,8 @@ def test_before_a_run_one_reads_how_many_whose_and_what_it_will_do() -> None:
     assert (found.counted.letters, found.counted.users, found.number) == (3, 2, "3")
     assert found.counted.kinds == [("failed", "red", 2), ("poison", "", 1)]
     assert [each.id for each in found.sample][:2] == ["late", "b"]
-    assert any(line.startswith("1 have a seq that their lane has passed") for line in found.effects)
-    assert any(line.startswith("1 could not be read") for line in found.effects)
+    assert any(line.startswith("With a seq that its lane has passed: 1.") for line in found.effects)
+    assert any(line.startswith("Unreadable: 1.") for line in found.effects)
     assert preview(Choice(type="none")).effects == ["None is open: there is nothing to replay."]
 
 

@@ -25,7 +25,7 @@ from tests.support.factories import InboxEventFactory, LedgerEntryFactory, UserR
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CHECKED = "2 users with 3 ledger entries were checked"
+CHECKED = "checked 2 users with 3 ledger entries"
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def failing_command(**options: Any) -> tuple[list[str], str]:
         call_command("check_revenue", stdout=out, **options)
     assert caught.value.returncode == 1
     first, *lines = out.getvalue().splitlines()
-    assert first.endswith("were checked:")
+    assert first.startswith("checked ") and first.endswith(":")
     return [line.strip() for line in lines], str(caught.value)
 
 
@@ -92,11 +92,11 @@ def test_what_was_settled_adds_up() -> None:
         ),
         (
             "DELETE FROM users_revenue WHERE user_id = 'a'",
-            "'a': there is no balance, but 2 ledger entries, which add up to 20.00",
+            "'a': there is no balance, but 2 entries in the ledger, 20.00 in all",
         ),
         (
             "INSERT INTO users_revenue VALUES ('c', 1, 1)",
-            "'c': the balance is 1.00 of 1 entries, but the ledger has none",
+            "'c': the balance is 1.00 of 1 entry, but the ledger has none",
         ),
         (
             "INSERT INTO users_revenue VALUES ('c', 0, 0)",
@@ -187,13 +187,13 @@ class TestManyErrors:
 
     def test_the_command_names_the_first_and_counts_all(self) -> None:
         lines, error = failing_command()
-        assert len(lines) == 20 and lines[0].startswith("'u-00': the balance is 29.33 of 1 entries")
-        assert error == "30 errors, of which 20 are shown above (--show for more)"
+        assert len(lines) == 20 and lines[0].startswith("'u-00': the balance is 29.33 of 1 entry")
+        assert error == "30 errors, shown above: 20 (--show for more)"
         assert len(failing_command(show=30)[0]) == 30
 
     def test_the_check_names_five(self) -> None:
         (message,) = check()
-        assert message.msg.startswith("revenue does not add up for 30 users: 'u-00': the balance is 29.33 of 1 entries")
+        assert message.msg.startswith("revenue does not add up for 30 users: 'u-00': the balance is 29.33 of 1 entry")
         assert message.msg.count("u-0") == 5 and message.msg.endswith(". …")
 
     def test_none_is_no_number_to_show(self) -> None:

@@ -32,15 +32,15 @@ def test_one_that_moves_is_not_however_far_behind_and_waiting_counts_from_the_fi
 def test_an_open_transaction_is_not_the_consumers_silence() -> None:
     lines = why_silent("g", {KEY: 31.0, OTHER: 40.0}, {OTHER})
     assert lines == [
-        "the consumers of group g have committed nothing for 31 s in 1 partitions (events/0)",
-        "an open transaction of another producer holds up the consumers in 1 partitions (events/1)",
+        "the consumers of group g have committed nothing for 31 s in 1 partition (events/0)",
+        "an open transaction of another producer holds up the consumers in 1 partition (events/1)",
     ]
     assert why_silent("g", {}, ()) == []
 
 
 def test_a_group_without_members_is_told_once_there_was_something_to_read() -> None:
     assert why_deserted("g", {KEY: at(0, end=0)}) == []
-    assert why_deserted("g", {KEY: at(10)}) == ["no consumer of group g is there; 0 messages wait in Kafka"]
+    assert why_deserted("g", {KEY: at(10)}) == ["no consumer of group g is there; unread in Kafka: 0 messages"]
     assert why_deserted("g", {KEY: at(4), OTHER: at(9)}) == [
-        "no consumer of group g is there; 7 messages wait in Kafka"
+        "no consumer of group g is there; unread in Kafka: 7 messages"
     ]
