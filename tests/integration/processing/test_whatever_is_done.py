@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -97,7 +98,7 @@ class Day:
 
     def _event(self, number: int) -> bytes:
         user = self.chance.choice(USERS)
-        payload: dict[str, int] = {}
+        payload: dict[str, Any] = {}
         if self.chance.random() < 0.85:
             self.seqs[user] += 1 if self.is_calm else self.chance.choice([1, 1, 1, 1, 2])
             payload["seq"] = self.seqs[user]
