@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import backlog, beside, crowds, fullness, limits, lists, pages, redis_memory, report, steady
+from bench import backlog, beside, crowds, fullness, limits, lists, pages, redis_memory, replay, report, steady
 from bench.figures import Figure, table
 from bench.machine import machine
 from bench.parts import AGAINST, ALONE, PARTS
@@ -24,7 +24,8 @@ INSIDE: dict[str, tuple[Callable[[Services, int], Iterator[Figure]], int]] = {  
     "steady": (steady.measure, 10_000),
     "redis_memory": (redis_memory.measure, 50_000),
     "backlog": (backlog.measure, 1_000_000),
-    # minutes, and a page of plans: only when asked for
+    # minutes, or a page of plans: only when asked for
+    "replay": (replay.measure, 1_000_000),
     "beside": (beside.measure, 1_000_000),
     "lists": (lists.measure, 10_000_000),
     "pages": (pages.measure, 10_000_000),

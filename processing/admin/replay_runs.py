@@ -44,7 +44,7 @@ class OverFilter(admin.SimpleListFilter):
 
 @admin.register(ReplayRun)
 class ReplayRunAdmin(ReadOnlyAdmin):
-    list_display = ("id", "state", "chosen", "succeeded", "failed", "waits", "refused", "started", "actor", "why")
+    list_display = ("id", "state", "takes", "succeeded", "failed", "waits", "refused", "started", "actor", "why")
     list_filter = (OverFilter, time_filter("created_at"), text_filter("actor", called="who", parameter="actor"))
     ordering = ("-id",)
     export_columns = ("id", "phase", "chosen", "replayed", "succeeded", "failed", "skipped", "refused", "actor")
@@ -102,7 +102,6 @@ class ReplayRunAdmin(ReadOnlyAdmin):
             "state": state_of(run),
             "choice": describe(choice) if choice.ids else sentence(describe(choice)),
             "troubles": list(_troubles(run)),
-            "chosen": f"{run.chosen:,}",
             "bars": [(name, f"{number:,}", 100 * number / run.chosen) for name, number in _parts(run) if run.chosen],
             "changes": [
                 (label, reverse("admin:processing_replayrun_act", args=[run.pk, name])) for name, label in changes
@@ -110,6 +109,7 @@ class ReplayRunAdmin(ReadOnlyAdmin):
             "refusals": sorted(run.refusals.items(), key=lambda each: -each[1][0]),
             "failed_again": _failed_again(run),
             "items": _items(run),
+            "takes": takes_of(run),
             "started": show.utc(run.created_at),
             "ended": show.utc(run.ended_at),
             "now": timezone.now(),
@@ -118,6 +118,10 @@ class ReplayRunAdmin(ReadOnlyAdmin):
     @admin.display(description="state")
     def state(self, obj: ReplayRun) -> SafeString:
         return show.pill(state_of(obj), "wait" if obj.ended_at is None else "quiet" if obj.cancelled_at else "good")
+
+    @admin.display(description="takes")
+    def takes(self, obj: ReplayRun) -> str:
+        return takes_of(obj)
 
     @admin.display(description="waiting")
     def waits(self, obj: ReplayRun) -> int:
@@ -134,6 +138,13 @@ class ReplayRunAdmin(ReadOnlyAdmin):
 
 def waiting_of(run: ReplayRun) -> int:
     return run.replayed - run.succeeded - run.failed - run.skipped
+
+
+def takes_of(run: ReplayRun) -> str:
+    """How many dead letters; the number is final once all are chosen."""
+    if run.phase != Phase.CHOOSING:
+        return f"{run.chosen:,}"
+    return f"{run.chosen:,} so far, not all are chosen yet"
 
 
 def state_of(run: ReplayRun) -> str:

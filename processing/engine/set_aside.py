@@ -154,11 +154,11 @@ def _let_go_of_held(kind: str) -> bool:
     return bool(held)
 
 
-def next_rows(rows: int, took_s: float) -> int:
-    """How many the next step takes, after one with so many rows."""
-    if took_s > STEP_S:
+def next_rows(rows: int, took_s: float, step_s: float = STEP_S) -> int:
+    """How many the next step takes, after one with so many rows, so that it takes `step_s` at most."""
+    if took_s > step_s:
         return max(FIRST_ROWS, rows // 2)
-    return min(MOST_ROWS, 2 * rows) if took_s <= STEP_S / 2 else rows
+    return min(MOST_ROWS, 2 * rows) if took_s <= step_s / 2 else rows
 
 
 def _let_drain(kind: str, why: str) -> None:

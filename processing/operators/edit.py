@@ -20,6 +20,7 @@ from processing.postgres.dead_letters import lock_dead_letters
 from processing.postgres.edits import Letter, find_letter, store_edit, version_of
 from processing.postgres.inbox import StatusChange, change_statuses
 from processing.postgres.operator_records import next_number, record
+from processing.postgres.replay_runs import find_run
 from processing.postgres.transaction import outcome_time, transaction
 
 EDIT = "edit"  # as OperatorAction.action says it
@@ -92,7 +93,10 @@ def edit_and_replay(id: str, text: str, *, version: int, actor: str, reason: str
 
     def act() -> str | None:
         with transaction() as cursor:
-            if id not in lock_dead_letters(cursor, [id]):
+            is_locked = id in lock_dead_letters(cursor, [id])
+            if find_run(number) is not None:
+                return None  # by a commit that was not answered
+            if not is_locked:
                 return why_not(cursor, [id], wanted=NO_DEAD_LETTER)[id]
             if version_of(cursor, id) != version:
                 return "was changed meanwhile, by another edit, replay or discard: look at it again"

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from django.conf import settings
 
+from processing.domain.failures import kind_of
 from processing.domain.lanes import LaneState
 from processing.domain.replays import ItemState
 from processing.domain.statuses import Status
@@ -23,6 +24,7 @@ from processing.postgres.dead_letters import (
     lock_dead_letters,
 )
 from processing.postgres.due import users_of_late_events
+from processing.postgres.failure_groups import lock_groups
 from processing.postgres.inbox import StatusChange, change_statuses
 from processing.postgres.lanes import LaneMove, await_retry, lock_lanes, move_lanes, parked_on
 from processing.postgres.outbox import add_to_outbox
@@ -62,7 +64,7 @@ def replay_in(
 ) -> tuple[Effects, list[Outcome]]:
     """Replay these dead letters, unless they failed again after `since`; `readings` has what the poisons carry.
 
-    Locks are taken in the one order: new ids, lanes, rows of the inbox.
+    Locks are taken in the one order: new ids, lanes, rows of the inbox, groups of failures.
     """
     orders = {item.id: item.order for item in items}
     effects = Effects(refused=dict(readings.refused))
@@ -72,6 +74,8 @@ def replay_in(
     gone = set(orders).difference(letters, effects.refused)
     effects.refused.update(why_not(cursor, gone, wanted=NO_DEAD_LETTER))
     effects.refused.update(_refusals(letters, since))
+    carried_kinds = {kind_of(event) for event in readings.events.values()}  # a poison's event may be too far ahead
+    lock_groups(cursor, list(letters), DeadLetter.Reason.AHEAD, carried_kinds)
     far = far_events(cursor, [id for id in letters if id not in effects.refused])
     decided = far_ahead.decide(cursor, far, lanes, orders, number)
     effects.refused.update(decided.refused)

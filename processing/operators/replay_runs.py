@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from processing import metrics
+from processing.domain.away import leave_while_away
 from processing.domain.outcomes import BatchResult, HotStateUpdate
 from processing.domain.replays import Choice, Phase
 from processing.domain.texts import storable
@@ -26,11 +28,13 @@ from processing.postgres import replay_runs as rows
 from processing.postgres.operator_records import next_number, record
 from processing.postgres.replay_items import Item
 from processing.postgres.replay_runs import Run
-from processing.postgres.transaction import Cursor, outcome_time, transaction
+from processing.postgres.transaction import Cursor, outcome_time, transaction, why_postgres_is_away
 
 REPLAY, CANCEL, GO_ON = "replay run", "cancel replay", "go on with replay"  # as OperatorAction.action says it
 LOOKED_AT = 2_000  # events that wait, of one look at what became of them
 BUSY_S = 0.1
+TRIES_S = 0.3  # a transaction of tries, at most: most of a short one is what each of them costs, however few it has
+MOST_TRIED = 200  # events whose handler fails again are tried one by one, and twice as many calls
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ def start(choice: Choice, *, actor: str, reason: str = "") -> int:
 
 def start_in(cursor: Cursor, number: int, choice: Choice, actor: str, reason: str) -> None:
     why = storable(reason.strip())
-    rows.insert_run(cursor, number, choice, actor, why, outcome_time(cursor))
-    record(cursor, REPLAY, actor, {name(number): f"{choice}: {why}" if why else str(choice)})
+    if rows.insert_run(cursor, number, choice, actor, why, outcome_time(cursor)):
+        record(cursor, REPLAY, actor, {name(number): f"{choice}: {why}" if why else str(choice)})
 
 
 def name(run: int) -> str:
@@ -88,6 +92,7 @@ def _change(run: int, action: str, actor: str) -> bool:
 
 def drive(run: int) -> Iterator[Run]:
     """Take a run further until it is done or cancelled; yields it after each step."""
+    tries = Tries()
     while True:
         step = while_patient(lambda: take_step(run))
         if step is None:
@@ -95,8 +100,8 @@ def drive(run: int) -> Iterator[Run]:
         if step.busy:
             time.sleep(BUSY_S)
         follow(step)
-        try_due(step.effects.due)
-        found = rows.find_run(run)
+        leave_while_away(partial(tries.make, step.effects.due), why_postgres_is_away, to="the sweeper")
+        found = while_patient(lambda: rows.find_run(run))
         if found is not None:
             yield found
 
@@ -108,14 +113,18 @@ def follow(step: Step) -> None:
     publish(BatchResult(HotStateUpdate(refresh=effects.refresh, outbox_id=effects.outbox_id)))
 
 
-def try_due(ids: Sequence[str]) -> None:
+class Tries:
     """The first of their new tries, few at a time where handlers take long: batches wait for the same lanes."""
-    number = FIRST_ROWS
-    while ids:
-        started = time.monotonic()
-        release.run_due(ids[:number])
-        ids = ids[number:]
-        number = next_rows(number, time.monotonic() - started)
+
+    def __init__(self) -> None:
+        self._rows = FIRST_ROWS
+
+    def make(self, ids: Sequence[str]) -> None:
+        while ids:
+            started = time.monotonic()
+            release.run_due(ids[: self._rows])
+            ids = ids[self._rows :]
+            self._rows = min(MOST_TRIED, next_rows(self._rows, time.monotonic() - started, TRIES_S))
 
 
 def take_step(id: int) -> Step | None:
@@ -143,6 +152,9 @@ def _choose(run: Run) -> Step:
     with transaction() as cursor:
         if not _is_as_before(run, rows.claim(cursor, run.id)):
             return Step(busy=True)
+        if choice.ids is not None:  # one that was noted may have failed again since, and stand behind all others
+            known = rows_of_items.known_items(cursor, run.id, [item.id for item in items])
+            items = [item for item in items if item.id not in known]
         rows_of_items.insert_items(cursor, run.id, items)
         if over and choice.ids is not None:
             missing = _missing(cursor, run, choice.ids)

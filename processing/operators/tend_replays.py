@@ -12,6 +12,7 @@ SECONDS = 1.5  # of each run of the task, which beat starts every two
 MOST = 1_000  # runs that are looked at
 
 _only_one = threading.Lock()
+_tries = replay_runs.Tries()
 _last = 0  # the run that had its turn last, in this process; one that fails comes last the next time
 
 
@@ -35,7 +36,7 @@ def _tend(run: int, until: float) -> None:
     replay_runs.look(run)
     while (step := replay_runs.take_step(run)) is not None and not step.busy:
         replay_runs.follow(step)
-        replay_runs.try_due(step.effects.due)
+        _tries.make(step.effects.due)
         if time.monotonic() >= until:
             return
     while replay_runs.look(run) and time.monotonic() < until:

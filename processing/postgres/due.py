@@ -239,15 +239,23 @@ def make_due(cursor: Cursor, ids: Collection[str]) -> list[str]:
 
 
 def overdue_retries(patience_s: float, limit: int) -> list[str]:
-    """Retrying events that are due for longer than `patience_s`; of those replayed together, each user's first."""
+    """Retrying events that are due for longer than `patience_s`; of those replayed together, each user's first.
+
+    Looked at are the oldest and the newest, a bounded number: what was replayed behind one event, however much it is,
+    hides nobody who came after it.
+    """
+    overdue: LiteralString = """SELECT id, user_id, replay, replay_order, next_attempt_at FROM processing_inboxevent
+        WHERE status = %(retrying)s AND waits_for IS NULL
+          AND next_attempt_at < clock_timestamp() - %(patience)s * interval '1 second' ORDER BY next_attempt_at"""
     cursor = raw_cursor().execute(
-        """SELECT id FROM processing_inboxevent i WHERE status = %(retrying)s AND waits_for IS NULL
-             AND next_attempt_at < clock_timestamp() - %(patience)s * interval '1 second'
-             AND (replay IS NULL OR NOT EXISTS (
-               SELECT FROM processing_inboxevent e WHERE e.status = %(retrying)s AND e.user_id = i.user_id
-                 AND e.replay = i.replay AND e.replay_order < i.replay_order))
-           ORDER BY next_attempt_at LIMIT %(limit)s""",
-        {"retrying": Status.RETRYING, "patience": patience_s, "limit": limit},
+        f"""WITH overdue AS MATERIALIZED (
+              ({overdue} LIMIT %(looked_at)s) UNION ({overdue} DESC LIMIT %(looked_at)s))
+            SELECT id FROM overdue i
+            WHERE replay IS NULL OR NOT EXISTS (
+              SELECT FROM processing_inboxevent e WHERE e.status = %(retrying)s AND e.user_id = i.user_id
+                AND e.replay = i.replay AND e.replay_order < i.replay_order)
+            ORDER BY next_attempt_at LIMIT %(limit)s""",
+        {"retrying": Status.RETRYING, "patience": patience_s, "limit": limit, "looked_at": 10 * limit},
     )
     return [id for (id,) in cursor]
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import LiteralString
 
 from processing.domain.failures import Cause, Letter, grouped
 from processing.postgres.transaction import Cursor
+
+IN_ORDER: LiteralString = 'g.reason COLLATE "C", g.kind COLLATE "C", g.error_class COLLATE "C", g.place COLLATE "C"'
 
 
 def join_groups(cursor: Cursor, letters: Sequence[Letter], reason: str, now: datetime) -> list[int]:
@@ -49,16 +52,29 @@ def _known(cursor: Cursor, kinds: Collection[str], reason: str) -> list[tuple[st
     return [(kind, Cause(error_class, place)) for kind, error_class, place in cursor]
 
 
+def lock_groups(cursor: Cursor, ids: Collection[str], reason: str, kinds: Collection[str]) -> None:
+    """Lock the groups of these (locked) dead letters, and those of a reason and these kinds, which new ones may join.
+
+    At once, for a transaction that would else come to them one after the other.
+    """
+    cursor.execute(
+        f"""SELECT FROM processing_failuregroup g
+            WHERE g.id IN (SELECT group_id FROM processing_deadletter WHERE event_id = ANY(%s))
+               OR (g.reason = %s AND g.kind = ANY(%s))
+            ORDER BY {IN_ORDER} FOR UPDATE""",
+        (list(ids), reason, list(kinds)),
+    )
+
+
 def leave_groups(cursor: Cursor, ids: Collection[str]) -> None:
     """These (locked) events are open dead letters no more: a group without any other is resolved."""
     cursor.execute(
-        """WITH gone AS (
+        f"""WITH gone AS (
              SELECT group_id AS id, count(*) AS number FROM processing_deadletter
              WHERE event_id = ANY(%s) AND discarded_at IS NULL GROUP BY group_id),
            locked AS (
              SELECT g.id, gone.number FROM processing_failuregroup g JOIN gone USING (id)
-             ORDER BY g.reason COLLATE "C", g.kind COLLATE "C", g.error_class COLLATE "C", g.place COLLATE "C"
-             FOR UPDATE OF g)
+             ORDER BY {IN_ORDER} FOR UPDATE OF g)
            UPDATE processing_failuregroup g SET open = g.open - locked.number,
                   resolved_at = CASE WHEN g.open = locked.number THEN clock_timestamp() END
            FROM locked WHERE g.id = locked.id""",
@@ -69,11 +85,12 @@ def leave_groups(cursor: Cursor, ids: Collection[str]) -> None:
 def rejoin_groups(cursor: Cursor, ids: Collection[str]) -> None:
     """These (locked) dead letters, which were discarded, are open again."""
     cursor.execute(
-        """WITH back AS (
+        f"""WITH back AS (
              SELECT group_id AS id, count(*) AS number FROM processing_deadletter WHERE event_id = ANY(%s)
              GROUP BY group_id),
            locked AS (
-             SELECT g.id, back.number FROM processing_failuregroup g JOIN back USING (id) ORDER BY g.id FOR UPDATE OF g)
+             SELECT g.id, back.number FROM processing_failuregroup g JOIN back USING (id)
+             ORDER BY {IN_ORDER} FOR UPDATE OF g)
            UPDATE processing_failuregroup g SET open = g.open + locked.number, resolved_at = NULL
            FROM locked WHERE g.id = locked.id""",
         (list(ids),),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,9 @@ from processing.postgres.dead_letters import NAMED_SEQ
 from processing.postgres.replay_runs import Run, keep_refusals
 from processing.postgres.transaction import Cursor, raw_cursor
 
+# items `i`, by their ids: a join with these alone may read all that the run takes, of which there may be a million
+_AMONG: LiteralString = "i.run_id = %(run)s AND i.event_id = ANY(%(ids)s::text[])"
+ENDED = (ItemState.SUCCEEDED, ItemState.FAILED, ItemState.SKIPPED)
 _PLACE: LiteralString = """received_at, topic, partition, "offset", event_id"""
 
 
@@ -187,8 +191,9 @@ def next_items(run: int, limit: int) -> list[Next]:
 
 def still_chosen(cursor: Cursor, run: int, ids: Sequence[str]) -> bool:
     """Whether none of these items of the (locked) run has had its turn meanwhile."""
-    cursor.execute(
-        "SELECT count(*) FROM processing_replayitem WHERE run_id = %s AND event_id = ANY(%s) AND state = 'chosen'",
+    cursor.execute(  # by their ids: an index of what is chosen would have all that the run takes
+        """SELECT count(*) FROM processing_replayitem
+           WHERE run_id = %s AND event_id = ANY(%s) AND (state = 'chosen') IS TRUE""",
         (run, list(ids)),
     )
     row = cursor.fetchone()
@@ -198,17 +203,18 @@ def still_chosen(cursor: Cursor, run: int, ids: Sequence[str]) -> bool:
 def note_outcomes(cursor: Cursor, run: int, outcomes: Sequence[Outcome]) -> None:
     """What a step made of these items of the (locked) run."""
     cursor.execute(
-        """UPDATE processing_replayitem i SET state = o.state, detail = o.detail, became = o.became,
-                  at = clock_timestamp()
-           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS o(id, state, detail, became)
-           WHERE i.run_id = %s AND i.event_id = o.id""",
-        (
-            [each.id for each in outcomes],
-            [str(each.state) for each in outcomes],
-            [each.detail for each in outcomes],
-            [each.became for each in outcomes],
-            run,
-        ),
+        f"""UPDATE processing_replayitem i SET state = o.state, detail = o.detail, became = o.became,
+                   at = clock_timestamp()
+            FROM unnest(%(ids)s::text[], %(states)s::text[], %(details)s::text[], %(became)s::text[])
+                 AS o(id, state, detail, became)
+            WHERE {_AMONG} AND i.event_id = o.id""",
+        {
+            "run": run,
+            "ids": [each.id for each in outcomes],
+            "states": [str(each.state) for each in outcomes],
+            "details": [each.detail for each in outcomes],
+            "became": [each.became for each in outcomes],
+        },
     )
     refused = [(each.id, each.detail) for each in outcomes if each.state is ItemState.REFUSED]
     if refused:
@@ -227,30 +233,27 @@ def note_finals(cursor: Cursor, run: Run, limit: int) -> int:
     One that was replayed by another run since had failed again in this one.
     """
     cursor.execute(
-        """WITH looked AS (
+        """WITH looked AS MATERIALIZED (
              SELECT event_id, became, position FROM processing_replayitem
-             WHERE run_id = %(run)s AND state = 'waiting' AND position > %(after)s ORDER BY position LIMIT %(limit)s),
-           found AS (
-             SELECT l.event_id, CASE WHEN i.id IS NULL THEN 'skipped' WHEN i.replay <> %(run)s THEN 'failed'
-                      WHEN i.status = 'processed' THEN 'succeeded' ELSE i.status END AS state
-             FROM looked l LEFT JOIN processing_inboxevent i
-               ON i.id = CASE WHEN l.became = '' THEN l.event_id ELSE l.became END),
-           noted AS (
-             UPDATE processing_replayitem t SET state = f.state FROM found f
-             WHERE t.run_id = %(run)s AND t.event_id = f.event_id AND f.state IN ('succeeded', 'failed', 'skipped')
-             RETURNING t.state)
-           SELECT (SELECT count(*) FROM looked), (SELECT max(position) FROM looked),
-                  (SELECT count(*) FROM noted WHERE state = 'succeeded'),
-                  (SELECT count(*) FROM noted WHERE state = 'failed'),
-                  (SELECT count(*) FROM noted WHERE state = 'skipped')""",
+             WHERE run_id = %(run)s AND state = 'waiting' AND position > %(after)s ORDER BY position LIMIT %(limit)s)
+           SELECT l.event_id, l.position, CASE WHEN i.id IS NULL THEN 'skipped' WHEN i.replay <> %(run)s THEN 'failed'
+                  WHEN i.status = 'processed' THEN 'succeeded' ELSE i.status END
+           FROM looked l LEFT JOIN processing_inboxevent i
+             ON i.id = CASE WHEN l.became = '' THEN l.event_id ELSE l.became END
+           ORDER BY l.position""",
         {"run": run.id, "after": run.looked_at, "limit": limit},
     )
-    row = cursor.fetchone()
-    assert row is not None
-    looked, last, succeeded, failed, skipped = row
+    looked = cursor.fetchall()
+    finals = {id: state for id, _, state in looked if state in ENDED}
+    numbers = Counter(finals.values())
+    cursor.execute(
+        f"""UPDATE processing_replayitem i SET state = o.state
+            FROM unnest(%(ids)s::text[], %(states)s::text[]) AS o(id, state) WHERE {_AMONG} AND i.event_id = o.id""",
+        {"run": run.id, "ids": list(finals), "states": list(finals.values())},
+    )
     cursor.execute(
         """UPDATE processing_replayrun SET looked_at = %s, succeeded = succeeded + %s, failed = failed + %s,
                   skipped = skipped + %s WHERE id = %s""",
-        (last if looked == limit else 0, succeeded, failed, skipped, run.id),
+        (looked[-1][1] if len(looked) == limit else 0, *[numbers[state] for state in ENDED], run.id),
     )
-    return int(succeeded + failed + skipped)
+    return len(finals)

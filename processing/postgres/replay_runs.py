@@ -63,11 +63,14 @@ class Run:
         return self.phase != Phase.DONE and not self.cancelled
 
 
-def insert_run(cursor: Cursor, id: int, choice: Choice, actor: str, reason: str, at: datetime) -> None:
+def insert_run(cursor: Cursor, id: int, choice: Choice, actor: str, reason: str, at: datetime) -> bool:
+    """False if it is there: the commit that brought it was not answered."""
     cursor.execute(
-        "INSERT INTO processing_replayrun (id, choice, actor, reason, created_at) VALUES (%s, %s::jsonb, %s, %s, %s)",
+        """INSERT INTO processing_replayrun (id, choice, actor, reason, created_at)
+           VALUES (%s, %s::jsonb, %s, %s, %s) ON CONFLICT (id) DO NOTHING""",
         (id, write_choice(choice), actor, reason, at),
     )
+    return cursor.rowcount == 1
 
 
 def find_run(id: int) -> Run | None:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from processing.domain.away import StoppedError
-from processing.domain.replays import Choice, Refusal
+from processing.domain.replays import Choice, Phase, Refusal
 from processing.operators import replay_runs
 from processing.operators.chunks import Refused
 from processing.operators.replay_preview import preview
@@ -94,7 +94,9 @@ class Command(BaseCommand):
         for line in lines(refusals_of(run)):
             self.stdout.write(f"  {line}")
         if found.cancelled:
-            left = found.chosen - found.replayed - found.refused
+            left = f"{found.chosen - found.replayed - found.refused}"
+            if found.phase is Phase.CHOOSING:
+                left += ", and those that it had not chosen yet"
             raise CommandError(f"it was cancelled; not replayed: {left}. --go-on {run} goes on")
         if found.refused and named:
             raise CommandError("not all of the events named could be replayed, see above")

@@ -17,10 +17,12 @@ from ingest.files import lines as lines_of_files
 from ingest.files.apply import hot_state_writer
 from ingest.files.send.lines import Line, read_lines
 from processing.background import import_gaps, sweeper
-from processing.models import HotStateOutbox, ImportRun, InboxEvent
+from processing.engine import release
+from processing.models import HotStateOutbox, ImportRun, InboxEvent, Lane
 from tests.paths import MOVES
 from tests.support.applied_files import PLAIN, numbered, process, process_badly
 from tests.support.batches import applied, column, retry_all, store, value
+from tests.support.replays import replay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis", "hinted")]
 
@@ -161,6 +163,33 @@ def test_what_fails_for_good_is_a_dead_letter_with_the_message_that_the_door_wou
     assert orjson.loads(bytes(raw))["id"] == "u-1"
     (key,) = column("SELECT key FROM processing_inboxevent")
     assert bytes(key) == b"u", "sent again to Kafka, it keeps its place among the user's events"
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_lane_that_a_line_parks_waits_for_its_replay_whatever_files_bring(
+    file: Callable[..., Path], settings: Settings, tries: int
+) -> None:
+    """By the file's own batch, or by the worker's last try."""
+    user = "p"
+    settings.FAMILY_ON_FAILURE = {"flaky": "park"}
+    settings.RETRY_MAX_RETRIES = tries - 1
+    settings.SEQUENCE_GAP_TIMEOUT_MS = 0
+    process(file(*[numbered(seq, user, fails=tries if seq == 2 else 0) for seq in (1, 2, 3, 6)]))
+    retry_all()
+    rival, free = {**numbered(2, user), "eventId": "rival"}, {**numbered(1, user), "eventId": "free", "payload": {}}
+    process(file(numbered(4, user), rival, free))
+    assert import_gaps.pass_import_gaps() == 0
+    assert applied(user) == [1, None]
+    assert column("SELECT status FROM processing_inboxevent WHERE id = 'rival'") == ["skipped"]
+    assert Lane.objects.values_list("next_seq", "waits_for").get() == (2, "park")
+
+    assert process(file(numbered(2, user))) == "0 applied, 1 already known, 0 refused"
+    column("UPDATE processing_deadletter SET published_at = now() RETURNING event_id")
+    replay(ids=["p-2"], actor="ada")
+    release.run_due(["p-2"])
+    assert applied(user) == [1, None, 2, 3, 4]
+    assert import_gaps.pass_import_gaps() == 1
+    assert applied(user) == [1, None, 2, 3, 4, 6]
 
 
 def test_while_redis_is_away_the_file_goes_on_and_a_sweep_writes_what_redis_missed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from django.utils.timezone import now
 from pytest_django.fixtures import Settings
 from redis import Redis
 
@@ -14,7 +15,7 @@ from processing.engine import release
 from processing.engine.process_batch import process_batch
 from processing.engine.release import release_lanes, retry_events
 from processing.hot_state.write import write_hot_state
-from processing.models import HotStateOutbox
+from processing.models import DeadLetter, HotStateOutbox
 from tests.support import flaky
 from tests.support.batches import batch_of, column, retry_all, statuses, store, value
 from tests.support.factories import DeadLetterFactory
@@ -152,3 +153,26 @@ def test_keys_go_after_their_time(redis: Redis) -> None:
     keys = redis.keys("*")
     assert all(0 < redis.ttl(key) <= 86_400 for key in keys), [key for key in keys if redis.ttl(key) <= 0]
     assert column("SELECT count(*) FROM processing_deadletter") == [2]
+
+
+def test_letters_that_leave_a_long_list_are_looked_for_once_and_from_its_beginning(
+    redis: Redis, settings: Settings
+) -> None:
+    settings.RETRY_MAX_RETRIES = 0
+    oldest = [f"e-{n:02}" for n in range(20)]
+    store(*(value(id, fails=1) for id in oldest))
+    DeadLetter.objects.update(published_at=now())
+    redis.rpush("dlq:list", *(f"other-{n}" for n in range(2_500)))
+    redis.config_resetstat()
+    replay(ids=oldest, actor="ada")
+    assert redis.lrange("dlq:list", 0, 0) == [b"other-0"]
+    assert looks(redis) == 2, "at a thousand of it, and what is asked above"
+    release.run_due(oldest)
+    assert {status for status, _ in statuses().values()} == {"processed"}
+    assert redis.exists(*(f"event:{id}" for id in oldest)) == 20
+    assert looks(redis) == 2, "they had left it"
+    assert redis.llen("dlq:list") == 2_500
+
+
+def looks(redis: Redis) -> int:
+    return int(redis.info("commandstats")["cmdstat_lrange"]["calls"])

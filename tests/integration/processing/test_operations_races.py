@@ -10,30 +10,26 @@ from typing import TypeVar
 
 import pytest
 from django.db import connection, transaction
-from django.utils import timezone
 from psycopg import errors
 from pytest_django import Settings
 from redis import Redis
 
-from processing.domain.failures import Cause, Letter
+from processing.domain.failures import Cause
 from processing.domain.messages import Arrival, Message, Poison, poison_id, read_message
 from processing.domain.statuses import Status
 from processing.engine import release
 from processing.engine.after_commit import after_commit
 from processing.engine.process_batch import process_batch
-from processing.models import DeadLetter, FailureGroup, InboxEvent, Lane, OperatorAction
+from processing.models import DeadLetter, InboxEvent, Lane, OperatorAction
 from processing.operators import actions, redecode
 from processing.postgres.dead_letters import (
     LockedDeadLetter,
-    add_dead_letters,
-    discard_dead_letters,
     lock_dead_letters,
 )
 from processing.postgres.transaction import Cursor
 from processing.postgres.transaction import transaction as processing_transaction
 from tests.support.factories import (
     DeadLetterFactory,
-    FailureGroupFactory,
     InboxEventFactory,
     LaneFactory,
     envelope,
@@ -114,8 +110,8 @@ def test_a_letter_is_either_replayed_or_discarded() -> None:
 
 def test_who_waits_for_another_operator_sees_what_that_one_did() -> None:
     bury(["e-1"])
-    with transaction.atomic():
-        DeadLetter.objects.select_for_update().get()
+    with processing_transaction() as cursor:
+        lock_dead_letters(cursor, ["e-1"])  # the event, then its letter, as every operator does: else both would wait
         pool, waiting = in_thread(lambda: replay(ids=["e-1"], actor="bob"))
         wait_until_someone_waits_for_a_lock()
         DeadLetter.objects.all().delete()
@@ -139,34 +135,8 @@ def test_a_deadlock_is_nobodys_failure_and_the_transaction_runs_again(monkeypatc
     assert OperatorAction.objects.count() == 1
 
 
-def test_letters_that_come_and_letters_that_go_lock_their_groups_in_one_order() -> None:
-    """Else one of the two would be a deadlock's victim, and its batch be made again."""
-    groups = [FailureGroupFactory.create(place=place) for place in ("b", "a")]
-    gone = [DeadLetterFactory.create(group=group).pk for group in groups]
-    new = [Letter(InboxEventFactory.create(failed=True).pk, "shop", Cause("KeyError", group.place)) for group in groups]
-
-    def come() -> None:
-        with processing_transaction() as cursor:
-            add_dead_letters(cursor, new, DeadLetter.Reason.FAILED, timezone.now())
-
-    def go() -> None:
-        with processing_transaction() as cursor:
-            discard_dead_letters(cursor, gone)
-
-    with transaction.atomic():
-        FailureGroup.objects.select_for_update().get(place="a")
-        pools = []
-        for number, work in enumerate((come, go), 1):
-            pools.append(in_thread(work))
-            wait_until_someone_waits_for_a_lock(number)
-    for pool, working in pools:
-        with pool:
-            working.result(PATIENCE_S)
-    assert list(FailureGroup.objects.values_list("open", "total", "resolved_at")) == [(1, 2, None)] * 2
-
-
 def test_two_operators_who_replay_the_same_poison_make_one_event_of_it() -> None:
-    ids = [_bury_bytes(envelope(f"e-{n}", seq=n), n) for n in range(1, 21)]
+    ids = [bury_poison(envelope(f"e-{n}", seq=n), n) for n in range(1, 21)]
     ada, bob = at_once(
         lambda: replay(ids=ids, actor="ada"),
         lambda: replay(ids=ids[::-1], actor="bob"),
@@ -177,7 +147,7 @@ def test_two_operators_who_replay_the_same_poison_make_one_event_of_it() -> None
 
 
 def test_a_poison_that_is_discarded_meanwhile_leaves_no_row_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    id = _bury_bytes(envelope("e-1", seq=1), 1)
+    id = bury_poison(envelope("e-1", seq=1), 1)
     read, paused, go = redecode.read, Event(), Event()
 
     def slow(poisons: list[str]) -> redecode.Readings:
@@ -224,7 +194,7 @@ def test_workers_and_operators_at_once_count_every_try_once(settings: Settings) 
 
 def test_a_seq_that_a_consumer_and_a_replayed_poison_bring_at_once_has_one_owner() -> None:
     """Whoever has the lane first owns the seq; the other is skipped."""
-    poisons = [_bury_bytes(envelope(f"poison-{n}", seq=n), n) for n in range(1, 11)]
+    poisons = [bury_poison(envelope(f"poison-{n}", seq=n), n) for n in range(1, 11)]
     arrivals = [_arrival(envelope(f"event-{n}", seq=n), 100 + n) for n in range(1, 11)]
     at_once(
         lambda: after_commit(process_batch(arrivals, [])),
@@ -240,7 +210,7 @@ def test_a_seq_that_a_consumer_and_a_replayed_poison_bring_at_once_has_one_owner
 
 def test_a_replay_waits_for_the_lane_that_another_moves(redis: Redis) -> None:
     LaneFactory.create(next_seq=1)
-    id = _bury_bytes(envelope("e-1", seq=1), 1)
+    id = bury_poison(envelope("e-1", seq=1), 1)
     with transaction.atomic():
         Lane.objects.select_for_update().get()
         pool, waiting = in_thread(lambda: replay(ids=[id], actor="ada"))
@@ -256,7 +226,7 @@ def _try_until_failed(ids: list[str]) -> int:
     return 0
 
 
-def _bury_bytes(value: bytes, offset: int) -> str:
+def bury_poison(value: bytes, offset: int) -> str:
     message = Message("events", 0, offset, b"key", value)
     process_batch([], [Poison(poison_id(message), message, "the message could not be read", Cause("no JSON", ""))])
     DeadLetter.objects.update(published_at=DeadLetter.objects.latest("queued_at").queued_at)

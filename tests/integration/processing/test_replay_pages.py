@@ -99,6 +99,20 @@ def test_a_run_is_cancelled_and_goes_on_and_who_comes_late_is_told(operator: Cli
     assert operator.get(change("replayrun", "x")).status_code == 302
 
 
+def test_how_many_it_takes_is_not_told_as_final_before_all_are_chosen(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_runs, "CHUNK", 2)
+    for _ in range(3):
+        DeadLetterFactory.create()
+    run = replay_runs.start(Choice(), actor="bob")
+    assert "0 so far, not all are chosen yet" in page(operator, change("replayrun", run))
+    replay_runs.take_step(run)
+    assert "2 so far, not all are chosen yet" in page(operator, changelist("replayrun"))
+    finish(run)
+    assert "so far" not in page(operator, change("replayrun", run))
+
+
 def test_what_was_left_is_told_by_reason(operator: Client) -> None:
     InboxEventFactory.create(id="fine")
     replay(ids=["fine"], actor="ada")

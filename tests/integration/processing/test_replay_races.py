@@ -1,19 +1,22 @@
-"""Operators who meddle at once: an event has one outcome, and both are told."""
+"""Operators who meddle at once, or the same commit once more: an event has one outcome, and all are told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+from psycopg import errors
 from pytest_django import Settings
 
 from processing.background.kinds import tend_kinds
 from processing.domain.failing_kinds import FailingKinds, Limits
 from processing.domain.replays import Choice
 from processing.engine import after_commit
-from processing.models import DeadLetter, Edit, InboxEvent, ReplayRun
+from processing.models import DeadLetter, Edit, InboxEvent, OperatorAction, ReplayRun
 from processing.operators import actions, edit, kinds, replay_runs
 from processing.operators.chunks import Refused, Result
+from processing.postgres.transaction import Cursor, transaction
 from tests.integration.processing.test_operations_races import at_once, bury
 from tests.support import flaky
 from tests.support.batches import retry_all, statuses, store, value
@@ -144,3 +147,34 @@ def test_a_resume_while_failures_go_on_is_done_and_stopped_again_and_each_event_
     assert {status for status, _ in statuses().values()} == {"processed"}
     assert len(statuses()) == 9
     assert max(flaky.runs.values()) == 3, "two that failed, and the one that counts"
+
+
+def unanswered_once() -> Callable[[], AbstractContextManager[Cursor]]:
+    """Transactions, of which the first is committed and cut off before its answer."""
+    first = ["it"]
+
+    @contextmanager
+    def begin() -> Iterator[Cursor]:
+        with transaction() as cursor:
+            yield cursor
+        if first:
+            first.pop()
+            raise errors.AdminShutdown("terminating connection due to administrator command")
+
+    return begin
+
+
+def test_a_start_whose_commit_was_not_answered_is_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    bury(["e-1"])
+    monkeypatch.setattr(replay_runs, "transaction", unanswered_once())
+    run = replay_runs.start(Choice(), actor="ada")
+    assert finish(run).done == {"e-1": "to be tried again"}
+    assert OperatorAction.objects.count() == ReplayRun.objects.count() == 1
+
+
+def test_an_edit_whose_commit_was_not_answered_is_one_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    bury(["e-1"])
+    monkeypatch.setattr(edit, "transaction", unanswered_once())
+    run = edit.edit_and_replay("e-1", "{}", version=edit.find("e-1").version, actor="ada", reason="a typo")
+    assert finish(run).done == {"e-1": "to be tried again"}
+    assert Edit.objects.count() == ReplayRun.objects.count() == 1

@@ -99,6 +99,23 @@ def test_a_letter_that_failed_again_since_the_run_began_is_left_to_the_next() ->
     assert finish(slow).refused == {"e-1": "failed again since this run began: replay it anew"}
 
 
+def test_a_letter_that_was_noted_and_failed_again_while_a_long_selection_is_noted_is_noted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It stands behind all others then, where choosing comes to it once more."""
+    monkeypatch.setattr(replay_runs, "CHUNK", 2)
+    ids = [f"e-{number}" for number in range(3)]
+    for id in ids:
+        fail_for_good(envelope(id, fail=True))
+    slow = replay_runs.start(Choice(ids=ids), actor="ada")
+    replay_runs.take_step(slow)  # two are noted
+    replay(ids=["e-0"], actor="bob")
+    try_again("e-0")
+    try_again("e-0")
+    assert finish(slow).refused == {"e-0": "failed again since this run began: replay it anew"}
+    assert counts(slow)["chosen"] == 3
+
+
 # --- on record, once, with its reason ---
 
 
