@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 USERS, KINDS = "uv", ("flaky/t", "flaky/x", "flaky")
-STEPS, SEEDS = 40, 12
+STEPS, SEEDS = 40, 6
 LETTER_OF_FRONT = """SELECT FROM processing_inboxevent i JOIN processing_deadletter d ON d.event_id = i.id
     WHERE i.user_id = l.user_id AND i.seq = l.next_seq AND i.status = 'failed' AND d.discarded_at IS NULL"""
 WRONG = {
