@@ -251,9 +251,9 @@ def overdue_retries(patience_s: float, limit: int) -> list[str]:
         f"""WITH overdue AS MATERIALIZED (
               ({overdue} LIMIT %(looked_at)s) UNION ({overdue} DESC LIMIT %(looked_at)s))
             SELECT id FROM overdue i
-            WHERE replay IS NULL OR NOT EXISTS (
-              SELECT FROM processing_inboxevent e WHERE e.status = %(retrying)s AND e.user_id = i.user_id
-                AND e.replay = i.replay AND e.replay_order < i.replay_order)
+            WHERE replay IS NULL OR replay_order = (
+              SELECT min(e.replay_order) FROM processing_inboxevent e
+              WHERE e.status = %(retrying)s AND e.user_id = i.user_id AND e.replay = i.replay)
             ORDER BY next_attempt_at LIMIT %(limit)s""",
         {"retrying": Status.RETRYING, "patience": patience_s, "limit": limit, "looked_at": 10 * limit},
     )

@@ -88,9 +88,9 @@ def test_a_run_is_cancelled_and_goes_on_and_who_comes_late_is_told(operator: Cli
     url = reverse("admin:processing_replayrun_act", args=[run, "cancel"])
     assert operator.get(url).status_code == 405
     assert said(operator.post(url, follow=True)) == [
-        f"Cancelled replay {run}: what it had replayed goes on, the rest are dead letters as before"
+        f"Cancelled replay {run}: what it had replayed goes on, the rest are dead letters as before."
     ]
-    assert said(operator.post(url, follow=True)) == [f"Left as it was: replay {run} is done, or was cancelled before"]
+    assert said(operator.post(url, follow=True)) == [f"Left as it was: replay {run} is done, or was cancelled before."]
     assert DeadLetter.objects.count() == 1
     operator.post(reverse("admin:processing_replayrun_act", args=[run, "go_on"]))
     finish(run)
