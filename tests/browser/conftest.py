@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from eventsite.local.services.valkey import Valkey
 from tests.databases import create_database, drop_database
@@ -24,6 +24,7 @@ from tests.support.operator_pages import client_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 PASSWORD = uuid4().hex
+expect.set_options(timeout=30_000)  # bounds how long a broken page is waited for: a busy machine takes over 5 s
 ONE_TRY = {  # an event that fails is a dead letter at once, and its kind goes on
     "RETRY_MAX_RETRIES": "0",
     "FAILURE_LIMIT_IN_A_ROW": "0",
