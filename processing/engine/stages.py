@@ -29,6 +29,7 @@ IDLE_S = 0.2
 PUT_S = 0.2
 SLOW_S = 0.25
 SLOW_AGAIN_S = 10.0
+STEPS = 3  # of a piece of work, for the publish stage: with room for fewer the commit of the next would wait for it
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -86,7 +87,7 @@ class Stages(Generic[W]):
         self._done = done
         self._stop = stop
         self._work: queue.Queue[W | None] = queue.Queue(queued)
-        self._results: queue.Queue[Callable[[], None] | None] = queue.Queue(queued)
+        self._results: queue.Queue[Callable[[], None] | None] = queue.Queue(STEPS * queued)
         self._in_hand = 0
         self._begun: _Begun[W] | None = None
         self._lock = threading.Lock()

@@ -33,7 +33,8 @@ def test_results_are_published_in_order_once_and_the_work_is_done_after_its_firs
     assert not log.stop.is_set()
 
 
-def test_the_next_piece_is_committed_while_the_one_before_is_published(log: Log) -> None:
+@pytest.mark.parametrize("queued", [1, 2])
+def test_the_next_piece_is_committed_while_the_one_before_is_published(log: Log, queued: int) -> None:
     second_began = threading.Event()
 
     def commit(work: str) -> Iterator[BatchResult]:
@@ -45,7 +46,7 @@ def test_the_next_piece_is_committed_while_the_one_before_is_published(log: Log)
         assert second_began.wait(WAIT_S)
         log.publish(result)
 
-    stages = log.stages(commit=commit, publish=publish)
+    stages = log.stages(commit=commit, publish=publish, queued=queued)
     stages.start()
     stages.offer("a", WAIT_S)
     stages.offer("b", WAIT_S)
