@@ -173,7 +173,8 @@ def test_10_000_events_wait_for_a_paused_kind_and_run_in_order_once_it_is_resume
 ) -> None:
     page = operator_page
     running.produce([Sent("first", "gamer", family="game").record()])
-    running.wait_until(lambda: bool(running.sql("SELECT FROM game_events WHERE event_id = 'first'")), "one is there")
+    stored = "SELECT count(*) FROM game_events WHERE event_id = 'first'"
+    running.wait_until(lambda: running.value(stored) == 1, "one is there")
     page.goto(change("inboxevent", "first"))
     page.get_by_role("link", name="Pause its type…").click()
     expect(page.locator(".effects")).to_contain_text("It pauses type 'game.move' of family game.")
