@@ -149,7 +149,7 @@ def test_who_comes_too_late_is_told_on_the_events_page(operator: Client) -> None
     version = operator.get(button["url"]).context["letter"].version
     replay(ids=["e-1"], actor="bob")
     response = operator.post(button["url"], {"text": "{}", "version": version, "why": "typo"}, follow=True)
-    assert said(response) == ["Left as it was: 'e-1' is no dead letter: it is retrying"]
+    assert said(response) == ["Left as it was: 'e-1' is no dead letter: it is retrying."]
 
 
 def test_what_is_discarded_has_no_form(operator: Client) -> None:

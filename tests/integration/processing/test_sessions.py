@@ -13,7 +13,6 @@ from django.db import transaction as django_transaction
 from redis import Redis
 
 from processing.models import InboxEvent
-from processing.postgres import transaction as transactions
 from processing.postgres.backend import base
 from processing.postgres.checks import check_sessions
 from processing.postgres.transaction import transaction
@@ -72,7 +71,6 @@ def test_the_check_is_content() -> None:
 
 def test_the_check_names_a_timeout_that_is_not_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "BEGIN", "BEGIN")
-    monkeypatch.setattr(transactions, "OWN_SETTINGS", "SET CONSTRAINTS ALL IMMEDIATE")
     [message] = _check()
     assert (message.id, message.msg) == (
         "processing.E001",
