@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from ingest.api_keys.create import issue
 from ingest.api_keys.models import ApiKey
@@ -63,9 +64,10 @@ def _told(kind: str) -> str:
 class ApiKeyAdmin(ReadOnlyAdmin):
     form = ApiKeyForm
     change_form_template = "admin/change_form.html"
-    list_display = ("name", "prefix", "rights", "limit", "created", "expires", "last_used", "revoked")
+    list_display = ("short_name", "prefix", "rights", "limit", "created", "expires", "last_used", "revoked")
     ordering = ("name", "id")
     search_prefixes = ("name", "prefix")
+    search_help_text = "The beginning of a name or a prefix."
     export_columns = (
         "name",
         "prefix",
@@ -120,27 +122,31 @@ class ApiKeyAdmin(ReadOnlyAdmin):
                 revoked += 1
         messages.success(request, f"Revoked: {revoked}. A revoked key is refused everywhere within seconds.")
 
+    @admin.display(description="name")
+    def short_name(self, obj: ApiKey) -> SafeString | str:
+        return show.cut(obj.name)
+
     @admin.display(description="may")
-    def rights(self, obj: ApiKey) -> str:
+    def rights(self, obj: ApiKey) -> SafeString | str:
         may = [word for word, has in (("send", obj.may_write), ("read", obj.may_read)) if has]
-        return f"{' and '.join(may)} {', '.join(map(_told, sorted(obj.kinds))) or 'everything'}"
+        return show.cut(f"{' and '.join(may)} {', '.join(map(_told, sorted(obj.kinds))) or 'everything'}", "wide")
 
     @admin.display(description="limit")
     def limit(self, obj: ApiKey) -> str:
         return f"{obj.rate_limit}/s" if obj.rate_limit else show.NOTHING
 
     @admin.display(description="made")
-    def created(self, obj: ApiKey) -> str:
-        return show.utc(obj.created_at)
+    def created(self, obj: ApiKey) -> SafeString | str:
+        return show.when(obj.created_at)
 
     @admin.display(description="expires")
-    def expires(self, obj: ApiKey) -> str:
-        return show.utc(obj.expires_at)
+    def expires(self, obj: ApiKey) -> SafeString | str:
+        return show.when(obj.expires_at)
 
     @admin.display(description="last used")
-    def last_used(self, obj: ApiKey) -> str:
-        return show.utc(obj.last_used_at)
+    def last_used(self, obj: ApiKey) -> SafeString | str:
+        return show.when(obj.last_used_at)
 
     @admin.display(description="revoked")
-    def revoked(self, obj: ApiKey) -> str:
-        return show.utc(obj.revoked_at)
+    def revoked(self, obj: ApiKey) -> SafeString | str:
+        return show.when(obj.revoked_at)

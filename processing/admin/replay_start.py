@@ -128,7 +128,7 @@ def _sample(found: Preview) -> SafeString | str:
         ("the oldest", "user", "seq", "type", "error", "since"),
         (
             (
-                show.link(DeadLetter, each.id, each.carried_id or each.id),
+                show.link(DeadLetter, each.id, show.cut(each.carried_id or each.id)),
                 show.cut(each.user_id),
                 show.NOTHING if each.seq is None else each.seq,
                 show.cut(each.type),

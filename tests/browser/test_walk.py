@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from processing.models import FailureGroup
@@ -10,7 +13,7 @@ from processing.operators.tend_replays import tend_replays
 from tests.support import flaky
 from tests.support.batches import value
 from tests.support.dead import consume, fail_for_good
-from tests.support.factories import DeadLetterFactory
+from tests.support.factories import ApiKeyFactory, DeadLetterFactory
 from tests.support.operator_pages import change, changelist
 
 pytestmark = [
@@ -59,6 +62,18 @@ def test_the_error_stands_in_sight_and_a_row_is_one_line(browser_page: Page) -> 
     assert row is not None
     assert error["x"] + error["width"] < 1280
     assert row["height"] < 40
+
+
+def test_the_last_column_of_a_list_stands_in_its_window(browser_page: Page) -> None:
+    ids = {"event__id": f"poison-{'a' * 32}", "event__user_id": "u" * 40, "event__type": "t" * 40}
+    DeadLetterFactory.create(**ids, event__error="is wrong " * 20)
+    moment = timezone.now() - timedelta(days=1)
+    ApiKeyFactory.create(name="n" * 100, kinds=["game", "product", "revenue"], last_used_at=moment, revoked_at=moment)
+    for path in (changelist("deadletter"), changelist("apikey", "ingest")):
+        browser_page.goto(path)
+        last = browser_page.locator("#result_list thead th").last.bounding_box()
+        assert last is not None
+        assert last["x"] + last["width"] < 1280
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
