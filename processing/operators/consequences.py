@@ -46,12 +46,12 @@ def of_pause(ids: Collection[str]) -> list[str]:
 
 
 def of_resume(ids: Collection[str]) -> list[str]:
-    counted = while_patient(lambda: count_waiting(ids, at_most=MOST + 1))
+    by_kind = while_patient(lambda: count_waiting(ids, at_most=MOST + 1))
     return [
         *(
             sentence(f"{describe(kind)}: {_number(waiting.events)} waiting")
             + (f", the oldest since {waiting.since:%Y-%m-%d %H:%M:%S} UTC." if waiting.since else ".")
-            for kind, waiting in counted.items()
+            for kind, waiting in by_kind.items()
         ),
         "What waits runs now, in the order in which it came; new events queue behind it until none waits.",
         "If it fails again, it is stopped again, before many of its events have lost a try.",
