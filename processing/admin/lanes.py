@@ -20,11 +20,12 @@ from processing.admin.passed_gaps import gaps_of
 from processing.admin.permissions import may
 from processing.admin.readonly import ReadOnlyAdmin, time_filter
 from processing.domain.away import StoppedError
-from processing.domain.statuses import WAITING, Status
+from processing.domain.statuses import Status
 from processing.domain.texts import sentence
 from processing.models import DeadLetter, InboxEvent, Kind, Lane, OperatorAction
 from processing.operators.set_lane import foresee, set_lane
 from processing.postgres.counts import count_waiting_behind
+from processing.postgres.newest_events import Wanted, newest_events
 
 SHOWN = 20
 COUNTED = 1_000  # events behind a parked lane, at most: a page has many lanes
@@ -72,7 +73,7 @@ class LaneAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Lane | None:
         """A user without numbered events has a page too."""
         found: Lane | None = super().get_object(request, object_id, from_field)
-        if found is None and "\0" not in object_id and InboxEvent.objects.filter(user_id=object_id).exists():
+        if found is None and "\0" not in object_id and newest_events(Wanted(user_id=object_id), 1):
             return Lane(user_id=object_id, next_seq=1)
         return found
 
@@ -179,7 +180,7 @@ class LaneAdmin(ReadOnlyAdmin):
         lines = format_html_join(
             "", "<li>seq {}: {}, {}</li>", ((e.seq, show.link(InboxEvent, e.pk), e.status) for e in rows[:SHOWN])
         )
-        more = format_html("<li>… and more</li>") if len(rows) > SHOWN else ""
+        more = format_html("<li>{}</li>", "… and more") if len(rows) > SHOWN else ""
         return format_html("<ul>{}{}</ul>", lines, more) if rows else show.NOTHING
 
     @admin.display(description="gaps that it passed")
@@ -216,8 +217,4 @@ def _what_must_be_done(front: InboxEvent) -> str:
 
 
 def _waiting(lane: Lane) -> QuerySet[InboxEvent]:
-    return (
-        InboxEvent.objects.filter(user_id=lane.user_id, seq__gte=lane.next_seq, status__in=sorted(WAITING))
-        .order_by("seq")
-        .defer("payload", "raw", "key", "headers")
-    )
+    return user_page.waiting(lane.user_id, lane.next_seq).defer("payload", "raw", "key", "headers")
