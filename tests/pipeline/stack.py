@@ -187,7 +187,7 @@ class Stack:
         def state() -> str:
             return (
                 f"everything is final: {self.count('processing_inboxevent')} of {count} events, "
-                f"{self.waiting()} waiting, "
+                f"{self.waiting()} waiting, {self.count('processing_hotstateoutbox')} in the outbox, "
                 + "; ".join(f"committed {topic.committed()} of {topic.ends()}" for topic in self.topics)
             )
 
