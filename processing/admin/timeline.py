@@ -90,8 +90,8 @@ def _attempts(event: InboxEvent) -> Iterator[Step]:
 
 def _tracebacks(attempts: Iterable[FailedAttempt]) -> dict[tuple[str, str, datetime], str]:
     hours = {_hour(each.at) for each in attempts}
-    causes = {each.error_class for each in attempts}
-    found = Traceback.objects.filter(hour__in=hours, error_class__in=causes) if hours else []
+    classes, places = {each.error_class for each in attempts}, {each.place for each in attempts}
+    found = Traceback.objects.filter(hour__in=hours, error_class__in=classes, place__in=places) if hours else []
     return {(each.error_class, each.place, each.hour): each.text for each in found}
 
 

@@ -46,6 +46,15 @@ SELECT 'w-' || n, CASE WHEN n %% 10 = 0 THEN 'hot' ELSE 'u-' || n %% 1000 END, '
 FROM generate_series(1, %(events)s) n
 """
 
+# one hour in which one class was raised in many places
+TRACEBACKS = (
+    """INSERT INTO processing_traceback (error_class, place, hour, text)
+       SELECT 'KeyError', 'shop:' || n, date_trunc('hour', now()), '' FROM generate_series(0, %(events)s) n""",
+    """INSERT INTO processing_failedattempt (event_id, attempt, at, process, error_class, place, message)
+       VALUES ('e-000002', 1, now(), 'worker', 'KeyError', 'shop:1', 'high')""",
+    "ANALYZE processing_traceback",
+)
+
 
 @pytest.fixture
 def filled() -> Iterator[None]:
@@ -91,3 +100,11 @@ def test_a_users_page_reads_nothing_of_what_waits_for_others(operator: Client) -
         assert read_at_most(operator, change("lane", "hot")) <= MOST
     reads = [query["sql"] for query in asked if query["sql"].startswith("SELECT")]
     assert sorted(set(reads)) == sorted(reads)  # unfold asks for each field more than once
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_events_page_reads_the_tracebacks_of_its_own_failures(operator: Client) -> None:
+    with connection.cursor() as cursor:
+        for statement in TRACEBACKS:
+            cursor.execute(statement, {"events": EVENTS})
+    assert read_at_most(operator, change("inboxevent", "e-000002")) <= MOST
