@@ -33,7 +33,7 @@ from processing.kafka.troubles import cause, reason
 log = structlog.get_logger(__name__)
 
 GROUP_MAX_EVENTS = 2_000  # one call to Redis: about 10 ms of its time
-GATHER_S = 0.006  # so long a busy gate lets single events gather: they share calls to Redis and Kafka
+GATHER_S = 0.003  # so long a busy gate lets single events gather: they share calls to Redis and Kafka
 GATHER_MAX_EVENTS = 50  # a bigger request has enough to share among its own
 BUSY_S = 0.02  # a gate that had a request so lately is busy; a lone request goes at once
 POLL_S = 0.1
