@@ -21,9 +21,9 @@ def test_a_bad_deploy_stops_its_kind_alone_and_fails_nothing(stack: Stack) -> No
     stack.sql(BREAK)
     games = [event for user in range(20) for event in lane(f"player-{user}", range(1, 41), family="game")]
     free = [Sent(f"free-{number}", f"player-{number % 20}", family="game") for number in range(700)]
-    settings = {"FAILURE_LIMIT_IN_A_ROW": str(LIMIT), "CONSUMER_BATCH_SIZE": "100"}
+    settings = {"FAILURE_LIMIT_IN_A_ROW": str(LIMIT), "RETRY_MAX_RETRIES": "3", "CONSUMER_BATCH_SIZE": "100"}
     # else the first few are through with their tries before there are LIMIT, on a machine that is slow
-    settings |= {"RETRY_BACKOFF_MS": "500", "RETRY_MAX_RETRIES": "8"}
+    settings["RETRY_BACKOFF_MS"] = "1500"
     stack.produce(event.record() for event in games + free)
     stack.start("beat")
     stack.start("worker", **settings)
