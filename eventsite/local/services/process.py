@@ -16,6 +16,8 @@ from eventsite.parent import die_with_parent
 
 POLL_S = 0.05
 LOG_TAIL_LINES = 15
+GONE_POLL_S = 0.002
+GONE_WITHIN_S = 5  # a killed process ends in milliseconds; later what is left is dead, and nobody buries it
 # Not one of those that the kernel gives to outgoing connections: before the service listens, or while it is down, any
 # connection could be given it, even that of a client which tries to reach the service.
 PORTS = range(20_000, 32_000)
@@ -74,9 +76,14 @@ def stop(process: subprocess.Popen[bytes], number: signal.Signals, timeout_s: fl
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process's whole session, also what outlived it."""
+    """Kill the process's whole session, also what outlived it, and wait until nobody is left who keeps its ports."""
+    until = time.monotonic() + GONE_WITHIN_S
     try:
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        while time.monotonic() < until:
+            time.sleep(GONE_POLL_S)
+            os.killpg(process.pid, 0)
     except ProcessLookupError:
         pass  # nobody is left
     except PermissionError:
