@@ -1,4 +1,5 @@
-"""A process says every few seconds that it goes on, in a thread of its own, whatever its work waits for."""
+"""A process says every few seconds that it goes on, in a thread of its own, whatever its work waits for; and ends who
+stands still with locks that others wait for: its work may be one of them."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from django.db import Error
 from processing import VERSION
 from processing.domain.process import Partitions, done, last_error, role
 from processing.postgres import processes
+from processing.postgres.standstill import end_standing_sessions
 from processing.postgres.transaction import close_connection
 
 EVERY_S = 3.0
@@ -63,7 +65,7 @@ class Heartbeat:
             self._told = False
         except (psycopg.Error, Error) as error:
             if not self._told:
-                log.warning("the heartbeat is not written", error=" ".join(str(error).split()))
+                log.warning("a heartbeat failed", error=" ".join(str(error).split()))
             self._told = True
         finally:
             close_connection()
@@ -74,6 +76,8 @@ class Heartbeat:
         self._done, self._at = number, now
         if self._id is None or not processes.heartbeat(self._id, rate, self._partitions(), last_error()):
             self._id = processes.start_process(role(), socket.gethostname(), os.getpid(), VERSION)
+        for each in end_standing_sessions():
+            log.warning("ended a session that stood still and held others up", pid=each.pid, seconds=each.stood_s)
 
     def _say_end(self) -> None:
         if self._id is not None:
