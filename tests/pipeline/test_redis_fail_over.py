@@ -76,9 +76,11 @@ def test_a_fail_over_that_closes_no_connection_stops_neither_consumer_nor_worker
     consumer = stack.start("consumer", CONSUMER_BATCH_SIZE="50")
     stack.wait_for_rows(500)
     fail_over(stack, valkey, replica, balancer)
+    more = mixed(1_000, users=80, chance=random.Random(6), prefix="later-")  # by now all of `sent` may have been read
     read = stack.count("processing_inboxevent")
+    places += stack.produce(event.record() for event in more)
     stack.wait_until(lambda: stack.count("processing_inboxevent") > read, "the consumer goes on", AGAIN_WITHIN_S)
-    settle_and_check(stack, Expected(sent, places))
+    settle_and_check(stack, Expected(sent + more, places))
     assert consumer.output().count("Redis is away") <= 2, "each line is told once, then with its count"
 
 
