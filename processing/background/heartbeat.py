@@ -1,5 +1,5 @@
-"""A process says every few seconds that it goes on, in a thread of its own, whatever its work waits for; and ends who
-stands still with locks that others wait for: its work may be one of them."""
+"""A process says every few seconds that it goes on, in a thread of its own, whatever its work waits for; and ends the
+sessions that stand still with their locks: its work, or the row it writes itself, may wait for them."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ class Heartbeat:
             close_connection()
 
     def _beat(self) -> None:
+        for each in end_standing_sessions():
+            log.warning("ended a session that stood still in the middle of a statement", pid=each.pid, s=each.seconds)
         now, number = time.monotonic(), done()
         rate = (number - self._done) / max(now - self._at, 1e-3)
         self._done, self._at = number, now
         if self._id is None or not processes.heartbeat(self._id, rate, self._partitions(), last_error()):
             self._id = processes.start_process(role(), socket.gethostname(), os.getpid(), VERSION)
-        for each in end_standing_sessions():
-            log.warning("ended a session that stood still and held others up", pid=each.pid, seconds=each.stood_s)
 
     def _say_end(self) -> None:
         if self._id is not None:

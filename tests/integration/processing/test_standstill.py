@@ -1,4 +1,4 @@
-"""A session whose client stands still in the middle of a statement loses its locks, if somebody waits for them."""
+"""A session whose client stands still in the middle of a statement loses its locks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from processing.background import heartbeat
 from processing.background.heartbeat import Heartbeat
@@ -41,7 +41,7 @@ def with_a_result_that_nobody_reads(session: Session) -> None:
 
 def within_a_copy(session: Session) -> None:
     session.execute("CREATE TEMPORARY TABLE copied (text text)")
-    session.pgconn.send_query(b"COPY copied FROM STDIN")
+    session.pgconn.send_query(b"/* a report */ COPY copied FROM STDIN")
     session.pgconn.flush()
 
 
@@ -53,7 +53,7 @@ def at_work(session: Session) -> None:
 @pytest.fixture
 def holder() -> Iterator[Session]:
     with _session() as session:
-        session.execute("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'")
+        session.execute("BEGIN")
         session.execute(LOCK)
         yield session
 
@@ -96,16 +96,31 @@ def test_each_process_looks_for_it_beside_its_work(
         beating.end()
 
 
-def test_it_stays_while_nobody_waits(holder: Session) -> None:
+def test_it_is_ended_though_nobody_waits_since_others_may_skip_what_it_has_locked(holder: Session) -> None:
     between_two_messages(holder)
+    _until(lambda: [each.pid for each in end_standing_sessions(SHORT)] == [holder.info.backend_pid])
+
+
+def test_a_slow_reader_goes_on_while_nobody_waits(holder: Session) -> None:
+    with_a_result_that_nobody_reads(holder)
     _until_it_is_older(holder)
     assert end_standing_sessions(SHORT) == []
 
 
-def test_it_has_its_time(holder: Session, waiting: Future[None]) -> None:
-    between_two_messages(holder)
+@pytest.mark.parametrize("stand", [between_two_messages, with_a_result_that_nobody_reads])
+def test_it_has_its_time(stand: Callable[[Session], None], holder: Session, waiting: Future[None]) -> None:
+    stand(holder)
     _until_it_is_older(holder)
     assert end_standing_sessions("1 hour") == []
+
+
+def test_another_role_s_stays_also_before_a_superuser(holder: Session, waiting: Future[None]) -> None:
+    between_two_messages(holder)
+    _until_it_is_older(holder)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE another SUPERUSER; SET LOCAL SESSION AUTHORIZATION another")
+        assert end_standing_sessions(SHORT) == []
+        transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("go_on", [within_a_copy, at_work])
