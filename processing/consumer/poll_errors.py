@@ -6,12 +6,12 @@ import structlog
 from confluent_kafka import KafkaError
 from django.conf import settings
 
-from processing.kafka.troubles import note, reason
+from processing.kafka.troubles import BROKEN_OFF, note, reason
 
 # Errors that pass while polling goes on, beside the retriable ones. _MAX_POLL_EXCEEDED comes after minutes frozen.
 PASSING = (
     KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TRANSPORT,
+    *BROKEN_OFF,
     KafkaError._TIMED_OUT,
     KafkaError._RESOLVE,
     KafkaError._AUTHENTICATION,

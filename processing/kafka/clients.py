@@ -19,6 +19,7 @@ from processing.kafka import troubles
 
 ADMIN_TIMEOUT_S = 10
 ACK_TIMEOUT_MS = 5_000
+AGAIN_AFTER_S = 0.1
 METADATA_EVERY_MS = 15_000  # added partitions, or a topic made again, are seen after this: read within 30 s
 SYSLOG_CRITICAL = 2
 QUEUED_KBYTES = 16_384  # fetched and not yet polled; bounds memory whatever the backlog
@@ -149,6 +150,21 @@ def result_of(answer: Future[T], deadline: float) -> T:
         return answer.result(max(0.1, deadline + 0.5 - time.monotonic()))
     except FutureTimeoutError as error:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time")) from error
+
+
+def asked_again(question: Callable[[float], T], timeout_s: float) -> T:
+    """What `question` returns, which is told the seconds that it has. One that breaks off is asked again, as librdkafka
+    does with metadata only: a broker that goes is no answer of the cluster's. Raises the last `KafkaException`."""
+    deadline = time.monotonic() + timeout_s
+    left_s = timeout_s
+    while True:
+        try:
+            return question(left_s)
+        except KafkaException as error:
+            left_s = deadline - time.monotonic() - AGAIN_AFTER_S
+            if error.args[0].code() not in troubles.BROKEN_OFF or left_s <= 0:
+                raise
+        time.sleep(AGAIN_AFTER_S)
 
 
 def partition_counts() -> dict[str, int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 import structlog
 from confluent_kafka import ConsumerGroupState, KafkaException, TopicCollection
@@ -14,7 +14,7 @@ from django.conf import settings
 
 from processing.domain.topic_states import PartitionState, TopicState, why_not_safe
 from processing.kafka import troubles
-from processing.kafka.clients import admin_config, number_of, result_of
+from processing.kafka.clients import admin_config, asked_again, number_of, result_of
 from processing.kafka.troubles import KafkaTrouble
 
 TIMEOUT_S = 2.0
@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 def topic_states(names: Sequence[str], timeout_s: float = TIMEOUT_S) -> dict[str, TopicState]:
     """Raises `KafkaTrouble`, also for a topic that is not there, or not to be seen."""
+    return asked_again(partial(_topic_states, names), timeout_s)
+
+
+def _topic_states(names: Sequence[str], timeout_s: float) -> dict[str, TopicState]:
     admin = _admin()
     deadline = time.monotonic() + timeout_s
     asked = admin.describe_topics(
@@ -61,6 +65,10 @@ def group_has_members(group: str, timeout_s: float = TIMEOUT_S) -> bool | None:
     All groups are listed for it: `describe_consumer_groups` ends the process by a failed assertion of librdkafka when
     the broker goes away and comes back. Raises `KafkaTrouble`.
     """
+    return asked_again(partial(_group_has_members, group), timeout_s)
+
+
+def _group_has_members(group: str, timeout_s: float) -> bool | None:
     admin = _admin()
     with troubles.explained(admin, group=group):
         listed = result_of(admin.list_consumer_groups(request_timeout=timeout_s), time.monotonic() + timeout_s)

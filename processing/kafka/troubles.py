@@ -23,8 +23,12 @@ CAUSES = (  # the first tells most
     KafkaError._RESOLVE,
     KafkaError._TRANSPORT,
 )
-UNEXPLAINED = (
+BROKEN_OFF = (  # the connection of a question that waits, or the broker's handle: when all are away, each is made anew
     KafkaError._TRANSPORT,
+    KafkaError._DESTROY_BROKER,
+)
+UNEXPLAINED = (
+    *BROKEN_OFF,
     KafkaError._TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
     KafkaError._MSG_TIMED_OUT,

@@ -34,6 +34,13 @@ def test_a_transport_failure_is_told_with_its_cause_and_topic() -> None:
     )
 
 
+def test_a_broker_s_handle_that_librdkafka_made_anew_is_no_cause() -> None:
+    troubles.note(KafkaError(KafkaError._TRANSPORT, "Connection refused"))
+    assert (
+        troubles.reason(KafkaError(KafkaError._DESTROY_BROKER, "destroyed")) == "Kafka: Connection refused; destroyed"
+    )
+
+
 def test_a_failure_with_a_cause_of_its_own_gets_no_other() -> None:
     troubles.note(KafkaError(KafkaError._AUTHENTICATION, REFUSED))
     assert troubles.reason(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large")) == "Kafka: too large"
