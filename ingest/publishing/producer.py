@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import structlog
@@ -40,6 +41,7 @@ class EventProducer:
 
     def __init__(self) -> None:
         self._producer: Producer | None = None
+        self._retiring = Lock()
         self._retired: list[
             tuple[float, Producer]
         ] = []  # with when (time.monotonic()) no message gets into it any more
@@ -58,9 +60,10 @@ class EventProducer:
             self._doubtful = False
         self._note_topic_id(self._ids.follow().get(self._topic, ""))
         batch_bytes = min(BATCH_BYTES, topic_takes() or BATCH_BYTES)
-        if self._producer is not None and batch_bytes != self._batch_bytes:
+        producer = self._producer
+        if producer is not None and batch_bytes != self._batch_bytes:
             log.warning("the topic takes another size of batches, the Kafka producer is replaced", bytes=batch_bytes)
-            self._retire(self._producer)
+            self._retire(producer)
         if self._producer is None:
             self._batch_bytes = batch_bytes
             self._producer = Producer(producer_config(batch_bytes), logger=librdkafka_log)
@@ -91,9 +94,10 @@ class EventProducer:
     def _note_topic_id(self, id: str) -> None:
         """With another topic, a broker that forgot its log has forgotten this producer too, and refuses it for ever."""
         known, self._topic_id = self._topic_id, id
-        if known and id and id != known and self._producer is not None:
+        producer = self._producer
+        if known and id and id != known and producer is not None:
             log.warning("the topic has another id, the Kafka producer is replaced", topic=self._topic)
-            self._retire(self._producer)
+            self._retire(producer)
 
     def place(self, delivered: Message) -> Place | None:
         """Where an acknowledged event stands now; None when the broker did not say."""
@@ -127,8 +131,10 @@ class EventProducer:
             self._must_go = ""
 
     def _retire(self, producer: Producer) -> None:
-        self._retired.append((time.monotonic() + RETIRED_S, producer))
-        self._producer = None
+        with self._retiring:
+            if self._producer is producer:  # else the other thread has, and there may be a new one
+                self._retired.append((time.monotonic() + RETIRED_S, producer))
+                self._producer = None
 
     def replace(self, why: str) -> None:
         """Whoever polls next takes a new one; what the old one has not published is purged, its outcome unknown."""

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
-REMEMBERED_S = 10.0  # librdkafka connects, and fails, anew every 2 s
+REMEMBERED_S = 40.0  # librdkafka tells what is the same as before again after 30 s
 CAUSES = (  # the first tells most
     KafkaError._AUTHENTICATION,
     KafkaError._SSL,
