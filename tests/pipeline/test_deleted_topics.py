@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from tests.pipeline.load import Sent
@@ -18,8 +19,19 @@ LINES = 60  # of a process, for whatever it met meanwhile
 
 def delete(stack: Stack, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": stack.kafka})
+    deleted = id_of(stack, topic)
     admin.delete_topics([topic])[topic].result(ANSWER_S)
-    stack.wait_until(lambda: not is_there(stack, topic), "the broker takes nothing for it any more")
+    # another of its name may have been made already
+    stack.wait_until(lambda: id_of(stack, topic) != deleted, "the broker takes nothing for it any more")
+
+
+def id_of(stack: Stack, topic: str) -> str:
+    """Empty when it is not there."""
+    admin = AdminClient({"bootstrap.servers": stack.kafka})
+    try:
+        return str(admin.describe_topics(TopicCollection([topic]))[topic].result(ANSWER_S).topic_id)
+    except KafkaException:
+        return ""
 
 
 def is_there(stack: Stack, topic: str) -> bool:
@@ -44,7 +56,7 @@ def test_an_idle_consumer_makes_its_topics_again_and_reads_on(stack: Stack) -> N
     stack.wait_until_final(100)
     for topic in stack.topics:
         delete(stack, topic.name)
-    for topic in stack.topics:
+    for topic in list(stack.topics):
         stack.wait_until(lambda name=topic.name: is_there(stack, name), "it is made again", AGAIN_WITHIN_S)  # type: ignore[misc]
         stack.topics.remove(topic)
         topic.close()

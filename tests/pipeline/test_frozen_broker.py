@@ -62,9 +62,9 @@ def warm_up(stack: Stack) -> None:
     stack.wait_until(lambda: post(stack, "/events", {"userId": "w", "type": "t"}).status_code == 202, "the door works")
 
 
-def insist(stack: Stack, event: Any) -> httpx.Response:
+def insist(stack: Stack, event: Any, path: str = "/events") -> httpx.Response:
     """Again as long as nothing was published: a worker process that has not published yet cannot begin in a freeze."""
-    while (answer := post(stack, "/events", event)).json().get("outcome") == "none":
+    while (answer := post(stack, path, event)).json().get("outcome") == "none":
         pass
     return answer
 
@@ -81,7 +81,7 @@ def test_revenue_sent_again_after_a_freeze_counts_once(frozen_stack: Stack, brok
     start_web(stack)
     warm_up(stack)
     with frozen(broker):
-        first = post(stack, "/liveEvent", CHANGE)
+        first = insist(stack, CHANGE, "/liveEvent")
         stack.watch(FROZEN_S)
     assert (first.status_code, first.json()["outcome"]) == (503, "unknown")
     again = {**CHANGE, "eventId": first.json()["eventId"]}
@@ -112,7 +112,7 @@ def test_a_door_that_is_killed_with_messages_queued(frozen_stack: Stack, broker:
     warm_up(stack)
     event = {"userId": "u", "type": "add_revenue", "payload": {"value": 100}}
     with frozen(broker):
-        answer = post(stack, "/events", event)
+        answer = insist(stack, event)
         assert (answer.status_code, answer.json()["outcome"]) == (503, "unknown")
         stack.processes[0].kill()
         start_web(stack)

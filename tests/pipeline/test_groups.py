@@ -45,14 +45,14 @@ def test_consumers_that_were_away_longer_than_the_gap_timeout_pass_no_gap(stack:
     users = [f"away-{number}" for number in range(30)]
     evens = [event for user in users for event in lane(user, range(2, 31, 2), family="game")]
     odds = [event for user in users for event in lane(user, range(1, 31, 2), family="game")]
-    others = mixed(4_000, users=40, chance=random.Random(6))
+    others = mixed(8_000, users=40, chance=random.Random(6))  # so many that the odds are not read meanwhile
     sent = evens + others + odds
     places = stack.produce(event.record() for event in sent)
     stack.start("beat")
     stack.start("worker")
     consumers = [stack.start("consumer", **settings) for _ in range(2)]
     stack.wait_for_rows(1_500)
-    consumers[1].kill()  # first: beside the other's end it might read all, and no lane would wait
+    consumers[1].kill()  # first: it would read on while the other ends
     assert consumers[0].terminate() == 0
 
     more = mixed(2_000, users=40, chance=random.Random(7), prefix="later-")
@@ -77,12 +77,14 @@ def test_a_frozen_consumer_that_wakes_up_after_another_took_over_changes_nothing
     zombie.freeze()
     heir = stack.start("consumer", **settings)
     before = stack.count("processing_inboxevent")
+    between = mixed(2_000, users=80, chance=random.Random(10), prefix="between-")  # all of `sent` may have been read
+    places += stack.produce(event.record() for event in between)
     stack.wait_until(lambda: stack.count("processing_inboxevent") > before + 1_000, "another consumer has taken over")
     stack.watch(SESSION_S / 2)
     zombie.thaw()
     more = mixed(2_000, users=80, chance=random.Random(9), prefix="later-")
     places += stack.produce(event.record() for event in more)
-    settle_and_check(stack, Expected(sent + more, places))
+    settle_and_check(stack, Expected(sent + between + more, places))
     assert zombie.terminate() == 0
     assert heir.terminate() == 0
 

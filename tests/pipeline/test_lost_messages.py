@@ -19,6 +19,7 @@ from tests.pipeline.load import Sent
 from tests.pipeline.log import ANSWER_S, Topic
 from tests.pipeline.processes import Process
 from tests.pipeline.stack import PARTITIONS, Stack, only_on_real_kafka
+from tests.support.health import ask_web
 
 pytestmark = pytest.mark.pipeline
 
@@ -181,7 +182,7 @@ def test_a_running_consumer_and_the_door_go_on_with_a_broker_that_forgot(own_sta
     own_stack.start("consumer")
     own_stack.wait_until(lambda: is_up(own_stack), "the web server is up")
     event = {"userId": "u", "type": "t"}
-    ask(own_stack, "/events", {**event, "eventId": "before"})
+    own_stack.wait_until(lambda: ask_web(own_stack, "/events", {**event, "eventId": "before"})[0] == 202, "it is taken")
     own_stack.wait_for_rows(1)
     assert broker.process is not None
     broker.process.kill()
@@ -263,7 +264,7 @@ def test_markers_and_aborted_messages_are_no_loss(stack: Stack) -> None:
 @on_real_kafka
 def test_what_a_killed_consumer_has_stored_is_no_loss_when_it_is_deleted(stack: Stack) -> None:
     """Its offsets were not committed; the positions of its batches were."""
-    sent = [Sent(f"e-{n}", f"u-{n % USERS}") for n in range(4_000)]
+    sent = [Sent(f"e-{n}", f"u-{n % USERS}") for n in range(12_000)]  # it is killed in the midst of them
     stack.produce(event.record() for event in sent)
     consumer = stack.start("consumer", CONSUMER_BATCH_SIZE="50")
     stack.wait_for_rows(500)

@@ -18,6 +18,8 @@ from ingest.publishing import backpressure, batcher, reservations
 from ingest.publishing.per_process import PerProcess
 from processing.engine import enqueue
 from processing.engine.after_commit import _window
+from processing.health import checks
+from processing.kafka import lag
 from tests.support import flaky
 
 READ_TIMEOUT_S = 10.0
@@ -52,6 +54,13 @@ def restart(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     yield again
     for each in gates:
         each.stop()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What health, and the watch of the backlog, ask of services that are there may take as long as it does."""
+    monkeypatch.setattr(lag, "TIMEOUT_S", 20.0)
+    monkeypatch.setattr(checks, "ANSWER_S", 60.0)
 
 
 @pytest.fixture

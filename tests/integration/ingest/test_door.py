@@ -193,6 +193,12 @@ class TestAddressLimit:
 class TestReservations:
     """What another process, dead or alive, holds in Redis."""
 
+    @pytest.fixture
+    def impatient(self, door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of a door that knows its topic: to ask for it takes longer than they wait."""
+        assert admit([event(userId="first")], ORIGIN).outcomes[0].status is Status.ACCEPTED
+        monkeypatch.setattr(admission, "PATIENCE_S", 1.0)
+
     def reserve_elsewhere(self, held: Candidate) -> Submission:
         other = Submission("other token", "other request", [held], ORIGIN.traceparent, deadline=0)
         reservations.reserve([other])
@@ -208,14 +214,12 @@ class TestReservations:
 
     @pytest.mark.parametrize("members", [{"eventId": "e"}, {"key": "k"}])
     def test_while_the_first_is_not_through_a_second_waits_then_is_pending(
-        self, members: dict[str, str], monkeypatch: pytest.MonkeyPatch
+        self, members: dict[str, str], impatient: None
     ) -> None:
-        monkeypatch.setattr(admission, "PATIENCE_S", 0.2)
         self.reserve_elsewhere(event(**members))
         assert admit([event(**members)], ORIGIN).outcomes[0].status is Status.PENDING
 
-    def test_other_content_waits_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(admission, "PATIENCE_S", 0.2)
+    def test_other_content_waits_too(self, impatient: None) -> None:
         self.reserve_elsewhere(event("k"))
         assert admit([event("k", payload={"a": 1})], ORIGIN).outcomes[0].status is Status.PENDING
 

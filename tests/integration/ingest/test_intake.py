@@ -89,6 +89,7 @@ def test_a_batch_tells_each_events_fate(door: str, redis: Redis) -> None:
     assert redis.exists(f"event:{body['results'][1]['eventId']}")
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_who_waits_for_the_lag_to_fall_holds_no_thread(door: str, settings: Any, restart: Callable[[], None]) -> None:
     """A crowd of them would leave none to whoever else needs one, and be answered one after another."""
 

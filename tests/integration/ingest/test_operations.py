@@ -51,6 +51,7 @@ def test_the_page_for_people_asks_no_other_host(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)  # checks have connections of their own
+@pytest.mark.usefixtures("unhurried")
 def test_a_stopped_kind_degrades_readiness_and_is_told_without_a_word_of_its_events(client: Client, door: str) -> None:
     Kind.objects.create(
         name="game/move",
@@ -76,6 +77,7 @@ def test_a_stopped_kind_degrades_readiness_and_is_told_without_a_word_of_its_eve
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("unhurried")
 def test_a_paused_kind_is_no_trouble_and_labels_are_bounded(client: Client, door: str) -> None:
     Kind.objects.bulk_create(
         Kind(name=f"game/{n}", state="paused", reason="", actor="ada") for n in range(LABELLED + 20)

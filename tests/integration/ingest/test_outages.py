@@ -13,7 +13,7 @@ from redis import Redis
 
 from eventsite.local.services.tansu import Tansu
 from eventsite.local.services.valkey import Valkey
-from ingest.publishing import batcher
+from ingest.publishing import batcher, producer
 from tests.integration.ingest.test_endpoints import EVENT, Post, assert_problem
 from tests.pipeline.processes import wait_until
 
@@ -45,7 +45,10 @@ def test_without_kafka_nothing_is_remembered_as_accepted(post: Post, redis: Redi
     assert response["Retry-After"]
 
 
-def test_a_door_that_never_saw_kafka_says_so(post: Post, redis: Redis, broker: Tansu) -> None:
+def test_a_door_that_never_saw_kafka_says_so(
+    post: Post, redis: Redis, broker: Tansu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producer, "ADMIN_TIMEOUT_S", 1.0)  # it has heard so long before the client's time is over
     broker.stop()
     response = post("/events", EVENT)
     problem = assert_problem(response, 503)
@@ -72,6 +75,7 @@ def test_without_redis_nothing_is_taken_and_then_it_goes_on(
         caches["default"].close()
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_backlog_sends_requests_away(post: Post, settings: Any, door: str, restart: Callable[[], None]) -> None:
     for number in range(5):
         assert post("/events", {**EVENT, "userId": str(number)}).status_code == 202

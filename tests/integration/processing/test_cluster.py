@@ -13,7 +13,7 @@ from processing.kafka.clients import ensure_topics
 from processing.kafka.cluster import group_has_members, max_message_bytes, topic_states
 from processing.kafka.troubles import KafkaTrouble
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 3.0
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from eventsite.local.services.tansu import Tansu
+from processing.consumer import poller
 from processing.consumer.poller import Poller
 from processing.kafka.clients import ensure_topics, producer_config
 from tests.support.batches import value
@@ -82,7 +83,10 @@ def with_a_result_to_commit(topic: str) -> Poller:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_end_waits_until_kafka_has_the_last_commit(topics: Callable[..., str], redis: object) -> None:
+def test_an_end_waits_until_kafka_has_the_last_commit(
+    topics: Callable[..., str], redis: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poller, "COMMIT_TIMEOUT_S", WITHIN_S)
     topic = topics("events")
     intake = with_a_result_to_commit(topic)
     intake._stages.finish(WITHIN_S)
