@@ -19,9 +19,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.fixture
-def pipeline(settings: Settings) -> Pipeline:
+def pipeline(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     """What is to be tried again is not due before a test lets time pass, however slow the machine."""
     settings.RETRY_BACKOFF_MS = 15_000
+    monkeypatch.setattr(engine, "TURN_S", 60.0)
     return Pipeline()
 
 

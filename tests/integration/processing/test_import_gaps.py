@@ -35,8 +35,10 @@ lines = count(1)
 
 
 @pytest.fixture(autouse=True)
-def log(redis: Redis, settings: Settings, topics: Callable[..., str]) -> str:
+def log(redis: Redis, settings: Settings, topics: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty log, and no patience with gaps."""
+    monkeypatch.setattr(lag, "TIMEOUT_S", 20.0)  # who is slow is not away
+    monkeypatch.setattr(lag, "EXACT_TIMEOUT_S", 20.0)
     flaky.runs.clear()
     settings.SEQUENCE_GAP_TIMEOUT_MS = 0
     settings.KAFKA_EVENTS_TOPIC = topics("events")

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def limit_of_three(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     flaky.runs.clear()
     settings.RETRY_BACKOFF_MS = 0
+    monkeypatch.setattr("processing.background.kinds.SECONDS", 60.0)
     monkeypatch.setattr(after_commit, "_window", FailingKinds(Limits(in_a_row=3, percent=0, size=10)))
 
 

@@ -40,8 +40,9 @@ def test_a_gap_before_a_replayed_event_is_its_partitions_or_its_files(redis: Red
 @pytest.mark.parametrize("forget_days", [0, 39])
 @pytest.mark.parametrize("retention_comes_first", [True, False])
 def test_a_skipped_event_that_retention_takes_meanwhile_does_not_wait_without_its_payload(
-    redis: Redis, settings: Settings, retention_comes_first: bool, forget_days: int
+    redis: Redis, settings: Settings, retention_comes_first: bool, forget_days: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("processing.operators.set_lane.LOCK_WAIT_S", 30.0)
     settings.RETENTION_FORGET_DAYS = forget_days
     led_astray(settings)
     InboxEvent.objects.filter(pk__in=["e-4", "e-5"]).update(received_at=timezone.now() - timedelta(days=40))

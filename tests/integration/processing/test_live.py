@@ -24,6 +24,7 @@ LIVE = "/admin/live/"
 def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     flaky.runs.clear()
     monkeypatch.setattr(live, "_watchers", live.Watchers(live.MOST_PAGES))
+    monkeypatch.setattr(live, "GONE_S", 600.0)
 
 
 def shown(client: Client, query: str = "?") -> list[str]:

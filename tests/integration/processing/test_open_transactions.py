@@ -13,7 +13,8 @@ from processing.kafka.open_transactions import open_transactions
 from tests.support.batches import value
 
 
-def test_what_is_committed_is_no_open_transaction(topics: Callable[..., str]) -> None:
+def test_what_is_committed_is_no_open_transaction(topics: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.kafka.open_transactions.TIMEOUT_S", 20.0)
     topic = topics("events", partitions=2)
     producer = Producer(producer_config())
     producer.produce(topic, value("a"), partition=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -19,8 +20,9 @@ from redis import Redis
 
 from processing.domain.statuses import Status
 from processing.hot_state import rebuild
+from processing.kafka.cluster import unsafe_topics
 from processing.models import DeadLetter, HotStateOutbox, InboxEvent, Kind, OperatorAction, ReplayRun
-from processing.operators import replay_runs
+from processing.operators import overview, replay_runs
 from tests.support.factories import DeadLetterFactory, InboxEventFactory, LaneFactory
 from tests.support.operator_pages import change, page
 
@@ -37,7 +39,10 @@ def output_of(command: str, *arguments: str) -> str:
 
 
 @pytest.fixture
-def topic(topics: Callable[..., str], settings: Settings) -> str:
+def topic(topics: Callable[..., str], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name in ("lag.TIMEOUT_S", "lag.EXACT_TIMEOUT_S", "open_transactions.TIMEOUT_S"):
+        monkeypatch.setattr(f"processing.kafka.{name}", 20.0)
+    monkeypatch.setattr(overview, "unsafe_topics", partial(unsafe_topics, timeout_s=20.0))
     settings.KAFKA_EVENTS_TOPIC = topics("events", partitions=2)
     settings.KAFKA_PRODUCT_TOPIC = topics("product-events")
     settings.KAFKA_CONSUMER_GROUP = f"group-of-{settings.KAFKA_EVENTS_TOPIC}"
