@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,8 +81,7 @@ def test_a_fail_over_that_closes_no_connection_stops_neither_consumer_nor_worker
     places += stack.produce(event.record() for event in more)
     stack.wait_until(lambda: stack.count("processing_inboxevent") > read, "the consumer goes on", AGAIN_WITHIN_S)
     settle_and_check(stack, Expected(sent + more, places))
-    lines = re.findall(r"Redis is away.*", re.sub(r" (repeated|wait_s)=\S+|\d+", "", consumer.output()))
-    assert all(count <= 2 for count in Counter(lines).values()), "each line is told once, then with its count"
+    assert consumer.output().count("Redis is away") <= 2, "each line is told once, then with its count"
 
 
 def test_the_door_goes_on_after_a_fail_over_that_closes_no_connection(
